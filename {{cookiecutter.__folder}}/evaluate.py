@@ -1,0 +1,16 @@
+"""Test a finished run again, from its checkpoint: ``python evaluate.py run=runs/<run> [ckpt=best|last|<path>]``."""
+
+from omegaconf import DictConfig
+
+from {{ cookiecutter.package_name }}.harness.settings import command
+
+
+@command("evaluate")
+def main(cfg: DictConfig) -> None:
+    from {{ cookiecutter.package_name }}.harness.evaluation import evaluate  # torch, only once there is work for it
+
+    evaluate(cfg)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,22 @@
+{%- from 'text.jinja' import docstring, value -%}
+"""Implementation of: {{ docstring(cookiecutter.title) }}
+
+Authors: {{ docstring(cookiecutter.authors) or 'TODO(paper)' }}
+Paper: {{ docstring(cookiecutter.paper_url) or 'TODO(paper)' }}
+Official code: {{ docstring(cookiecutter.official_code) or 'none known' }}
+
+This implementation covers:
+    - [ ] Section …: the architecture (model.py)
+    - [ ] Section …: the objective (loss.py)
+    - [ ] Section …: the training procedure (procedure.py, configs/experiment/paper.yaml)
+    - [ ] Section …: the data and its splits (data.py)
+    - [ ] Section …: how results are measured (metrics.py, configs/paper.yaml)
+    TODO(paper): the sections, and what is left out; tick what is done and tested.
+
+Known differences from paper:
+    - The data are scikit-learn's digits, not those of the paper: a stand-in until data.py is written.
+    TODO(paper): every difference, with its reason.
+
+Reproduction status:
+    not started: python train.py experiment=paper, then python report.py
+"""

@@ -1,0 +1,62 @@
+"""The one place where configurations become objects."""
+
+import logging
+import warnings
+
+import hydra
+import lightning as L
+import torch
+from lightning.pytorch.callbacks import Callback
+from lightning.pytorch.loggers import Logger
+from omegaconf import DictConfig
+
+from .procedure import Procedure
+from .settings import UsageError
+
+
+def prepare(cfg: DictConfig) -> None:
+    """Set what holds for the whole process: seeds, threads, and how much Lightning says."""
+    logging.getLogger("lightning.pytorch").setLevel(logging.WARNING)
+    warnings.filterwarnings("ignore", ".*does not have many workers.*")  # data in memory needs none
+    warnings.filterwarnings("ignore", ".*smaller than the logging interval.*")  # terms are averaged over it
+    warnings.filterwarnings("ignore", ".*callbacks used to create the checkpoint.*")  # testing needs none of them
+    warnings.filterwarnings("ignore", ".*isinstance.treespec, LeafSpec.*")  # Lightning 2.6 on torch 2.13
+    if cfg.threads:
+        torch.set_num_threads(cfg.threads)
+    L.seed_everything(cfg.seed, workers=True, verbose=False)
+
+
+def build_data(cfg: DictConfig) -> L.LightningDataModule:
+    """The data module of ``cfg.data``."""
+    return hydra.utils.instantiate(cfg.data)
+
+
+def build_procedure(cfg: DictConfig) -> Procedure:
+    """The training procedure, with the model, loss, metrics, optimizer and schedule of ``cfg``.
+
+    The same seed gives the same initial weights, whatever was drawn before.
+    """
+    L.seed_everything(cfg.seed, workers=True, verbose=False)
+    procedure = hydra.utils.instantiate(
+        cfg.procedure,
+        model=cfg.model,
+        loss=cfg.loss,
+        metrics=cfg.metrics,
+        optimizer=cfg.optimizer,
+        scheduler=cfg.scheduler,
+    )
+    if cfg.compile:
+        procedure.model.compile()  # in place: the names in a checkpoint stay those of the plain model
+    return procedure
+
+
+def build_trainer(cfg: DictConfig, callbacks: list[Callback] = (), loggers: list[Logger] = (), **settings) -> L.Trainer:
+    """Lightning's Trainer; ``settings`` go before those of ``cfg.trainer``.
+
+    Raises:
+        UsageError: a GPU is asked for and there is none.
+    """
+    accelerator = settings.get("accelerator") or cfg.trainer.accelerator
+    if accelerator in ("gpu", "cuda") and not torch.cuda.is_available():
+        raise UsageError("No GPU: PyTorch finds no CUDA device here. On this machine use trainer=cpu.")
+    return hydra.utils.instantiate(cfg.trainer, callbacks=list(callbacks), logger=list(loggers), **settings)

@@ -1,0 +1,62 @@
+"""``python evaluate.py run=<dir>``: the test metrics of a finished run, recomputed from its checkpoint."""
+
+import os
+from pathlib import Path
+
+from omegaconf import DictConfig, OmegaConf
+
+from .building import build_data, build_procedure, build_trainer, prepare
+from .records import read
+from .settings import ROOT, UsageError
+from .training import test
+
+
+def evaluate(request: DictConfig) -> None:
+    """Test the run ``request.run`` with the configuration it was trained with, and compare with its record.
+
+    Raises:
+        UsageError: there is no such run or checkpoint.
+        SystemExit: with code 1, when the numbers are not those of the record.
+    """
+    run = _find_run(request.run)
+    cfg = OmegaConf.load(run / "config.yaml")
+    ckpt = request.ckpt or cfg.ckpt
+    checkpoint = run / "checkpoints" / f"{ckpt}.ckpt" if ckpt in ("best", "last") else Path(ckpt)
+    if not checkpoint.is_file():
+        there = ", ".join(path.stem for path in sorted((run / "checkpoints").glob("*.ckpt"))) or "none"
+        raise UsageError(
+            f"ckpt={ckpt}: no such checkpoint in {run}. There is: {there}; or give the path of a .ckpt file."
+        )
+    prepare(cfg)
+    settings = {"accelerator": request.accelerator} if request.accelerator else {}
+    trainer = build_trainer(
+        cfg, **settings, devices=1, num_nodes=1, strategy="auto", enable_progress_bar=False, enable_model_summary=False
+    )
+    metrics = test(cfg, trainer, build_procedure(cfg), build_data(cfg), checkpoint)
+
+    record = read(run / "record.json")
+    comparable = record["status"] == "finished" and ckpt == record["checkpoint"]
+    recorded = record["metrics"] if comparable else {}
+    width = max(map(len, metrics), default=6)
+    print(f"{os.path.relpath(run, ROOT)} · {ckpt}\n  {'metric':<{width}}  {'now':>12}  {'recorded':>12}")
+    for name, value in sorted(metrics.items()):
+        print(f"  {name:<{width}}  {value:>12.6g}  {recorded.get(name, '–'):>12.6}")
+    if not comparable:
+        print(f"The record has no test of {ckpt} to compare with.")
+    elif all(recorded.get(name) == value for name, value in metrics.items()):
+        print("Equal to the record.")
+    else:
+        raise SystemExit(
+            "Not equal to the record: code, data, versions or hardware are not those of the training; see record.json."
+        )
+
+
+def _find_run(asked: str | None) -> Path:
+    for run in [Path(asked), ROOT / asked, ROOT / "runs" / asked] if asked else []:
+        if (run / "config.yaml").is_file():
+            return run.resolve()
+    found = sorted(ROOT.glob("runs/*/config.yaml"), key=lambda path: path.stat().st_mtime)
+    latest = (
+        f"The latest: python evaluate.py run=runs/{found[-1].parent.name}" if found else "There is none: train first."
+    )
+    raise UsageError(f"run={asked}: no such run. {latest}" if asked else f"Which run? {latest}")

@@ -1,0 +1,98 @@
+"""Loggers, where Lightning's own do not carry a resumed run or a machine without an account."""
+
+import csv
+import os
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+from lightning.pytorch.loggers import Logger, WandbLogger
+from lightning.pytorch.utilities.rank_zero import rank_zero_only
+
+
+class CSVLogger(Logger):
+    """``metrics.csv`` in the run's folder, one row per logging step.
+
+    Lightning's ``CSVLogger`` deletes the rows of earlier sessions when a run is resumed. This one keeps those before
+    the step from which the run goes on, so that the curve has neither a gap nor a double.
+
+    Args:
+        path: the file.
+        flush_every: rows that are held back before they are written.
+    """
+
+    def __init__(self, path: str, flush_every: int = 50):
+        super().__init__()
+        self.path, self.flush_every = Path(path), flush_every
+        self._columns: list[str] = ["step", "epoch"]
+        self._pending: list[dict[str, float]] = []
+        self._started = False
+
+    @property
+    def name(self) -> str:
+        return "csv"
+
+    @property
+    def version(self) -> str:
+        return ""
+
+    @rank_zero_only
+    def log_hyperparams(self, params: Any, *args: Any, **kwargs: Any) -> None:
+        """Nothing: ``config.yaml`` lies in the same folder."""
+
+    @rank_zero_only
+    def log_metrics(self, metrics: dict[str, float], step: int | None = None) -> None:
+        if not self._started:
+            self._started = True
+            self._write([row for row in self._read() if int(row["step"]) < step])
+        self._pending.append({"step": step, **metrics})
+        if len(self._pending) >= self.flush_every:
+            self.save()
+
+    @rank_zero_only
+    def save(self) -> None:
+        new = [name for row in self._pending for name in row if name not in self._columns]
+        if new:
+            earlier = self._read()
+            self._columns += dict.fromkeys(new)
+            self._write(earlier + self._pending)
+        elif self._pending:
+            with self.path.open("a", newline="") as file:
+                csv.DictWriter(file, self._columns).writerows(self._pending)
+        self._pending = []
+
+    @rank_zero_only
+    def finalize(self, status: str) -> None:
+        self.save()
+
+    def _read(self) -> list[dict[str, str]]:
+        if not self.path.exists():
+            return []
+        with self.path.open(newline="") as file:
+            rows = list(csv.DictReader(file))
+        self._columns = list(dict.fromkeys([*self._columns, *(rows[0] if rows else [])]))
+        return rows
+
+    def _write(self, rows: list[dict]) -> None:
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        with self.path.open("w", newline="") as file:
+            writer = csv.DictWriter(file, self._columns)
+            writer.writeheader()
+            writer.writerows(rows)
+
+
+def wandb_logger(**settings: Any) -> WandbLogger:
+    """Lightning's W&B logger, offline when nobody is logged in, so that it never asks and never fails."""
+    import wandb
+
+    if "WANDB_MODE" not in os.environ and not wandb.login(prompt=False):
+        settings["offline"] = True
+    return WandbLogger(**settings)
+
+
+def close_loggers(loggers: Iterable[Logger], exit_code: int) -> None:
+    """Flush what the loggers hold, and end the W&B run with ``exit_code``."""
+    for logger in loggers:
+        logger.finalize("success" if exit_code == 0 else "failed")
+        if isinstance(logger, WandbLogger):
+            logger.experiment.finish(exit_code=exit_code)

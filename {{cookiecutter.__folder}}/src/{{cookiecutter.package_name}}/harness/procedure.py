@@ -1,0 +1,104 @@
+"""What every training procedure shares; the paper's own part is ``PaperProcedure`` in ``procedure.py``."""
+
+from collections.abc import Callable
+from typing import Any
+
+import lightning as L
+import torch
+from lightning.pytorch.utilities.data import extract_batch_size
+from torch import Tensor, nn
+from torchmetrics import MeanMetric, MetricCollection
+
+
+class Procedure(L.LightningModule):
+    """Minimise the loss over batches, and measure.
+
+    A subclass says in ``step`` what happens to one batch. Any hook of ``LightningModule`` may be overridden as well:
+    ``training_step`` with ``self.automatic_optimization = False`` for several optimizers or an inner loop,
+    ``configure_optimizers`` for parameter groups, ``on_test_epoch_end`` for what is measured once over a model.
+
+    Args:
+        model: the paper's network.
+        loss: returns named terms, the total under ``loss``.
+        metrics: what is measured, cloned for each split. None for nothing but the loss.
+        optimizer: takes parameters and returns the optimizer.
+        scheduler: takes the optimizer and ``total_steps`` and returns Lightning's ``lr_scheduler`` configuration
+            (``harness/schedules.py``).
+    """
+
+    def __init__(
+        self,
+        model: nn.Module,
+        loss: nn.Module,
+        optimizer: Callable[..., torch.optim.Optimizer],
+        metrics: MetricCollection | None = None,
+        scheduler: Callable[..., dict] | None = None,
+    ):
+        super().__init__()
+        self.model = model
+        self.loss = loss
+        self.optimizer, self.scheduler = optimizer, scheduler
+        metrics = metrics or MetricCollection({})
+        self.train_metrics = metrics.clone(prefix="train/")
+        self.val_metrics = metrics.clone(prefix="val/")
+        self.test_metrics = metrics.clone(prefix="test/")
+        # Logging a value costs more than a small training step, so terms wait here and are averaged now and then.
+        self._terms: dict[str, list[tuple[int, dict[str, Tensor]]]] = {"train": [], "val": [], "test": []}
+
+    def step(self, batch: Any, metrics: MetricCollection) -> dict[str, Tensor]:
+        """Run one batch of any split, update ``metrics`` with it, and return the terms of the loss."""
+        raise NotImplementedError("Say in PaperProcedure.step what happens to one batch.")
+
+    def training_step(self, batch: Any, batch_idx: int) -> Tensor:
+        terms = self.step(batch, self.train_metrics)
+        self._keep("train", batch, terms)
+        if (self.trainer.fit_loop.total_batch_idx + 1) % self.trainer.log_every_n_steps == 0:
+            self._log_terms("train", on_step=True, prog_bar=True)
+        return terms["loss"]
+
+    def validation_step(self, batch: Any, batch_idx: int) -> None:
+        self._keep("val", batch, self.step(batch, self.val_metrics))
+
+    def test_step(self, batch: Any, batch_idx: int) -> None:
+        self._keep("test", batch, self.step(batch, self.test_metrics))
+
+    def on_train_epoch_end(self) -> None:
+        self._log_metrics(self.train_metrics)
+
+    def on_validation_epoch_end(self) -> None:
+        self._log_terms("val")
+        self._log_metrics(self.val_metrics)
+
+    def on_test_epoch_end(self) -> None:
+        self._log_terms("test")
+        self._log_metrics(self.test_metrics)
+
+    def configure_optimizers(self) -> Any:
+        optimizer = self.optimizer([p for p in self.parameters() if p.requires_grad])
+        if self.scheduler is None:
+            return optimizer
+        return {"optimizer": optimizer, "lr_scheduler": self.scheduler(optimizer, total_steps=self.total_steps())}
+
+    def total_steps(self) -> int:
+        """The length of the whole training, in optimizer steps, or in epochs for a schedule that counts them."""
+        if getattr(self.scheduler, "keywords", {}).get("interval") == "epoch":
+            return self.trainer.max_epochs
+        return self.trainer.estimated_stepping_batches
+
+    def _keep(self, split: str, batch: Any, terms: dict[str, Tensor]) -> None:
+        self._terms[split].append((extract_batch_size(batch), {name: term.detach() for name, term in terms.items()}))
+
+    def _log_terms(self, split: str, **how: Any) -> None:
+        """Log the mean of each term over the samples since the last time, over all processes."""
+        kept, self._terms[split] = self._terms[split], []
+        if not kept:
+            return
+        sizes = torch.tensor([size for size, _ in kept], device=self.device)
+        for name in kept[0][1]:
+            mean = MeanMetric(sync_on_compute=True).to(self.device)
+            mean.update(torch.stack([terms[name] for _, terms in kept]).float(), sizes)
+            self.log(f"{split}/{name}", mean.compute(), **how)
+
+    def _log_metrics(self, metrics: MetricCollection) -> None:
+        self.log_dict(metrics.compute())
+        metrics.reset()

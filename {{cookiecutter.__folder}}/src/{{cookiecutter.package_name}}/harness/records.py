@@ -1,0 +1,110 @@
+"""The record of a run: one small JSON file that says what ran, on what, and what came out."""
+
+import json
+import os
+import platform
+import subprocess
+import sys
+import time
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+
+from omegaconf import DictConfig, OmegaConf
+
+from .settings import ROOT, UsageError, digest
+
+# A change in these changes the result. README, docs and the package docstring are written by report.py.
+CODE = ["src", "configs", "train.py", "evaluate.py", ":(exclude)src/*/__init__.py"]
+PACKAGES = ["torch", "lightning", "torchmetrics", "hydra-core", "numpy"]
+
+
+def git_state() -> dict:
+    """The commit and whether code or configs differ from it; None where there is no git or no commit."""
+
+    def git(*args: str) -> str | None:
+        try:
+            done = subprocess.run(["git", *args], cwd=ROOT, capture_output=True, text=True)
+        except FileNotFoundError:
+            return None
+        return done.stdout.strip() if done.returncode == 0 else None
+
+    commit = git("rev-parse", "HEAD")
+    changed = git("status", "--porcelain", "--", *CODE)
+    return {"commit": commit, "dirty": None if commit is None or changed is None else bool(changed)}
+
+
+def _versions() -> dict[str, str]:
+    found = {"python": platform.python_version()}
+    for package in PACKAGES:
+        try:
+            found[package] = version(package)
+        except PackageNotFoundError:
+            pass
+    return found
+
+
+def _write(path: Path, record: dict) -> None:
+    # written beside and moved into place, so that a reader never sees half a record
+    path.parent.mkdir(parents=True, exist_ok=True)
+    beside = path.with_suffix(".tmp")
+    beside.write_text(json.dumps(record, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+    os.replace(beside, path)
+
+
+class Record:
+    """The record of the run in ``cfg.run.dir``, kept up to date while it runs.
+
+    ``<run>/record.json`` exists from the first moment with ``"status": "running"``. Only a run that finishes is
+    copied to ``results/``, the committed evidence; ``results: null`` (debug presets) keeps it out of there.
+    """
+
+    def __init__(self, cfg: DictConfig):
+        self.path = Path(cfg.run.dir) / "record.json"
+        self.results = cfg.results and ROOT / cfg.results
+        self._begin = time.monotonic()
+        earlier = read(self.path) if self.path.exists() else {}
+        self._wall_before = earlier.get("wall_time_s", 0.0)
+        self.data = {
+            "experiment": cfg.name,
+            "digest": digest(cfg),
+            "seed": cfg.seed,
+            "status": "running",
+            "run": os.path.relpath(cfg.run.dir, ROOT),
+            "id": earlier.get("id") or f"{self.path.parent.name}-{time.strftime('%m%d%H%M%S')}",
+            "command": " ".join(["python", Path(sys.argv[0]).name, *sys.argv[1:]]),
+            "started": earlier.get("started") or time.strftime("%Y-%m-%dT%H:%M:%S%z"),
+            "metrics": {},
+            "git": git_state(),
+            "versions": _versions(),
+            "config": OmegaConf.to_container(cfg, resolve=True),
+        }
+        _write(self.path, self.data)
+
+    def close(self, status: str, **facts) -> None:
+        """Write the end of the run: ``finished``, ``interrupted`` or ``crashed``, with what is known by then."""
+        self.data |= {
+            "status": status,
+            **facts,
+            "wall_time_s": round(self._wall_before + time.monotonic() - self._begin, 2),
+        }
+        _write(self.path, self.data)
+        if status == "finished" and self.results:
+            _write(
+                self.results / f"{self.data['experiment']}-{self.data['digest']}-seed{self.data['seed']}.json",
+                self.data,
+            )
+
+
+def read(path: Path) -> dict:
+    """The record at ``path``.
+
+    Raises:
+        UsageError: the file is no JSON object.
+    """
+    try:
+        record = json.loads(path.read_text(encoding="utf-8"))
+        if not isinstance(record, dict):
+            raise ValueError("not a JSON object")
+    except ValueError as error:
+        raise UsageError(f"{path} is not a record of a run ({error}). Delete it and run that seed again.") from None
+    return record

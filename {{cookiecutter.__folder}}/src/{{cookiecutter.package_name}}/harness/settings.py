@@ -1,0 +1,118 @@
+"""Settings that are needed before torch is: where things lie, what a run is called, what a typing error meant."""
+
+import functools
+import hashlib
+import json
+import sys
+from difflib import get_close_matches
+from pathlib import Path
+
+import hydra
+from hydra.errors import MissingConfigException
+from omegaconf import DictConfig, OmegaConf
+from omegaconf.errors import OmegaConfBaseException
+
+ROOT = Path(__file__).resolve().parents[3]
+
+# What a run is called, where it runs and what it writes: none of it changes what is computed.
+_NOT_IDENTITY = {"hydra", "paper", "name", "seed", "run", "resume", "results", "logger", "threads", "compile"}
+_NOT_IDENTITY_OF = {
+    "trainer": {"accelerator", "devices", "num_nodes", "strategy", "enable_progress_bar", "profiler"},
+    "callbacks": {"interrupt", "learning_rate", "progress"},
+    "data": {"num_workers"},
+}
+
+
+class UsageError(SystemExit):
+    """A mistake of the person at the keyboard: its message is all they see, without a traceback."""
+
+
+def identity(cfg: DictConfig) -> dict:
+    """What decides the result of a run, apart from its seed: the resolved settings without names and hardware."""
+    neutral = OmegaConf.masked_copy(cfg, [key for key in cfg if key != "hydra"])
+    neutral.update({"run": {"dir": ""}, "name": "", "seed": 0})  # other settings may refer to them
+    settings = {
+        key: OmegaConf.to_container(neutral[key], resolve=True) if OmegaConf.is_config(neutral[key]) else neutral[key]
+        for key in neutral
+        if key not in _NOT_IDENTITY
+    }
+    for group, keys in _NOT_IDENTITY_OF.items():
+        settings[group] = {key: value for key, value in settings[group].items() if key not in keys}
+    return settings
+
+
+def digest(cfg: DictConfig) -> str:
+    """Eight hexadecimal digits that name the configuration: equal digests, equal experiments."""
+    return hashlib.sha256(json.dumps(identity(cfg), sort_keys=True).encode()).hexdigest()[:8]
+
+
+def run_name(cfg: DictConfig) -> str:
+    """``<experiment>-<digest>-seed<k>``, the name of a run's folder and of its record."""
+    return f"{cfg.name}-{digest(cfg)}-seed{cfg.seed}"
+
+
+@functools.cache  # one process asks several times for the folder of one run, and must get one answer
+def _run_dir(name: str, resume: bool) -> str:
+    earlier = sorted(ROOT.glob(f"runs/{name}*"), key=lambda path: len(path.name))
+    if resume and earlier:
+        return str(earlier[-1])
+    return str(ROOT / "runs" / (f"{name}-{len(earlier) + 1}" if earlier else name))
+
+
+OmegaConf.register_new_resolver("root", lambda: str(ROOT), replace=True)
+OmegaConf.register_new_resolver(
+    "run_dir", lambda *, _root_: _run_dir(run_name(_root_), resume=_root_.resume == "auto"), replace=True
+)
+
+
+def _leaves(cfg: DictConfig, prefix: str = "") -> list[str]:
+    names = []
+    for key in cfg:
+        names.append(f"{prefix}{key}")
+        if OmegaConf.is_dict(cfg._get_node(key)) and not OmegaConf.is_missing(cfg, key):
+            names += _leaves(cfg[key], f"{prefix}{key}.")
+    return names
+
+
+def _nearest(error: BaseException) -> str | None:
+    """What was probably meant by an override that Hydra refused, or None."""
+    if isinstance(error, MissingConfigException):  # experiment=papr
+        asked, known = (
+            str(error.missing_cfg_file),
+            [f"{Path(error.missing_cfg_file).parent}/{o}" for o in error.options],
+        )
+        found = get_close_matches(asked, known, n=1)
+        return found and found[0].replace("/", "=") or None
+    asked = next(
+        (arg.split("=")[0].lstrip("+~") for arg in sys.argv[1:] if f"'{arg.split('=')[0]}'" in str(error)), None
+    )
+    if asked is None:
+        return None
+    known = [path.name for path in (ROOT / "configs").iterdir() if path.is_dir()]
+    if isinstance(error.__cause__, OmegaConfBaseException) and error.__cause__.parent_node is not None:
+        known += _leaves(error.__cause__.parent_node._get_root())
+    # optimiser.lr and optimizer.learning_rate: the whole key first, then its last part
+    found = get_close_matches(asked, known, n=1) or [k for k in known if k.split(".")[-1] == asked.split(".")[-1]]
+    return found[0] if found else None
+
+
+def command(config_name: str):
+    """``hydra.main`` for a command of this repository, whose errors also say what was probably meant."""
+
+    def decorate(task):
+        run = hydra.main(version_base="1.3", config_path=str(ROOT / "configs"), config_name=config_name)(task)
+
+        @functools.wraps(task)
+        def main() -> None:
+            try:
+                run()
+            except SystemExit as stop:
+                # Hydra has printed its message; the error itself is what SystemExit was raised in handling of
+                nearest = stop.__context__ and _nearest(stop.__context__)
+                if nearest:
+                    print(f"Did you mean {nearest}?", file=sys.stderr)
+                raise
+
+        return main
+
+    return decorate

@@ -1,0 +1,128 @@
+"""``python train.py``: train, test, and leave a record."""
+
+import logging
+import resource
+import sys
+import traceback
+from pathlib import Path
+
+import hydra
+import torch
+from lightning.pytorch.utilities.rank_zero import rank_zero_only
+from omegaconf import DictConfig, OmegaConf
+
+from .building import build_data, build_procedure, build_trainer, prepare
+from .loggers import close_loggers
+from .records import Record, read
+from .settings import ROOT, UsageError
+
+log = logging.getLogger(__name__)
+
+
+def train(cfg: DictConfig) -> None:
+    """Train as ``cfg`` says, test the checkpoint that ``cfg.ckpt`` chooses, and write the record.
+
+    Raises:
+        UsageError: the configuration asks for something that cannot be or must not be.
+        SystemExit: with code 130, after Ctrl-C; the last checkpoint is written and the record says so.
+    """
+    if (cfg.monitor.metric or "").startswith("test/"):
+        raise UsageError(
+            f"monitor.metric={cfg.monitor.metric}: test data never chooses a checkpoint. Use a val/ metric."
+        )
+    run = Path(cfg.run.dir)
+    resume = _checkpoint_to_resume(cfg, run)
+    if resume == "finished":
+        print(
+            f"{run.relative_to(ROOT)} is finished already; its record says: {_line(read(run / 'record.json')['metrics'])}"
+        )
+        return
+    prepare(cfg)
+    record = _RankZeroRecord(cfg)
+    OmegaConf.save(cfg, run / "config.yaml", resolve=True)
+    loggers = []
+    try:
+        loggers += [
+            hydra.utils.instantiate(logger, **({"id": record.id} if "id" in logger else {}))
+            for logger in cfg.logger.values()
+        ]
+        callbacks = [hydra.utils.instantiate(callback) for callback in cfg.callbacks.values() if callback]
+        data, procedure = build_data(cfg), build_procedure(cfg)
+        trainer = build_trainer(cfg, callbacks, loggers)
+        for logger in loggers:
+            logger.log_hyperparams(OmegaConf.to_container(cfg, resolve=True))
+        log.info("Run %s", run.name)
+        trainer.fit(procedure, data, ckpt_path=resume, weights_only=True)
+        steps, epochs = trainer.global_step, trainer.current_epoch
+        metrics = {name: value.item() for name, value in trainer.callback_metrics.items() if "/" in name}
+        metrics |= test(cfg, trainer, procedure, data, run / "checkpoints" / f"{cfg.ckpt}.ckpt")
+    except (KeyboardInterrupt, SystemExit) as stop:
+        # Lightning turns Ctrl-C during training into SystemExit(1), after its callbacks have saved
+        if isinstance(stop, SystemExit) and not isinstance(stop.__context__, KeyboardInterrupt):
+            record.close("crashed", error=str(stop))
+            raise
+        record.close("interrupted")
+        close_loggers(loggers, exit_code=130)
+        print(f"\nInterrupted. The same command with resume=auto goes on from {run.name}.", file=sys.stderr)
+        raise SystemExit(130) from None
+    except Exception as error:
+        (run / "traceback.txt").write_text(traceback.format_exc(), encoding="utf-8")
+        record.close("crashed", error=f"{type(error).__name__}: {error}")
+        close_loggers(loggers, exit_code=1)
+        raise
+    record.close(
+        "finished", metrics=metrics, steps=steps, epochs=epochs, checkpoint=cfg.ckpt, hardware=_hardware(trainer)
+    )
+    close_loggers(loggers, exit_code=0)
+    if trainer.is_global_zero:
+        print(f"{_line(metrics)}\n{run.relative_to(ROOT)}")
+
+
+def test(cfg: DictConfig, trainer, procedure, data, checkpoint: Path) -> dict[str, float]:
+    """The test metrics of ``checkpoint``."""
+    # What a procedure draws in testing must not depend on what training drew before, or evaluate.py could not repeat it
+    torch.manual_seed(cfg.seed)
+    trainer.test(procedure, data, ckpt_path=str(checkpoint), weights_only=True, verbose=False)
+    return {name: value.item() for name, value in trainer.callback_metrics.items() if name.startswith("test/")}
+
+
+def _checkpoint_to_resume(cfg: DictConfig, run: Path) -> str | None:
+    """The checkpoint to go on from, ``"finished"``, or None for a fresh start."""
+    if cfg.resume is None:
+        return None
+    if cfg.resume != "auto":
+        if not Path(cfg.resume).is_file():
+            raise UsageError(
+                f"resume={cfg.resume}: no such checkpoint. Use resume=auto, or resume=<path of a .ckpt file>."
+            )
+        return str(cfg.resume)
+    if (run / "record.json").exists() and read(run / "record.json")["status"] == "finished":
+        return "finished"
+    last = run / "checkpoints" / "last.ckpt"
+    return str(last) if last.exists() else None
+
+
+class _RankZeroRecord:
+    """The record in the first process of a run; in the others, nothing is written."""
+
+    def __init__(self, cfg: DictConfig):
+        self._record = Record(cfg) if rank_zero_only.rank == 0 else None
+        self.id = self._record.data["id"] if self._record else Path(cfg.run.dir).name
+
+    def close(self, status: str, **facts) -> None:
+        if self._record:
+            self._record.close(status, **facts)
+
+
+def _hardware(trainer) -> dict:
+    device = trainer.strategy.root_device
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024)
+    facts = {"devices": trainer.world_size, "threads": torch.get_num_threads(), "peak_memory_mib": peak // 2**20}
+    if device.type == "cuda":
+        facts["gpu"] = torch.cuda.get_device_name(device)
+        facts["peak_gpu_memory_mib"] = torch.cuda.max_memory_allocated(device) // 2**20
+    return facts
+
+
+def _line(metrics: dict[str, float]) -> str:
+    return " · ".join(f"{name} {value:.4g}" for name, value in sorted(metrics.items()) if name.startswith("test/"))

@@ -1,0 +1,16 @@
+"""Train the paper's model: ``python train.py experiment=paper``, with any override Hydra takes."""
+
+from omegaconf import DictConfig
+
+from {{ cookiecutter.package_name }}.harness.settings import command
+
+
+@command("train")
+def main(cfg: DictConfig) -> None:
+    from {{ cookiecutter.package_name }}.harness.training import train  # torch, only once there is work for it
+
+    train(cfg)
+
+
+if __name__ == "__main__":
+    main()
