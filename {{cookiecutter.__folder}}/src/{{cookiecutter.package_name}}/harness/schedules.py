@@ -9,7 +9,7 @@ import math
 from collections.abc import Callable
 
 from torch.optim import Optimizer
-from torch.optim.lr_scheduler import LambdaLR, LRScheduler, ReduceLROnPlateau
+from torch.optim.lr_scheduler import LambdaLR, LRScheduler, ReduceLROnPlateau, SequentialLR
 
 
 def _multiplier(
@@ -96,19 +96,33 @@ def plateau(
     mode: str = "min",
     factor: float = 0.1,
     patience: int = 10,
+    warmup_steps: int = 0,
     frequency: int = 1,
 ) -> dict:
-    """``lr`` · ``factor`` each time ``monitor`` has not improved for ``patience`` validations."""
+    """``lr`` · ``factor`` each time ``monitor`` has not improved for ``patience`` validations.
+
+    Raises:
+        ValueError: ``warmup_steps`` is not 0.
+    """
+    if warmup_steps:
+        raise ValueError(
+            "The plateau schedule has no warm-up: set scheduler.warmup_steps=0, or choose another schedule."
+        )
     scheduler = ReduceLROnPlateau(optimizer, mode=mode, factor=factor, patience=patience)
-    return {"scheduler": scheduler, "interval": "epoch", "frequency": frequency, "monitor": monitor, "strict": True}
+    return {"scheduler": scheduler, "interval": "epoch", "frequency": frequency, "monitor": monitor}
 
 
 def from_torch(
     optimizer: Optimizer,
     total_steps: int,
     schedule: Callable[[Optimizer], LRScheduler],
+    warmup_steps: int = 0,
     interval: str = "step",
     frequency: int = 1,
 ) -> dict:
-    """Any scheduler of ``torch.optim.lr_scheduler``, given by its ``_target_`` with ``_partial_: true``."""
-    return {"scheduler": schedule(optimizer), "interval": interval, "frequency": frequency}
+    """Any scheduler of ``torch.optim.lr_scheduler`` after the warm-up, given by its ``_target_`` and ``_partial_``."""
+    scheduler = schedule(optimizer)
+    if warmup_steps:
+        warmup = LambdaLR(optimizer, lambda done: (done + 1) / warmup_steps)
+        scheduler = SequentialLR(optimizer, [warmup, scheduler], milestones=[warmup_steps])
+    return {"scheduler": scheduler, "interval": interval, "frequency": frequency}

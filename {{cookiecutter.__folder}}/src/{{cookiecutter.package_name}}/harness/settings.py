@@ -65,34 +65,29 @@ OmegaConf.register_new_resolver(
 )
 
 
-def _leaves(cfg: DictConfig, prefix: str = "") -> list[str]:
+def _keys(settings: dict, prefix: str = "") -> list[str]:
     names = []
-    for key in cfg:
-        names.append(f"{prefix}{key}")
-        if OmegaConf.is_dict(cfg._get_node(key)) and not OmegaConf.is_missing(cfg, key):
-            names += _leaves(cfg[key], f"{prefix}{key}.")
+    for key, value in settings.items():
+        names += [f"{prefix}{key}", *(_keys(value, f"{prefix}{key}.") if isinstance(value, dict) else [])]
     return names
 
 
 def _nearest(error: BaseException) -> str | None:
     """What was probably meant by an override that Hydra refused, or None."""
     if isinstance(error, MissingConfigException):  # experiment=papr
-        asked, known = (
-            str(error.missing_cfg_file),
-            [f"{Path(error.missing_cfg_file).parent}/{o}" for o in error.options],
-        )
-        found = get_close_matches(asked, known, n=1)
-        return found and found[0].replace("/", "=") or None
-    asked = next(
-        (arg.split("=")[0].lstrip("+~") for arg in sys.argv[1:] if f"'{arg.split('=')[0]}'" in str(error)), None
-    )
+        group = Path(error.missing_cfg_file).parent
+        found = get_close_matches(str(error.missing_cfg_file), [f"{group}/{option}" for option in error.options], n=1)
+        return found[0].replace("/", "=") if found else None
+    keys = [arg.split("=")[0].lstrip("+~") for arg in sys.argv[1:] if "=" in arg]
+    asked = next((key for key in keys if f"'{key}'" in str(error)), None)
     if asked is None:
         return None
     known = [path.name for path in (ROOT / "configs").iterdir() if path.is_dir()]
     if isinstance(error.__cause__, OmegaConfBaseException) and error.__cause__.parent_node is not None:
-        known += _leaves(error.__cause__.parent_node._get_root())
-    # optimiser.lr and optimizer.learning_rate: the whole key first, then its last part
-    found = get_close_matches(asked, known, n=1) or [k for k in known if k.split(".")[-1] == asked.split(".")[-1]]
+        composed = OmegaConf.to_container(error.__cause__.parent_node._get_root())
+        known += [key for key in _keys(composed) if not key.startswith("hydra.")]
+    # optimizer.learningrate is near a key as a whole; data.width is near none, but a key elsewhere ends in width
+    found = get_close_matches(asked, known, n=1) or [key for key in known if key.split(".")[-1] == asked.split(".")[-1]]
     return found[0] if found else None
 
 

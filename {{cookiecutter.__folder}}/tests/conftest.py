@@ -1,0 +1,54 @@
+"""What the tests share: the configuration of ``experiment=paper``, cut to seconds, and a short training."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import hydra
+import lightning as L
+import pytest
+import torch
+from omegaconf import DictConfig
+
+from {{ cookiecutter.package_name }}.harness.building import build_data, build_procedure, build_trainer, prepare
+from {{ cookiecutter.package_name }}.harness.settings import ROOT
+
+
+@pytest.fixture
+def compose(tmp_path: Path) -> Callable[..., DictConfig]:
+    """The configuration that ``python train.py`` would have with these overrides, writing to a folder of the test."""
+
+    def compose(*overrides: str) -> DictConfig:
+        with hydra.initialize_config_dir(str(ROOT / "configs"), version_base="1.3"):
+            return hydra.compose("train", [*overrides, "name=test", f"run.dir={tmp_path}", "results=null"])
+
+    return compose
+
+
+@pytest.fixture
+def cfg(compose: Callable[..., DictConfig]) -> DictConfig:
+    cfg = compose("experiment=paper")
+    prepare(cfg)
+    return cfg
+
+
+@pytest.fixture
+def data(cfg: DictConfig) -> L.LightningDataModule:
+    data = build_data(cfg)
+    data.prepare_data()
+    data.setup("fit")
+    return data
+
+
+def fit(cfg: DictConfig, steps: int, *callbacks: L.Callback, **settings) -> L.Trainer:
+    """Train for some steps on the CPU, as ``cfg`` says but without validation, loggers and checkpoints."""
+    prepare(cfg)
+    settings = {"max_steps": steps, "max_epochs": -1, "limit_val_batches": 0, "val_check_interval": None} | settings
+    quiet = {"enable_checkpointing": False, "enable_progress_bar": False, "accelerator": "cpu", "devices": 1}
+    trainer = build_trainer(cfg, callbacks, **settings, **quiet)
+    trainer.fit(build_procedure(cfg), build_data(cfg))
+    return trainer
+
+
+def weights(module: torch.nn.Module) -> dict[str, torch.Tensor]:
+    """A copy of the parameters that are trained, by name."""
+    return {name: p.detach().clone() for name, p in module.named_parameters() if p.requires_grad}

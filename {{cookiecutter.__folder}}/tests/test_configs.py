@@ -1,0 +1,43 @@
+"""Every file in ``configs/`` composes, and what it describes can be built."""
+
+import hydra
+import pytest
+import torch
+from hydra.errors import InstantiationException
+
+from {{ cookiecutter.package_name }}.harness.building import build_data, build_procedure
+from {{ cookiecutter.package_name }}.harness.settings import ROOT
+
+OPTIONS = sorted(
+    (path.parent.relative_to(ROOT / "configs").as_posix(), path.stem) for path in (ROOT / "configs").glob("*/*.yaml")
+)
+
+
+@pytest.mark.parametrize(("group", "option"), OPTIONS, ids=["=".join(option) for option in OPTIONS])
+def test_option_composes_and_builds(compose, group, option):
+    cfg = compose(f"{group}={option}")
+    if group in ("trainer", "debug") and cfg.trainer.accelerator == "gpu" and not torch.cuda.is_available():
+        pytest.skip("needs a GPU")
+    if group in ("logger", "callbacks"):
+        for name, part in cfg[group].items():
+            try:
+                hydra.utils.instantiate(part)
+            except (InstantiationException, ModuleNotFoundError) as error:
+                missing = next((e for e in (error, error.__cause__) if isinstance(e, ModuleNotFoundError)), None)
+                if missing is None:
+                    raise
+                pytest.skip(f"{name} is not installed: pip install -e .[{option}]")
+    elif group == "data":
+        build_data(cfg)
+    elif group == "trainer" and option != "ddp":  # two processes are another test's affair
+        hydra.utils.instantiate(cfg.trainer)
+    else:
+        build_procedure(cfg).model  # noqa: B018
+
+
+@pytest.mark.parametrize("option", [option for group, option in OPTIONS if group == "scheduler"])
+def test_schedule_builds(compose, option):
+    cfg = compose(f"scheduler={option}")
+    procedure = build_procedure(cfg)
+    optimizer = procedure.optimizer(procedure.parameters())
+    assert procedure.scheduler(optimizer, total_steps=100)["scheduler"].optimizer is optimizer
