@@ -86,7 +86,7 @@ def wandb_logger(**settings: Any) -> WandbLogger:
     import wandb
 
     if "WANDB_MODE" not in os.environ and not wandb.login(prompt=False):
-        settings["offline"] = True
+        settings["mode"] = "offline"
     return WandbLogger(**settings)
 
 

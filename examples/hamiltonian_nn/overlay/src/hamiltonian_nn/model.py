@@ -21,7 +21,7 @@ class MLP(nn.Sequential):
         parts = []
         for fan_in, fan_out in zip(sizes, sizes[1:], strict=False):
             parts += [nn.Linear(fan_in, fan_out), nn.Tanh()]
-        super().__init__(*parts, nn.Linear(hidden, out, bias=False))
+        super().__init__(*parts, nn.Linear(sizes[-1], out, bias=False))
         for part in self:
             if isinstance(part, nn.Linear):
                 nn.init.orthogonal_(part.weight)
@@ -42,11 +42,9 @@ class PaperModel(nn.Module):
         self.hamiltonian = MLP(1, hidden, layers)
 
     def forward(self, x: Tensor) -> Tensor:
-        training = torch.is_grad_enabled()  # in validation and test gradients are off, but the field is one
-        with torch.enable_grad():
-            x = x if x.requires_grad else x.detach().requires_grad_()
-            (dH,) = torch.autograd.grad(self.hamiltonian(x).sum(), x, create_graph=training)
-        dH_dq, dH_dp = dH.unbind(-1)  # (B, 2) -> (B,), (B,)
+        # A transform of the function, not of a recorded graph: it works where gradients are off, as in test
+        dH = torch.func.grad(lambda x: self.hamiltonian(x).sum())(x)  # (B, 2)
+        dH_dq, dH_dp = dH.unbind(-1)  # -> (B,), (B,)
         return torch.stack([dH_dp, -dH_dq], dim=-1)  # -> (B, 2)
 
 
