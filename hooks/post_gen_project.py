@@ -6,6 +6,8 @@ import subprocess
 from pathlib import Path
 
 TASK, LICENSE, SLUG = "{{ cookiecutter.task }}", "{{ cookiecutter.license }}", "{{ cookiecutter.project_slug }}"
+# cruft also bakes into temporary folders, to compare them file by file; a .git there breaks its update and diff
+CRUFT = "{{ '_commit' in cookiecutter }}" == "True"
 
 
 def lay_skeleton() -> None:
@@ -36,21 +38,19 @@ def start_history() -> bool:
 
     Not inside somebody's repository, unless that ignores the folder; and never under a made-up name.
     """
-    if git("rev-parse", "--is-inside-work-tree") and not git("check-ignore", "--quiet", "."):
+    if CRUFT or (git("rev-parse", "--is-inside-work-tree") and not git("check-ignore", "--quiet", ".")):
         return False
-    return (
-        git("init", "--quiet", "--initial-branch=main")
-        and git("add", "--all")
-        and git("commit", "--quiet", "--no-verify", "--message=Start from paper-template")
-    )
+    message = "--message=Start from paper-template"
+    return git("init", "--quiet") and git("add", "--all") and git("commit", "--quiet", "--no-verify", message)
 
 
 lay_skeleton()
 lay_license()
 committed = start_history()
+to_commit = "" if committed else "git init && git add -A && git commit -m Start && "
 print(f"""
 {SLUG} is ready. Next:
-  cd {SLUG} && pip install -e . -c constraints.txt{"" if committed else " && git add -A && git commit -m 'Start'"}
+  cd {SLUG} && {to_commit}pip install -e . -c constraints.txt
   python train.py experiment=paper && python report.py
   grep -rn "TODO(paper)" .    # what is yours to fill in; AGENTS.md leads through it
 """)
