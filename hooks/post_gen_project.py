@@ -33,24 +33,29 @@ def git(*args: str) -> bool:
         return False
 
 
-def start_history() -> bool:
-    """A first commit, so that the first run can say from which code it came.
+def start_history() -> list[str]:
+    """Commit the files, so that the first run can say from which code it came.
 
     Not inside somebody's repository, unless that ignores the folder; and never under a made-up name.
+
+    Returns:
+        What is left to type until there is a commit.
     """
-    if CRUFT or (git("rev-parse", "--is-inside-work-tree") and not git("check-ignore", "--quiet", ".")):
-        return False
-    message = "--message=Start from paper-template"
-    return git("init", "--quiet") and git("add", "--all") and git("commit", "--quiet", "--no-verify", message)
+    commit = ["git add -A", "git commit -m 'Start from paper-template'"]
+    if git("rev-parse", "--is-inside-work-tree") and not git("check-ignore", "--quiet", "."):
+        return commit
+    if CRUFT or not git("init", "--quiet"):
+        return ["git init", *commit]
+    git("add", "--all")
+    return [] if git("commit", "--quiet", "--no-verify", "--message=Start from paper-template") else commit
 
 
 lay_skeleton()
 lay_license()
-committed = start_history()
-to_commit = "" if committed else "git init && git add -A && git commit -m Start && "
+first = [f"cd {SLUG}", *start_history(), "pip install -e . -c constraints.txt"]
 print(f"""
 {SLUG} is ready. Next:
-  cd {SLUG} && {to_commit}pip install -e . -c constraints.txt
+  {" && ".join(first)}
   python train.py experiment=paper && python report.py
   grep -rn "TODO(paper)" .    # what is yours to fill in; AGENTS.md leads through it
 """)
