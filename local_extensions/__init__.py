@@ -122,6 +122,8 @@ class CheckAnswers(Extension):
         message = refusal(answers)
         if message is None:
             return "yes"
+        if "cruft" in sys.modules:  # it has no replay, and the template lies in a temporary folder
+            raise SystemExit(message)
         template = Path(__file__).resolve().parents[1]
         folder = Path(get_user_config()["replay_dir"])
         dump(folder, template.name, {"cookiecutter": {**answers, "__checked": "no"}})

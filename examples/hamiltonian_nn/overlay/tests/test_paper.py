@@ -92,10 +92,12 @@ def test_data_lie_on_circles():
     torch.testing.assert_close(dx_dt, SPRING.field(x))
 
 
-def test_energies_of_the_text():
-    """Section 3, Task 1, literally: k = m = 1, energies uniform in [0.2, 1]."""
+def test_starts_are_uniform():
+    """Radius uniform in [0.1, 1]; or Section 3, Task 1, literally: k = m = 1 and the energy uniform in [0.2, 1]."""
+    radius = data(trajectories=2000).train[0].norm(dim=-1)
+    assert radius.mean().item() == pytest.approx(0.55, abs=0.02)
     text = Spring(k=1.0, m=1.0)
-    energy = text.energy(data(spring=text, radius=None, energy=(0.2, 1.0), trajectories=2000).train[0])
+    energy = text.energy(data(trajectories=2000, spring=text, radius=None, energy=(0.2, 1.0)).train[0])
     assert 0.2 - 1e-6 <= energy.min() and energy.max() <= 1 + 1e-6
     assert energy.mean().item() == pytest.approx(0.6, abs=0.02)
 

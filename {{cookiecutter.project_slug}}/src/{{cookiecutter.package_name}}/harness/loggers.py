@@ -13,7 +13,7 @@ from lightning.pytorch.utilities.rank_zero import rank_zero_only
 class CSVLogger(Logger):
     """``metrics.csv`` in the run's folder, one row per logging step.
 
-    Lightning's ``CSVLogger`` deletes the rows of earlier sessions when a run is resumed. This one keeps those before
+    Lightning's ``CSVLogger`` deletes the rows of earlier sessions when a run is resumed. This one keeps those up to
     the step from which the run goes on, so that the curve has neither a gap nor a double.
 
     Args:
@@ -44,7 +44,7 @@ class CSVLogger(Logger):
     def log_metrics(self, metrics: dict[str, float], step: int | None = None) -> None:
         if not self._started:
             self._started = True
-            self._write([row for row in self._read() if int(row["step"]) < step])
+            self._write([row for row in self._read() if int(row["step"]) <= step])
         self._pending.append({"step": step, **metrics})
         if len(self._pending) >= self.flush_every:
             self.save()
@@ -64,6 +64,9 @@ class CSVLogger(Logger):
     @rank_zero_only
     def finalize(self, status: str) -> None:
         self.save()
+        # What was logged just before an interruption may have been logged again after it: the last one holds
+        rows = {(row["step"], *(name for name in row if row[name] and name != "epoch")): row for row in self._read()}
+        self._write(list(rows.values()))
 
     def _read(self) -> list[dict[str, str]]:
         if not self.path.exists():

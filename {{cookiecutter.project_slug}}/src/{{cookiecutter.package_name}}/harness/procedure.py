@@ -52,7 +52,7 @@ class Procedure(L.LightningModule):
     def training_step(self, batch: Any, batch_idx: int) -> Tensor:
         terms = self.step(batch, self.train_metrics)
         self._keep("train", batch, terms)
-        if (self.trainer.fit_loop.total_batch_idx + 1) % self.trainer.log_every_n_steps == 0:
+        if self.trainer._logger_connector.should_update_logs:  # the steps at which Lightning hands values to the loggers
             self._log_terms("train", on_step=True, prog_bar=True)
         return terms["loss"]
 

@@ -13,10 +13,10 @@ This implementation covers:
     Of Table 1, Task 1, both rows. The other tasks are left out.
 
 Known differences from paper:
-    - H = q² + p², radii for energies, noise of standard deviation 0.1, weight decay, initialisation and the starts of
+    - H = q² + p², initial radii for energies, noise of standard deviation 0.1, weight decay, initialisation and the starts of
       the energy metric are those of the official code: with the text's own data the losses of Table 1 cannot come out
       (PAPER.md, Ambiguities).
-    - The sample is ours, one for each seed: the paper's is not published.
+    - The sample is ours, one for each seed: we do not have the paper's.
     - Trajectories of the data, and the true energy, are exact instead of integrated: the flow is a rotation.
     - The energy metric integrates in float64, since float32 cannot resolve a tolerance of 1e-9.
 

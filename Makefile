@@ -1,0 +1,28 @@
+# make demo: reproduce a paper from the template, in two minutes · make test: the fast suite of the template
+PYTHON ?= python3
+BIN := $(CURDIR)/.venv/bin
+PAPER ?= hamiltonian_nn
+SEEDS ?= 0,1,2
+
+demo: example
+
+example: .venv/installed  ## make example PAPER=<folder of examples/> SEEDS=0,1,2
+	$(BIN)/python examples/run.py $(PAPER) --seeds $(SEEDS)
+
+test: .venv/installed
+	$(BIN)/ruff check hooks local_extensions examples tests benchmarks
+	$(BIN)/ruff format --check hooks local_extensions examples tests benchmarks
+	$(BIN)/pytest --numprocesses 2
+
+bench: .venv/installed
+	$(BIN)/python benchmarks/startup.py
+
+.venv/installed: pyproject.toml constraints.txt
+	$(PYTHON) -m venv .venv
+	$(BIN)/pip install --quiet ".[test]" --constraint constraints.txt
+	touch $@
+
+clean:
+	rm -rf build .venv
+
+.PHONY: demo example test bench clean

@@ -1,0 +1,72 @@
+"""Real bakes and real commands: nothing of cookiecutter, Hydra or Lightning is replaced by a double."""
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+TEMPLATE = Path(__file__).resolve().parents[1]
+# Each bake has its package in src/; one thread, one seed of Python's hashes, no account, no colours
+ENVIRONMENT = {
+    **{key: value for key, value in os.environ.items() if not key.startswith(("WANDB_", "PYTEST_"))},
+    "PATH": os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]]),
+    "PYTHONPATH": "src",
+    "PYTHONHASHSEED": "0",
+    "OMP_NUM_THREADS": "1",
+    "COLUMNS": "200",
+    "GIT_AUTHOR_NAME": "Test",
+    "GIT_AUTHOR_EMAIL": "test@example.org",
+    "GIT_COMMITTER_NAME": "Test",
+    "GIT_COMMITTER_EMAIL": "test@example.org",
+}
+
+
+def run(*command: object, cwd: Path, ok: bool = True, **environment: str) -> subprocess.CompletedProcess:
+    """Run a command as a person would; with ``ok``, it must exit with 0."""
+    done = subprocess.run(
+        [str(part) for part in command],
+        cwd=cwd,
+        env={**ENVIRONMENT, **environment},
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+    )
+    assert not ok or done.returncode == 0, f"{command} exited with {done.returncode}\n{done.stdout}\n{done.stderr}"
+    return done
+
+
+def cookiecutter(folder: Path, *options: str, ok: bool = True, **answers: str) -> subprocess.CompletedProcess:
+    """``cookiecutter --no-input`` with its own home, so that nobody's configuration or replay is touched."""
+    home = folder / ".home"
+    home.mkdir(exist_ok=True)
+    given = [f"{key}={value}" for key, value in answers.items()]
+    return run("cookiecutter", TEMPLATE, "--no-input", *options, *given, cwd=folder, ok=ok, HOME=str(home))
+
+
+@pytest.fixture(scope="session")
+def _default_bake(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("bake")
+    cookiecutter(folder)
+    return folder / "my-paper"
+
+
+@pytest.fixture
+def repo(_default_bake: Path, tmp_path: Path) -> Path:
+    """A fresh copy of the default bake, with its history."""
+    return shutil.copytree(_default_bake, tmp_path / "my-paper", symlinks=True)
+
+
+@pytest.fixture
+def bake(tmp_path: Path):
+    """Bake with some answers; returns the folder of the repository."""
+
+    def bake(*options: str, **answers: str) -> Path:
+        before = set(tmp_path.iterdir())
+        cookiecutter(tmp_path, *options, **answers)
+        (folder,) = {path for path in tmp_path.iterdir() if path.is_dir()} - before - {tmp_path / ".home"}
+        return folder
+
+    return bake

@@ -1,0 +1,250 @@
+"""What a bake writes: which files, all of them valid, every answer at its place, and a history."""
+
+import ast
+import json
+import re
+import sys
+from itertools import cycle, islice
+from pathlib import Path
+
+import pytest
+import yaml
+from conftest import TEMPLATE, cookiecutter, run
+from markdown_it import MarkdownIt
+
+if sys.version_info >= (3, 11):
+    import tomllib
+else:
+    import tomli as tomllib
+
+FILES = """
+.: .gitignore .pre-commit-config.yaml AGENTS.md CITATION.cff LICENSE PAPER.md README.md constraints.txt
+.: evaluate.py pyproject.toml report.py train.py
+.github/workflows: test.yml
+configs: evaluate.yaml paper.yaml train.yaml
+configs/callbacks: default.yaml early_stopping.yaml
+configs/data: paper.yaml
+configs/debug: fast.yaml limit.yaml overfit.yaml profile.yaml
+configs/experiment: paper.yaml smoke.yaml
+configs/logger: csv.yaml tensorboard.yaml wandb.yaml
+configs/loss: paper.yaml
+configs/metrics: paper.yaml
+configs/model: paper.yaml
+configs/optimizer: adam.yaml adamw.yaml rmsprop.yaml sgd.yaml
+configs/scheduler: constant.yaml cosine.yaml from_torch.yaml inverse_sqrt.yaml linear.yaml plateau.yaml step.yaml
+configs/trainer: cpu.yaml ddp.yaml fsdp.yaml gpu.yaml
+src/my_paper: __init__.py data.py loss.py metrics.py model.py procedure.py
+src/my_paper/harness: __init__.py building.py callbacks.py evaluation.py figures.py loggers.py procedure.py
+src/my_paper/harness: records.py report.py schedules.py settings.py training.py
+tests: conftest.py test_configs.py test_data.py test_paper.py test_training.py
+"""
+# Left to the user, by file; the second line explains the mark, or looks for it
+MARKED = """
+PAPER.md CITATION.cff pyproject.toml configs/paper.yaml configs/experiment/paper.yaml src/my_paper/__init__.py
+src/my_paper/data.py src/my_paper/loss.py src/my_paper/metrics.py src/my_paper/model.py src/my_paper/procedure.py
+tests/test_paper.py README.md AGENTS.md src/my_paper/harness/report.py
+"""
+OPTIONS = {
+    "task": ["classification"],
+    "optimizer": ["adam", "adamw", "rmsprop", "sgd"],
+    "lr_schedule": ["constant", "cosine", "inverse_sqrt", "linear", "plateau", "step"],
+    "precision": ["32-true", "16-mixed", "bf16-mixed", "64-true"],
+    "logger": ["csv", "tensorboard", "wandb"],
+    "license": ["MIT", "Apache-2.0", "BSD-3-Clause", "none"],
+}
+# Every option in at least one bake, the shorter lists several times
+BAKES = [
+    dict(zip(OPTIONS, values, strict=True))
+    for values in zip(*(islice(cycle(options), 6) for options in OPTIONS.values()), strict=True)
+]
+LICENSES = {
+    "MIT": ["MIT License", "Copyright (c) Ada Lovelace", 'THE SOFTWARE IS PROVIDED "AS IS"'],
+    "Apache-2.0": ["Apache License", "Version 2.0, January 2004", "END OF TERMS AND CONDITIONS"],
+    "BSD-3-Clause": ["BSD 3-Clause License", "Copyright (c) Ada Lovelace", "Neither the name of the copyright holder"],
+}
+
+
+def parse_markdown(text: str) -> None:
+    markdown = MarkdownIt("commonmark").enable("table").parse(text)
+    assert markdown[0].tag == "h1"
+    assert all(text.splitlines()[token.map[1] - 1].startswith("```") for token in markdown if token.type == "fence")
+
+
+PARSERS = {
+    ".py": ast.parse,
+    ".toml": tomllib.loads,
+    ".json": json.loads,
+    ".md": parse_markdown,
+    **dict.fromkeys([".yaml", ".yml", ".cff"], yaml.safe_load),
+}
+TEXTS = {".gitignore", "LICENSE", "constraints.txt"}
+
+
+def files(repo: Path) -> dict[str, str]:
+    """The text of every file, by its path, without the history."""
+    paths = [path for path in repo.rglob("*") if path.is_file() and ".git" not in path.relative_to(repo).parts]
+    return {path.relative_to(repo).as_posix(): path.read_text(encoding="utf-8") for path in paths}
+
+
+def check_files(repo: Path) -> None:
+    """Every file is valid, rendered, and as ruff would write it."""
+    for name, text in files(repo).items():
+        try:
+            name in TEXTS or PARSERS[Path(name).suffix](text)
+        except Exception as error:
+            raise AssertionError(f"{name}: {error}\n{text}") from error
+        assert not re.search(r"(?<!\$)\{\{[-\s]|\{%|\{#|cookiecutter\.", text), f"{name} was not rendered"
+    run("ruff", "check", "--no-cache", ".", cwd=repo)
+    run("ruff", "format", "--no-cache", "--diff", ".", cwd=repo)
+
+
+def composed(repo: Path) -> dict:
+    """What ``python train.py --cfg job`` prints."""
+    return yaml.safe_load(run("python", "train.py", "--cfg", "job", cwd=repo).stdout)
+
+
+def test_the_files(repo: Path):
+    folders = [line.split(": ") for line in FILES.strip().splitlines()]
+    expected = {Path(folder, name).as_posix() for folder, names in folders for name in names.split()}
+    assert set(files(repo)) == expected
+
+
+def test_the_marks(repo: Path):
+    assert {name for name, text in files(repo).items() if "TODO(paper)" in text} == set(MARKED.split())
+
+
+@pytest.mark.parametrize("answers", BAKES, ids=lambda answers: "-".join(answers.values()))
+def test_every_option(bake, answers: dict[str, str]):
+    # the longest package name that is offered, where lines are most likely to need another break
+    repo = bake(**answers, reproducer="Ada Lovelace", title="A Quite Long Title of Forty Characters!!")
+    check_files(repo)
+
+    cfg = composed(repo)
+    assert cfg["optimizer"]["_target_"].lower() == f"torch.optim.{answers['optimizer']}"
+    assert cfg["scheduler"]["_target_"].endswith(f".harness.schedules.{answers['lr_schedule']}")
+    assert cfg["trainer"]["precision"] == answers["precision"]
+    assert set(cfg["logger"]) == {"csv", answers["logger"]}
+
+    project = tomllib.loads((repo / "pyproject.toml").read_text())["project"]
+    needed = {re.match(r"[\w-]+", line)[0] for line in project["dependencies"]}
+    assert needed & {"tensorboard", "wandb"} == {answers["logger"]} - {"csv"}
+    assert set(project["optional-dependencies"]) == {"dev", "tensorboard", "wandb"} - needed
+
+    assert (repo / "LICENSE").exists() == (answers["license"] != "none")
+    assert all(line in (repo / "LICENSE").read_text() for line in LICENSES.get(answers["license"], []))
+
+
+def test_values_stand_beside_their_source(bake):
+    repo = bake(
+        optimizer="AdamW @ Section 5.3",
+        learning_rate='3e-4 @ Table 3: "lr = 3e-4" # twice @ the top',
+        batch_size="128 @ official code, train.py:41",
+        gradient_clip="0",
+        weight_decay="0.01",
+        paper_value="-94.3 @ Table 2",
+        metric="Top-1 Accuracy",
+    )
+    experiment = (repo / "configs/experiment/paper.yaml").read_text().splitlines()
+    assert "  - override /optimizer: adamw  # Section 5.3" in experiment
+    assert '  lr: 3e-4  # Table 3: "lr = 3e-4" # twice @ the top' in experiment
+    assert "  batch_size: 128  # official code, train.py:41" in experiment
+    assert "  gradient_clip_val: null  # TODO(paper): where is it stated?" in experiment
+    assert "  weight_decay: 0.01  # TODO(paper): where is it stated?" in experiment
+    assert "    value: -94.3  # Table 2" in (repo / "configs/paper.yaml").read_text().splitlines()
+
+    cfg = composed(repo)
+    assert (float(cfg["optimizer"]["lr"]), cfg["optimizer"]["weight_decay"]) == (3e-4, 0.01)
+    assert (cfg["data"]["batch_size"], cfg["trainer"]["gradient_clip_val"]) == (128, None)
+    target = cfg["paper"]["targets"][0]
+    assert (target["metric"], target["value"]) == ("test/top_1_accuracy", -94.3)
+
+
+@pytest.mark.parametrize("example", sorted(TEMPLATE.glob("examples/*/answers.yaml")), ids=lambda path: path.parent.name)
+def test_the_answers_of_an_example(bake, example: Path):
+    answers = yaml.safe_load(example.read_text())["default_context"]
+    repo = bake("--config-file", str(example))
+    check_files(repo)
+    package = repo / "src" / answers["package_name"]
+    assert repo.name == answers["project_slug"]
+    assert ast.get_docstring(ast.parse((package / "__init__.py").read_text())).splitlines()[:5] == [
+        f"Implementation of: {answers['title']}",
+        "",
+        f"Authors: {answers['authors']}",
+        f"Paper: {answers.get('paper_url', answers['paper'])}",
+        f"Official code: {answers['official_code']}",
+    ]
+    paper = composed(repo)["paper"]
+    assert (paper["title"], paper["venue"], paper["year"]) == (answers["title"], answers["venue"], int(answers["year"]))
+    assert paper["targets"][0]["value"] == float(answers["paper_value"].split("@")[0])
+    assert "TODO(paper)" not in (repo / "CITATION.cff").read_text()
+
+
+def snapshot(folder: Path) -> dict[str, bytes | None]:
+    """Every file and folder, with its content and so with the history."""
+    return {str(path): path.read_bytes() if path.is_file() else None for path in folder.rglob("*")}
+
+
+def bake_next_steps(folder: Path, **environment: str) -> list[str]:
+    """Bake into a folder, and return the steps that are printed."""
+    home = folder / ".home"
+    home.mkdir()
+    program = Path(sys.executable).with_name("cookiecutter")  # found also where PATH has nothing
+    printed = run(program, TEMPLATE, "--no-input", cwd=folder, HOME=str(home), **environment).stdout
+    ready, *steps = printed.strip().splitlines()
+    assert ready == "my-paper is ready. Next:"
+    assert [step.split()[0] for step in steps] == ["cd", "python", "grep"]
+    return steps
+
+
+def type_until_installation(step: str, folder: Path) -> None:
+    """Type the first step as it was printed, up to the installation of the dependencies."""
+    commands, installation = step.strip().rsplit(" && ", 1)
+    assert installation == "pip install -e . -c constraints.txt"
+    run("bash", "-c", commands, cwd=folder)
+
+
+def subjects(repo: Path) -> str:
+    assert run("git", "status", "--porcelain", cwd=repo).stdout == ""
+    return run("git", "log", "--format=%an: %s", cwd=repo).stdout
+
+
+def test_it_starts_a_history(tmp_path: Path):
+    steps = bake_next_steps(tmp_path)
+    assert steps[0].strip() == "cd my-paper && pip install -e . -c constraints.txt"
+    assert subjects(tmp_path / "my-paper") == "Test: Start from paper-template\n"
+
+
+@pytest.mark.parametrize("ignored", [False, True], ids=["tracked", "ignored"])
+def test_it_leaves_the_history_of_others_alone(tmp_path: Path, ignored: bool):
+    run("git", "init", "--quiet", cwd=tmp_path)
+    (tmp_path / ".gitignore").write_text(".home\n" + "my-paper\n" * ignored)
+    steps = bake_next_steps(tmp_path)
+    assert (tmp_path / "my-paper/.git").exists() == ignored
+    assert "git" not in steps[0] if ignored else steps[0].startswith("  cd my-paper && git add -A && git commit")
+    type_until_installation(steps[0], tmp_path)
+    assert subjects(tmp_path / "my-paper") == "Test: Start from paper-template\n"
+
+
+@pytest.mark.parametrize(
+    "environment", [{"GIT_AUTHOR_NAME": "", "GIT_COMMITTER_NAME": ""}, {"PATH": "/nowhere"}], ids=["no-name", "no-git"]
+)
+def test_it_says_what_is_left_of_the_history(tmp_path: Path, environment: dict[str, str]):
+    steps = bake_next_steps(tmp_path, **environment)
+    assert "git add -A && git commit" in steps[0]
+    type_until_installation(steps[0], tmp_path)
+    assert subjects(tmp_path / "my-paper") == "Test: Start from paper-template\n"
+
+
+def test_the_last_step_finds_the_marks(tmp_path: Path):
+    *_, search = bake_next_steps(tmp_path)
+    found = run("bash", "-c", search, cwd=tmp_path / "my-paper").stdout
+    assert {line.split(":")[0].removeprefix("./") for line in found.splitlines()} == set(MARKED.split())
+
+
+def test_a_second_bake_touches_nothing(tmp_path: Path):
+    cookiecutter(tmp_path)
+    (tmp_path / "my-paper/src/my_paper/model.py").write_text("# mine\n")
+    before = snapshot(tmp_path / "my-paper")
+    again = cookiecutter(tmp_path, ok=False, optimizer="sgd")
+    assert (again.returncode, "already exists" in again.stderr + again.stdout) == (1, True)
+    assert snapshot(tmp_path / "my-paper") == before

@@ -1,0 +1,226 @@
+"""A baked repository in use: train, stop, resume, evaluate, report, fail; all without a network."""
+
+import csv
+import json
+import re
+import shutil
+import signal
+import subprocess
+from pathlib import Path
+
+import pytest
+from conftest import ENVIRONMENT, run
+
+# A network namespace of its own has no network at all; where the system allows none, the tests run with one
+_ALONE = ["unshare", "--map-root-user", "--net"]
+OFFLINE = (
+    _ALONE if shutil.which("unshare") and subprocess.run([*_ALONE, "true"], capture_output=True).returncode == 0 else []
+)
+
+
+def train(repo: Path, *overrides: str, ok: bool = True, **environment: str) -> subprocess.CompletedProcess:
+    return run(*OFFLINE, "python", "train.py", *overrides, cwd=repo, ok=ok, **environment)
+
+
+def only(folder: Path, pattern: str) -> Path:
+    (found,) = folder.glob(pattern)
+    return found
+
+
+def record(repo: Path, pattern: str = "runs/*/record.json") -> dict:
+    return json.loads(only(repo, pattern).read_text())
+
+
+def test_train_evaluate_report(repo):
+    """The main job on the untouched bake: 97 % on digits, the same numbers again, and a table."""
+    done = train(repo, "experiment=paper")
+    result = record(repo, "results/paper-*-seed0.json")
+    assert result["metrics"]["test/accuracy"] >= 0.97
+    assert result["status"] == "finished" and result["git"] == {"commit": result["git"]["commit"], "dirty": False}
+    assert {"digest", "seed", "config", "versions", "hardware", "wall_time_s"} <= result.keys()
+    assert result["hardware"]["peak_memory_mib"] > 0
+    assert f"test/accuracy {result['metrics']['test/accuracy']:.4g}" in done.stdout
+
+    folder = repo / result["run"]
+    assert {"config.yaml", "metrics.csv", "record.json", "train.log"} <= {path.name for path in folder.iterdir()}
+    again = run(*OFFLINE, "python", "evaluate.py", f"run={result['run']}", cwd=repo)
+    assert "Equal to the record." in again.stdout
+    last = run(*OFFLINE, "python", "evaluate.py", f"run={folder.name}", "ckpt=last", cwd=repo)
+    assert "no test of last" in last.stdout
+
+    report = run("python", "report.py", cwd=repo).stdout
+    ours = f"{100 * result['metrics']['test/accuracy']:.4g} % (n = 1)"
+    assert ours in report and "docs/figures/results.svg" in report
+    assert ours in (repo / "README.md").read_text() and ours in (repo / "src/my_paper/__init__.py").read_text()
+    # what the report writes is no change of the code: the next seed still counts
+    assert train(repo, "experiment=smoke").returncode == 0
+    assert record(repo, "results/smoke-*.json")["git"]["dirty"] is False
+
+
+def test_evaluate_notices_another_checkpoint(repo):
+    train(repo, "experiment=smoke")
+    folder = only(repo, "runs/*")
+    script = (
+        "import sys, torch; c = torch.load(sys.argv[1], weights_only=True);"
+        "c['state_dict']['model.classifier.2.bias'][0] += 1; torch.save(c, sys.argv[1])"
+    )
+    run("python", "-c", script, folder / "checkpoints/best.ckpt", cwd=repo)
+    done = run("python", "evaluate.py", f"run={folder}", cwd=repo, ok=False)
+    assert done.returncode == 1 and "Not equal to the record" in done.stderr
+
+
+def test_generated_suite_passes(repo):
+    assert "passed" in run(*OFFLINE, "pytest", "-q", cwd=repo).stdout
+
+
+def test_interrupted_and_resumed(repo):
+    """Ctrl-C writes the last checkpoint and exits with 130; resume=auto goes on in the same folder."""
+    command = [*OFFLINE, "python", "train.py", "trainer.max_epochs=60", "logger=wandb"]
+    process = subprocess.Popen(
+        command, cwd=repo, env=ENVIRONMENT, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True
+    )
+    while process.poll() is None and not list(repo.glob("runs/*/checkpoints/last.ckpt")):
+        pass  # until the first epoch is over
+    process.send_signal(signal.SIGINT)
+    _, errors = process.communicate()
+    assert process.returncode == 130, errors
+    stopped = record(repo)
+    assert stopped["status"] == "interrupted" and "resume=auto" in errors
+    assert not (repo / "results").exists()
+    before = (only(repo, "runs/*") / "metrics.csv").read_text().splitlines()
+
+    train(repo, "trainer.max_epochs=60", "logger=wandb", "resume=auto")
+    finished = record(repo)
+    assert finished["status"] == "finished" and finished["id"] == stopped["id"]
+    assert finished["wall_time_s"] > stopped["wall_time_s"]
+    with (only(repo, "runs/*") / "metrics.csv").open() as file:
+        rows = list(csv.DictReader(file))
+    steps = [int(row["step"]) for row in rows if row["train/loss"]]
+    assert steps == sorted(set(steps)) and steps[-1] == 60 * 20 - 1, "the curve has a gap or a double"
+    assert len(rows) > len(before)
+    wandb_runs = list(repo.glob("runs/*/wandb/offline-run-*"))
+    assert len(wandb_runs) == 2 and all(path.name.endswith(finished["id"]) for path in wandb_runs)
+    assert "finished already" in train(repo, "trainer.max_epochs=60", "logger=wandb", "resume=auto").stdout
+
+
+def test_crash_leaves_its_traceback(repo):
+    done = train(repo, "model.num_classes=3", ok=False)
+    assert done.returncode == 1 and "out of bounds" in done.stderr
+    assert record(repo)["status"] == "crashed" and "out of bounds" in record(repo)["error"]
+    assert "out of bounds" in only(repo, "runs/*/traceback.txt").read_text()
+    assert not (repo / "results").exists()
+
+
+def test_two_processes(repo):
+    """DDP on two CPU processes: one run folder, one record, and evaluation on one process agrees."""
+    run("python", "train.py", "trainer=ddp", "trainer.accelerator=cpu", "trainer.max_epochs=2", cwd=repo)
+    assert record(repo)["hardware"]["devices"] == 2
+    assert len(list(repo.glob("results/*.json"))) == 1
+    assert "Equal to the record." in run("python", "evaluate.py", f"run={only(repo, 'runs/*')}", cwd=repo).stdout
+
+
+def test_uncommitted_code_does_not_count(repo):
+    with (repo / "src/my_paper/model.py").open("a") as file:
+        file.write("# a change\n")
+    train(repo, "experiment=paper", "trainer.max_epochs=1")
+    assert record(repo)["git"]["dirty"] is True
+
+
+@pytest.mark.parametrize("preset", ["fast", "limit", "overfit", "profile"])
+def test_debug_presets(repo, preset):
+    train(repo, f"debug={preset}")
+    assert record(repo)["status"] == "finished" and not (repo / "results").exists()
+    assert preset != "profile" or list(repo.glob("runs/*/fit-profile.txt"))
+
+
+@pytest.mark.parametrize(
+    "overrides",
+    [
+        ["trainer.precision=bf16-mixed"],
+        [
+            "trainer.accumulate_grad_batches=2",
+            "trainer.gradient_clip_val=1.0",
+            "scheduler=cosine",
+            "scheduler.warmup_steps=5",
+        ],
+        ["callbacks=early_stopping", "logger=tensorboard", "scheduler=plateau"],
+    ],
+    ids=lambda overrides: " ".join(overrides),
+)
+def test_settings_of_the_harness(repo, overrides):
+    train(repo, "experiment=smoke", *overrides)
+    assert record(repo)["status"] == "finished"
+
+
+def test_several_seeds_in_one_command(repo):
+    train(repo, "-m", "experiment=smoke", "seed=0,1")
+    results = sorted(repo.glob("results/smoke-*.json"))
+    assert [json.loads(path.read_text())["seed"] for path in results] == [0, 1]
+    metrics = [json.loads(path.read_text())["metrics"]["train/loss"] for path in results]
+    assert metrics[0] != metrics[1]
+
+
+WITHOUT_TORCH = """
+import runpy, sys
+command, sys.argv = sys.argv[1], sys.argv[1:]
+try:
+    runpy.run_path(command, run_name="__main__")
+finally:
+    print("imported:", [name for name in ("torch", "lightning", "torchmetrics", "matplotlib") if name in sys.modules])
+"""
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        "train.py --help",
+        "train.py --cfg job",
+        "train.py optimizer.rl=1",
+        "evaluate.py --help",
+        "report.py",
+        "report.py --help",
+    ],
+)
+def test_answers_without_torch(repo, command):
+    done = run("python", "-c", WITHOUT_TORCH, *command.split(), cwd=repo, ok=False)
+    assert "imported: []" in done.stdout
+
+
+@pytest.mark.parametrize(
+    ("typed", "meant"),
+    [
+        ("optimiser.lr=1", "optimizer.lr"),
+        ("optimizer.learning_rate=1", "optimizer.lr"),
+        ("trainr.max_epochs=3", "trainer.max_epochs"),
+        ("seeed=1", "seed"),
+        ("data.width=3", "model.width"),
+        ("optimzer=adam", "optimizer"),
+        ("optimizer=adm", "optimizer=adam"),
+        ("experiment=papr", "experiment=paper"),
+    ],
+)
+def test_mistyped_override_names_the_nearest(repo, typed, meant):
+    done = train(repo, typed, ok=False)
+    assert done.returncode == 1
+    assert typed.split("=")[0].split(".")[0] in done.stderr and done.stderr.strip().endswith(f"Did you mean {meant}?")
+    assert not (repo / "runs").exists()
+
+
+@pytest.mark.parametrize(
+    ("command", "says"),
+    [
+        ("train.py monitor.metric=test/accuracy", "test data never chooses a checkpoint"),
+        ("train.py resume=nowhere.ckpt", "no such checkpoint. Use resume=auto"),
+        ("evaluate.py", "Which run? There is none: train first."),
+        ("evaluate.py run=runs/nothing", "run=runs/nothing: no such run"),
+    ],
+)
+def test_mistakes_get_one_line(repo, command, says):
+    done = run("python", *command.split(), cwd=repo, ok=False)
+    assert done.returncode == 1 and says in done.stderr
+    assert len(done.stderr.strip().splitlines()) == 1, done.stderr
+
+
+def test_no_gpu_says_what_to_type(repo):
+    done = train(repo, "trainer=gpu", ok=False, CUDA_VISIBLE_DEVICES="")
+    assert done.returncode == 1 and re.fullmatch(r"No GPU: .* use trainer=cpu\.", done.stderr.strip())
