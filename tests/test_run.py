@@ -96,7 +96,8 @@ def test_interrupted_and_resumed(repo):
     with (only(repo, "runs/*") / "metrics.csv").open() as file:
         rows = list(csv.DictReader(file))
     steps = [int(row["step"]) for row in rows if row["train/loss"]]
-    assert steps == sorted(set(steps)) and steps[-1] == 60 * 20 - 1, "the curve has a gap or a double"
+    assert steps == list(range(9, steps[-1] + 1, 10)), "the curve has a gap or a double"
+    assert steps[-1] >= 60 * 20 - 11
     assert len(rows) > len(before)
     wandb_runs = list(repo.glob("runs/*/wandb/offline-run-*"))
     assert len(wandb_runs) == 2 and all(path.name.endswith(finished["id"]) for path in wandb_runs)

@@ -2,6 +2,7 @@
 
 import torch
 from conftest import fit
+from lightning.pytorch.utilities.model_helpers import is_overridden
 from torch.utils._pytree import tree_leaves
 
 from {{ cookiecutter.package_name }}.harness.building import build_data, prepare
@@ -11,8 +12,8 @@ LIMIT = 50  # batches of a split that are looked at
 
 def loaders(data) -> dict:
     data.setup("test")
-    found = {"train": data.train_dataloader(), "val": data.val_dataloader(), "test": data.test_dataloader()}
-    return {split: loader for split, loader in found.items() if loader}
+    splits = [split for split in ("train", "val", "test") if is_overridden(f"{split}_dataloader", data)]
+    return {split: getattr(data, f"{split}_dataloader")() for split in splits}
 
 
 def batches(loader) -> list[list[torch.Tensor]]:

@@ -19,6 +19,7 @@ def prepare(cfg: DictConfig) -> None:
     logging.getLogger("lightning.pytorch").setLevel(logging.WARNING)
     warnings.filterwarnings("ignore", ".*does not have many workers.*")  # data in memory needs none
     warnings.filterwarnings("ignore", ".*smaller than the logging interval.*")  # terms are averaged over it
+    warnings.filterwarnings("ignore", ".*have no `val_dataloader`.*")  # not every paper has a validation set
     warnings.filterwarnings("ignore", ".*callbacks used to create the checkpoint.*")  # testing needs none of them
     warnings.filterwarnings("ignore", ".*sync_dist=True.*")  # torchmetrics has synchronised what is logged
     warnings.filterwarnings("ignore", ".*isinstance.treespec, LeafSpec.*")  # Lightning 2.6 on torch 2.13

@@ -18,12 +18,11 @@ class CSVLogger(Logger):
 
     Args:
         path: the file.
-        flush_every: rows that are held back before they are written.
     """
 
-    def __init__(self, path: str, flush_every: int = 50):
+    def __init__(self, path: str):
         super().__init__()
-        self.path, self.flush_every = Path(path), flush_every
+        self.path = Path(path)
         self._columns: list[str] = ["step", "epoch"]
         self._pending: list[dict[str, float]] = []
         self._started = False
@@ -45,9 +44,7 @@ class CSVLogger(Logger):
         if not self._started:
             self._started = True
             self._write([row for row in self._read() if int(row["step"]) <= step])
-        self._pending.append({"step": step, **metrics})
-        if len(self._pending) >= self.flush_every:
-            self.save()
+        self._pending.append({"step": step, **metrics})  # Lightning calls save() when they should be written
 
     @rank_zero_only
     def save(self) -> None:
@@ -78,10 +75,12 @@ class CSVLogger(Logger):
 
     def _write(self, rows: list[dict]) -> None:
         self.path.parent.mkdir(parents=True, exist_ok=True)
-        with self.path.open("w", newline="") as file:
+        beside = self.path.with_suffix(".tmp")  # moved into place when whole: Ctrl-C may come at any moment
+        with beside.open("w", newline="") as file:
             writer = csv.DictWriter(file, self._columns)
             writer.writeheader()
             writer.writerows(rows)
+        os.replace(beside, self.path)
 
 
 def wandb_logger(**settings: Any) -> WandbLogger:

@@ -52,7 +52,9 @@ class Procedure(L.LightningModule):
     def training_step(self, batch: Any, batch_idx: int) -> Tensor:
         terms = self.step(batch, self.train_metrics)
         self._keep("train", batch, terms)
-        if self.trainer._logger_connector.should_update_logs:  # the steps at which Lightning hands values to the loggers
+        if (
+            self.trainer._logger_connector.should_update_logs
+        ):  # the steps at which Lightning hands values to the loggers
             self._log_terms("train", on_step=True, prog_bar=True)
         return terms["loss"]
 
@@ -100,5 +102,5 @@ class Procedure(L.LightningModule):
             self.log(f"{split}/{name}", mean.compute(), **how)
 
     def _log_metrics(self, metrics: MetricCollection) -> None:
-        self.log_dict(metrics.compute())
+        self.log_dict({name: metric.compute() for name, metric in metrics.items() if metric.update_called})
         metrics.reset()

@@ -49,8 +49,9 @@ class Row:
         if target.tolerance is None:
             return "no tolerance"
         better = (self.mean - target.value) * (1 if target.mode == "max" else -1)
-        word = "reproduced" if abs(better) <= target.tolerance else "better" if better > 0 else "not reproduced"
-        return word if len(self.counted) > 1 else f"{word} (n = 1)"
+        if abs(better) <= target.tolerance:
+            return "reproduced" if len(self.counted) > 1 else "reproduced (n = 1)"
+        return "not reproduced (better)" if better > 0 else "not reproduced"
 
     def cells(self) -> list[str]:
         """Experiment, metric, data set, paper, ours, tolerance, verdict."""

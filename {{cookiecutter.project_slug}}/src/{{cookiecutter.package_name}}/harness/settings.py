@@ -30,7 +30,7 @@ class UsageError(SystemExit):
 def identity(cfg: DictConfig) -> dict:
     """What decides the result of a run, apart from its seed: the resolved settings without names and hardware."""
     neutral = OmegaConf.masked_copy(cfg, [key for key in cfg if key != "hydra"])
-    neutral.update({"run": {"dir": ""}, "name": "", "seed": 0})  # other settings may refer to them
+    neutral.update({"run": {"dir": ""}, "name": "", "seed": -1})  # other settings may refer to them
     settings = {
         key: OmegaConf.to_container(neutral[key], resolve=True) if OmegaConf.is_config(neutral[key]) else neutral[key]
         for key in neutral

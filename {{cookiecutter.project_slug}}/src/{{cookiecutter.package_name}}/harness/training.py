@@ -30,6 +30,8 @@ def train(cfg: DictConfig) -> None:
         raise UsageError(
             f"monitor.metric={cfg.monitor.metric}: test data never chooses a checkpoint. Use a val/ metric."
         )
+    if cfg.monitor.metric is None and cfg.ckpt == "best":
+        raise UsageError("ckpt=best: nothing says what is best. Set monitor.metric to a val/ metric, or ckpt=last.")
     run = Path(cfg.run.dir)
     resume = _checkpoint_to_resume(cfg, run)
     if resume == "finished":

@@ -1,0 +1,101 @@
+"""A repository follows its template with cruft, and keeps what was written in it."""
+
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+from conftest import TEMPLATE, run
+
+SKELETON = "{{cookiecutter.project_slug}}/skeletons/classification"
+PACKAGE = "src/{{cookiecutter.package_name}}"
+NOT_SOURCE = shutil.ignore_patterns(".git", ".venv", ".*cache", ".hypothesis", "__pycache__", "build", "runs")
+
+
+def commit(folder: Path, message: str) -> None:
+    run("git", "add", "--all", cwd=folder)
+    run("git", "commit", "--quiet", f"--message={message}", cwd=folder)
+
+
+def append(path: Path, text: str) -> None:
+    assert path.is_file()
+    path.write_text(path.read_text() + text)
+
+
+@pytest.fixture
+def template(tmp_path: Path) -> Path:
+    """The template as it stands in the working tree, committed."""
+    folder = shutil.copytree(TEMPLATE, tmp_path / "template", ignore=NOT_SOURCE)
+    run("git", "init", "--quiet", cwd=folder)
+    commit(folder, "As it stands")
+    return folder
+
+
+def cruft(folder: Path, *options: object, ok: bool = True):
+    home = folder / ".git/home"  # where a working tree may have files that nobody tracks
+    home.mkdir(parents=True, exist_ok=True)
+    return run("cruft", *options, cwd=folder, ok=ok, HOME=str(home))
+
+
+def test_an_update_brings_the_template_and_keeps_the_paper(template: Path, tmp_path: Path):
+    answers = {"title": "Attention: & All", "project_slug": "followed", "package_name": "followed", "optimizer": "sgd"}
+    created = cruft(tmp_path, "create", template, "--no-input", "--extra-context", json.dumps(answers))
+    repo = tmp_path / "followed"
+    assert not (repo / "skeletons").exists() and not (repo / "licenses").exists()
+    assert not (repo / ".git").exists()  # cruft compares whole folders, and would compare histories too
+    history = created.stdout.split(" && pip install")[0].splitlines()[-1].strip()
+    assert history.startswith("cd followed && git init && git add -A && git commit")
+    run("bash", "-c", history, cwd=tmp_path)
+    assert cruft(repo, "check").returncode == 0
+    assert cruft(repo, "diff", "--exit-code").stdout == ""
+
+    append(repo / "src/followed/model.py", "\n\nMINE = True\n")
+    commit(repo, "Write the model")
+    difference = cruft(repo, "diff", "--exit-code", ok=False)
+    assert difference.returncode == 1 and "-MINE = True" in difference.stdout
+    assert {line for line in difference.stdout.splitlines() if line.startswith("--- ")} == {
+        "--- upstream-template-old/src/followed/model.py"
+    }
+
+    append(template / SKELETON / PACKAGE / "loss.py", "\n\nIN_THE_SKELETON = True\n")
+    append(template / "{{cookiecutter.project_slug}}" / PACKAGE / "harness/records.py", "\n\nIN_THE_HARNESS = True\n")
+    append(template / "{{cookiecutter.project_slug}}" / "CITATION.cff", "# Of {{ cookiecutter.title }}\n")
+    (template / "{{cookiecutter.project_slug}}" / "NEW.md").write_text("# New\n")
+    commit(template, "Go on")
+    assert cruft(repo, "check", ok=False).returncode == 1
+
+    cruft(repo, "update", "--skip-apply-ask")
+    assert (repo / "src/followed/model.py").read_text().endswith("MINE = True\n")
+    assert (repo / "src/followed/loss.py").read_text().endswith("IN_THE_SKELETON = True\n")
+    assert (repo / "src/followed/harness/records.py").read_text().endswith("IN_THE_HARNESS = True\n")
+    assert (repo / "CITATION.cff").read_text().endswith("# Of Attention: & All\n")
+    assert (repo / "NEW.md").read_text() == "# New\n"
+    changed = run("git", "status", "--porcelain", cwd=repo).stdout.split()[1::2]
+    assert set(changed) == {
+        *(".cruft.json", "CITATION.cff", "NEW.md", "src/followed/loss.py", "src/followed/harness/records.py")
+    }
+    assert cruft(repo, "check").returncode == 0
+    commit(repo, "Follow the template")
+
+    # a changed answer passes the same check as a first one
+    wrong = ["update", "--skip-apply-ask", "--variables-to-update", json.dumps({"optimizer": "adma"})]
+    refused = cruft(repo, *wrong, ok=False)
+    assert refused.returncode == 1 and "  - optimizer='adma': must be one of" in refused.stderr
+    assert run("git", "status", "--porcelain", cwd=repo).stdout == ""
+    cruft(repo, *wrong[:-1], json.dumps({"learning_rate": "0.3 @ Table 1"}))
+    assert "lr: 0.3  # Table 1" in (repo / "configs/experiment/paper.yaml").read_text()
+
+
+def test_wrong_answers_are_refused(template: Path, tmp_path: Path):
+    answers = json.dumps({"optimizer": "adma", "project_slug": "../out", "package_name": "out"})
+    folder = tmp_path / "in"
+    folder.mkdir()
+    before = {str(path) for path in tmp_path.rglob("*") if ".git" not in path.parts}
+    refused = cruft(folder, "create", template, "--no-input", "--extra-context", answers, ok=False)
+    assert refused.returncode == 1
+    assert [line.split("=")[0] for line in refused.stderr.splitlines() if line.startswith("  - ")] == [
+        "  - project_slug",
+        "  - optimizer",
+    ]
+    assert "Traceback" not in refused.stderr + refused.stdout and "--replay" not in refused.stderr
+    assert {str(path) for path in tmp_path.rglob("*") if ".git" not in path.parts} == before
