@@ -8,6 +8,7 @@ import os
 import shutil
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import yaml
@@ -33,38 +34,37 @@ def bake(paper: str, folder: Path) -> Path:
     repository = folder / slug
     shutil.rmtree(repository, ignore_errors=True)
     folder.mkdir(parents=True, exist_ok=True)
-    run(folder, "cookiecutter", str(TEMPLATE), "--no-input", "--config-file", str(example / "answers.yaml"))
+    run(
+        folder,
+        "cookiecutter",
+        os.path.relpath(TEMPLATE, folder),
+        "--no-input",
+        "--config-file",
+        str(example / "answers.yaml"),
+    )
     shutil.copytree(example / "overlay", repository, dirs_exist_ok=True)
     run(repository, "git", "add", "--all")
     run(repository, "git", "commit", "--quiet", "--message", "Fill in the paper")
     return repository
 
 
-def run(folder: Path, *command: str) -> None:
-    """Run a command, showing it; end with its exit code when it fails."""
+def run(folder: Path, *command: str) -> str:
+    """Run a command and return what it prints; end with its exit code when it fails, after its last lines."""
     print("$", *command, flush=True)
-    if code := subprocess.run(command, cwd=folder, env=ENVIRONMENT).returncode:
-        sys.exit(code)
+    done = subprocess.run(
+        command, cwd=folder, env=ENVIRONMENT, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT
+    )
+    if done.returncode:
+        print(done.stdout[-4000:])
+        sys.exit(done.returncode)
+    return done.stdout
 
 
-def train(repository: Path, seeds: str, overrides: list[str]) -> None:
-    """Train every experiment that a target of the paper names, two at a time."""
-    targets = yaml.safe_load((repository / "configs" / "paper.yaml").read_text(encoding="utf-8"))["targets"]
-    commands = [
-        ["python", "train.py", "-m", f"experiment={experiment}", f"seed={seeds}", *overrides]
-        for experiment in dict.fromkeys(target["experiment"] for target in targets)
-    ]
-    for pair in (commands[i : i + 2] for i in range(0, len(commands), 2)):
-        running = []
-        for command in pair:
-            print("$", *command, flush=True)
-            log = (repository / f"{command[3].removeprefix('experiment=')}.log").open("w")
-            running.append(
-                (subprocess.Popen(command, cwd=repository, env=ENVIRONMENT, stdout=log, stderr=subprocess.STDOUT), log)
-            )
-        for process, log in running:
-            if process.wait():
-                sys.exit(f"Failed; the last lines of {log.name}:\n{Path(log.name).read_text()[-2000:]}")
+def reproduce(repository: Path, experiment: str, seeds: str, overrides: list[str]) -> str:
+    """Train all seeds of an experiment, and evaluate the first one again from its checkpoint."""
+    run(repository, "python", "train.py", "-m", f"experiment={experiment}", f"seed={seeds}", *overrides)
+    first = next((repository / "results").glob(f"{experiment}-*-seed{seeds.split(',')[0]}.json"))
+    return run(repository, "python", "evaluate.py", f"run=runs/{first.stem}")
 
 
 def main() -> None:
@@ -73,13 +73,16 @@ def main() -> None:
     parser.add_argument("--seeds", default="0,1,2")
     parser.add_argument("--folder", type=Path, default=TEMPLATE / "build")
     parser.add_argument("overrides", nargs="*", help="further overrides of train.py")
-    arguments = parser.parse_args()
+    arguments = parser.parse_intermixed_args()
     repository = bake(arguments.paper, arguments.folder)
-    train(repository, arguments.seeds, arguments.overrides)
-    for record in sorted((repository / "results").glob(f"*-seed{arguments.seeds.split(',')[0]}.json")):
-        run(repository, "python", "evaluate.py", f"run=runs/{record.stem}")
-    run(repository, "python", "report.py")
-    print(f"\nIn {os.path.relpath(repository)}: README.md, docs/figures/, results/")
+    targets = yaml.safe_load((repository / "configs" / "paper.yaml").read_text(encoding="utf-8"))["targets"]
+    with ThreadPoolExecutor(max_workers=2) as pool:  # each run has one thread
+        experiments = dict.fromkeys(target["experiment"] for target in targets)
+        work = [pool.submit(reproduce, repository, name, arguments.seeds, arguments.overrides) for name in experiments]
+        for done in work:
+            print(done.result())
+    print(run(repository, "python", "report.py"))
+    print(f"In {os.path.relpath(repository)}: README.md, docs/figures/, results/")
 
 
 if __name__ == "__main__":

@@ -265,7 +265,7 @@ def test_config(text: str):
 
 @always
 def test_docstring(text: str):
-    assert ast.literal_eval(f'"""{macro("docstring", text)}\n"""') == on_one_line(text) + "\n"
+    assert ast.literal_eval(f'"""{macro("docstring", text)}"""') == on_one_line(text)
 
 
 @example("~~a~~ **b** <br> &amp; [c](d) `e` ![f](g) https://h.org <https://i.org>")

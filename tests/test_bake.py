@@ -40,7 +40,7 @@ tests: conftest.py test_configs.py test_data.py test_paper.py test_training.py
 """
 # Left to the user, by file; the second line explains the mark, or looks for it
 MARKED = """
-PAPER.md CITATION.cff pyproject.toml configs/paper.yaml configs/experiment/paper.yaml src/my_paper/__init__.py
+PAPER.md CITATION.cff configs/paper.yaml configs/experiment/paper.yaml src/my_paper/__init__.py
 src/my_paper/data.py src/my_paper/loss.py src/my_paper/metrics.py src/my_paper/model.py src/my_paper/procedure.py
 tests/test_paper.py README.md AGENTS.md src/my_paper/harness/report.py
 """

@@ -29,9 +29,8 @@ def evaluate(request: DictConfig) -> None:
         )
     prepare(cfg)
     settings = {"accelerator": request.accelerator} if request.accelerator else {}
-    trainer = build_trainer(
-        cfg, **settings, devices=1, num_nodes=1, strategy="auto", enable_progress_bar=False, enable_model_summary=False
-    )
+    settings |= {"devices": 1, "num_nodes": 1, "strategy": "auto"}  # every sample once, however it was trained
+    trainer = build_trainer(cfg, **settings, enable_progress_bar=False, enable_checkpointing=False)
     metrics = test(cfg, trainer, build_procedure(cfg), build_data(cfg), checkpoint)
 
     record = read(run / "record.json")

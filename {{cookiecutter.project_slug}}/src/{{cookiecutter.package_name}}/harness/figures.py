@@ -75,7 +75,7 @@ def draw_curves(rows: list, folder: Path) -> list[Path]:
 
 def _log_scale(axes: Axes) -> None:
     values = [value for line in axes.get_lines() for value in line.get_ydata()]
-    if values and min(values) > 0 and max(values) / min(values) > 100:
+    if values and min(values) > 0 and max(values) / min(values) > 10:
         axes.set_yscale("log")
 
 

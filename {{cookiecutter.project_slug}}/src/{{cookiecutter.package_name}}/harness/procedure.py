@@ -102,5 +102,6 @@ class Procedure(L.LightningModule):
             self.log(f"{split}/{name}", mean.compute(), **how)
 
     def _log_metrics(self, metrics: MetricCollection) -> None:
-        self.log_dict({name: metric.compute() for name, metric in metrics.items() if metric.update_called})
-        metrics.reset()
+        if any(metric.update_called for metric in metrics.values()):  # a metric may be of the test alone
+            self.log_dict(metrics.compute())
+            metrics.reset()

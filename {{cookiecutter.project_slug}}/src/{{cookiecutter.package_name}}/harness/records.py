@@ -9,9 +9,9 @@ import time
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
-from omegaconf import DictConfig, OmegaConf
+from omegaconf import DictConfig
 
-from .settings import ROOT, UsageError, digest
+from .settings import ROOT, UsageError, digest, identity
 
 # A change in these changes the result. README, docs and the package docstring are written by report.py.
 CODE = ["src", "configs", "train.py", "evaluate.py", ":(exclude)src/*/__init__.py"]
@@ -76,7 +76,7 @@ class Record:
             "metrics": {},
             "git": git_state(),
             "versions": _versions(),
-            "config": OmegaConf.to_container(cfg, resolve=True),
+            "config": identity(cfg),  # without paths of this machine: results/ is committed
         }
         _write(self.path, self.data)
 

@@ -106,8 +106,5 @@ class PaperDataModule(L.LightningDataModule):
     def train_dataloader(self) -> DataLoader:
         return DataLoader(self.steps_per_epoch * [self.train], batch_size=None)
 
-    def val_dataloader(self) -> list:
-        return []
-
     def test_dataloader(self) -> DataLoader:
         return DataLoader([self.test], batch_size=None)

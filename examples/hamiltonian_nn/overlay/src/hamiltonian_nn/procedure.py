@@ -13,9 +13,6 @@ class PaperProcedure(Procedure):
         x, dx_dt = batch
         return self.loss(self.model(x), dx_dt)
 
-    def on_train_epoch_end(self) -> None:
-        """Nothing: the energy is of the test alone."""
-
     def on_test_epoch_end(self) -> None:
         self.test_metrics.update(self.model)
         super().on_test_epoch_end()

@@ -1,0 +1,48 @@
+"""Every example: its answers bake, its files fit, its own tests pass, and a shortened run learns and is reported."""
+
+import json
+from pathlib import Path
+
+import pytest
+import yaml
+from conftest import TEMPLATE, run
+
+EXAMPLES = sorted(path.parent.name for path in TEMPLATE.glob("examples/*/answers.yaml"))
+TWO_MINUTES = ["trainer.max_steps=200"]
+
+
+def reproduce(paper: str, folder: Path, *overrides: str, seeds: str) -> tuple[Path, str]:
+    done = run("python", "examples/run.py", paper, "--seeds", seeds, "--folder", folder, *overrides, cwd=TEMPLATE)
+    answers = yaml.safe_load((TEMPLATE / "examples" / paper / "answers.yaml").read_text())["default_context"]
+    return folder / answers["project_slug"], done.stdout
+
+
+@pytest.mark.parametrize("paper", EXAMPLES)
+def test_example_shortened(tmp_path, paper):
+    repository, told = reproduce(paper, tmp_path, *TWO_MINUTES, seeds="0")
+    assert "Equal to the record." in told and "another configuration" in told, "a shortened run must not count"
+    for path in repository.glob("results/*.json"):
+        record = json.loads(path.read_text())
+        assert record["git"]["dirty"] is False and record["steps"] == 200
+    assert "passed" in run("pytest", "-q", cwd=repository).stdout
+    run("ruff", "check", ".", cwd=repository)
+    run("ruff", "format", "--check", ".", cwd=repository)
+    assert "TODO(paper)" not in run("python", "report.py", cwd=repository).stdout, "an example is filled in"
+
+
+@pytest.mark.parametrize("paper", EXAMPLES)
+def test_overlay_leaves_the_harness_alone(paper):
+    overlaid = [path.relative_to(TEMPLATE) for path in (TEMPLATE / "examples" / paper).rglob("harness")]
+    assert not overlaid
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("paper", EXAMPLES)
+def test_example_at_full_length(tmp_path, paper):
+    repository, told = reproduce(paper, tmp_path, seeds="0,1,2")
+    committed = TEMPLATE / "examples" / paper / "results"
+    for path in committed.glob("*.json"):
+        ours = json.loads((repository / "results" / path.name).read_text())["metrics"]
+        for name, value in json.loads(path.read_text())["metrics"].items():
+            assert ours[name] == pytest.approx(value, rel=0.2), f"{path.name}: {name}"
+    assert "(n = 3)" in told
