@@ -107,19 +107,16 @@ def test_the_answers_are_kept(tmp_path: Path, name: str):
     assert command.startswith("cookiecutter ") and str(kept) in refused.stderr
     kept.write_text(kept.read_text().replace('"adma"', '"adamw"'))
     run("bash", "-c", command, cwd=folder, HOME=str(folder / ".home"))
-    assert {"override /optimizer: adamw ", "lr: 0.1  # Table 1"} <= set(
-        re.findall("override /optimizer: adamw |lr: .*", (folder / "kept/configs/experiment/paper.yaml").read_text())
-    )
+    experiment = (folder / "kept/configs/experiment/paper.yaml").read_text()
+    assert "override /optimizer: adamw " in experiment and "lr: 0.1  # Table 1\n" in experiment
 
 
 def test_a_wrong_replay_is_refused(tmp_path: Path):
     cookiecutter(tmp_path, ok=False, optimizer="adma")
     before = everything(tmp_path)
     done = replay(tmp_path, optimizer="adm", project_slug="../x")
-    assert done.returncode == 1 and re.findall("^  - ([a-z_]+)=", done.stderr, re.MULTILINE) == [
-        "project_slug",
-        "optimizer",
-    ]
+    assert done.returncode == 1
+    assert re.findall(r"^  - (\w+)=", done.stderr, re.MULTILINE) == ["project_slug", "optimizer"]
     assert everything(tmp_path) == before and not (tmp_path.parent / "x").exists()
 
 

@@ -1,6 +1,7 @@
 """A repository follows its template with cruft, and keeps what was written in it."""
 
 import json
+import re
 import shutil
 from pathlib import Path
 
@@ -71,9 +72,8 @@ def test_an_update_brings_the_template_and_keeps_the_paper(template: Path, tmp_p
     assert (repo / "CITATION.cff").read_text().endswith("# Of Attention: & All\n")
     assert (repo / "NEW.md").read_text() == "# New\n"
     changed = run("git", "status", "--porcelain", cwd=repo).stdout.split()[1::2]
-    assert set(changed) == {
-        *(".cruft.json", "CITATION.cff", "NEW.md", "src/followed/loss.py", "src/followed/harness/records.py")
-    }
+    brought = ["NEW.md", "src/followed/loss.py", "src/followed/harness/records.py"]
+    assert set(changed) == {".cruft.json", "CITATION.cff", *brought}
     assert cruft(repo, "check").returncode == 0
     commit(repo, "Follow the template")
 
@@ -100,9 +100,6 @@ def test_wrong_answers_are_refused(template: Path, tmp_path: Path):
     before = {str(path) for path in tmp_path.rglob("*") if ".git" not in path.parts}
     refused = cruft(folder, "create", template, "--no-input", "--extra-context", answers, ok=False)
     assert refused.returncode == 1
-    assert [line.split("=")[0] for line in refused.stderr.splitlines() if line.startswith("  - ")] == [
-        "  - project_slug",
-        "  - optimizer",
-    ]
+    assert re.findall(r"^  - (\w+)=", refused.stderr, re.MULTILINE) == ["project_slug", "optimizer"]
     assert "Traceback" not in refused.stderr + refused.stdout and "--replay" not in refused.stderr
     assert {str(path) for path in tmp_path.rglob("*") if ".git" not in path.parts} == before
