@@ -44,7 +44,7 @@ def test_an_update_brings_the_template_and_keeps_the_paper(template: Path, tmp_p
     repo = tmp_path / "followed"
     assert not (repo / "skeletons").exists() and not (repo / "licenses").exists()
     assert not (repo / ".git").exists()  # cruft compares whole folders, and would compare histories too
-    history = created.stdout.split(" && pip install")[0].splitlines()[-1].strip()
+    history = (created.stdout + created.stderr).split(" && pip install")[0].splitlines()[-1].strip()
     assert history.startswith("cd followed && git init && git add -A && git commit")
     run("bash", "-c", history, cwd=tmp_path)
     assert cruft(repo, "check").returncode == 0

@@ -45,6 +45,7 @@ def test_train_evaluate_report(repo):
     assert {"config.yaml", "metrics.csv", "record.json", "train.log"} <= {path.name for path in folder.iterdir()}
     again = run(*OFFLINE, "python", "evaluate.py", f"run={result['run']}", cwd=repo)
     assert "Equal to the record." in again.stdout
+    assert not (repo / "evaluate.log").exists()
     last = run(*OFFLINE, "python", "evaluate.py", f"run={folder.name}", "ckpt=last", cwd=repo)
     assert "no test of last" in last.stdout
 
