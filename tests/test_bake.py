@@ -81,9 +81,14 @@ TEXTS = {".gitignore", "LICENSE", "constraints.txt"}
 
 
 def files(repo: Path) -> dict[str, str]:
-    """The text of every file, by its path, without the history."""
-    paths = [path for path in repo.rglob("*") if path.is_file() and ".git" not in path.relative_to(repo).parts]
-    return {path.relative_to(repo).as_posix(): path.read_text(encoding="utf-8") for path in paths}
+    """The text of every file, by its path, without the history and what tools left in the working tree."""
+    passed_over = {".git", ".ruff_cache", "__pycache__"}
+    paths = {path.relative_to(repo): path for path in repo.rglob("*") if path.is_file()}
+    return {
+        name.as_posix(): path.read_text(encoding="utf-8")
+        for name, path in paths.items()
+        if not passed_over & set(name.parts)
+    }
 
 
 def parse_files(repo: Path) -> None:

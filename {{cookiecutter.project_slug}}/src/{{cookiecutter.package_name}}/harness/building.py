@@ -52,13 +52,16 @@ def build_procedure(cfg: DictConfig) -> Procedure:
     return procedure
 
 
-def build_trainer(cfg: DictConfig, callbacks: list[Callback] = (), loggers: list[Logger] = (), **settings) -> L.Trainer:
-    """Lightning's Trainer; ``settings`` go before those of ``cfg.trainer``.
+def require_device(accelerator: str) -> None:
+    """Refuse an accelerator that is not there.
 
     Raises:
         UsageError: a GPU is asked for and there is none.
     """
-    accelerator = settings.get("accelerator") or cfg.trainer.accelerator
     if accelerator in ("gpu", "cuda") and not torch.cuda.is_available():
         raise UsageError("No GPU: PyTorch finds no CUDA device here. On this machine use trainer=cpu.")
+
+
+def build_trainer(cfg: DictConfig, callbacks: list[Callback] = (), loggers: list[Logger] = (), **settings) -> L.Trainer:
+    """Lightning's Trainer; ``settings`` go before those of ``cfg.trainer``."""
     return hydra.utils.instantiate(cfg.trainer, callbacks=list(callbacks), logger=list(loggers), **settings)

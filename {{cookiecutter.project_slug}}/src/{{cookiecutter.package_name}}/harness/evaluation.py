@@ -5,7 +5,7 @@ from pathlib import Path
 
 from omegaconf import DictConfig, OmegaConf
 
-from .building import build_data, build_procedure, build_trainer, prepare
+from .building import build_data, build_procedure, build_trainer, prepare, require_device
 from .records import read
 from .settings import ROOT, UsageError
 from .training import test
@@ -27,10 +27,11 @@ def evaluate(request: DictConfig) -> None:
         raise UsageError(
             f"ckpt={ckpt}: no such checkpoint in {run}. There is: {there}; or give the path of a .ckpt file."
         )
+    accelerator = request.accelerator or cfg.trainer.accelerator
+    require_device(accelerator)
     prepare(cfg)
-    settings = {"accelerator": request.accelerator} if request.accelerator else {}
-    settings |= {"devices": 1, "num_nodes": 1, "strategy": "auto"}  # every sample once, however it was trained
-    trainer = build_trainer(cfg, **settings, enable_progress_bar=False, enable_checkpointing=False)
+    one = {"accelerator": accelerator, "devices": 1, "num_nodes": 1, "strategy": "auto"}  # every sample once
+    trainer = build_trainer(cfg, **one, enable_progress_bar=False, enable_checkpointing=False)
     metrics = test(cfg, trainer, build_procedure(cfg), build_data(cfg), checkpoint)
 
     record = read(run / "record.json")

@@ -9,7 +9,7 @@ import time
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
-from omegaconf import DictConfig
+from omegaconf import DictConfig, OmegaConf
 
 from .settings import ROOT, UsageError, digest, identity
 
@@ -54,7 +54,7 @@ def _write(path: Path, record: dict) -> None:
 class Record:
     """The record of the run in ``cfg.run.dir``, kept up to date while it runs.
 
-    ``<run>/record.json`` exists from the first moment with ``"status": "running"``. Only a run that finishes is
+    ``<run>/record.json``, and ``config.yaml`` beside it, exist from the first moment, the record with ``"status": "running"``. Only a run that finishes is
     copied to ``results/``, the committed evidence; ``results: null`` (debug presets) keeps it out of there.
     """
 
@@ -78,6 +78,7 @@ class Record:
             "versions": _versions(),
             "config": identity(cfg),  # without paths of this machine: results/ is committed
         }
+        OmegaConf.save(cfg, self.path.with_name("config.yaml"), resolve=True)
         _write(self.path, self.data)
 
     def close(self, status: str, **facts) -> None:

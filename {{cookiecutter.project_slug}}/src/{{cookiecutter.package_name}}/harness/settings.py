@@ -53,10 +53,15 @@ def run_name(cfg: DictConfig) -> str:
 
 @functools.cache  # one process asks several times for the folder of one run, and must get one answer
 def _run_dir(name: str, resume: bool) -> str:
-    earlier = sorted(ROOT.glob(f"runs/{name}*"), key=lambda path: len(path.name))
-    if resume and earlier:
-        return str(earlier[-1])
-    return str(ROOT / "runs" / (f"{name}-{len(earlier) + 1}" if earlier else name))
+    runs = ROOT / "runs"
+    number = 1
+    while (runs / _numbered(name, number) / "record.json").exists():
+        number += 1
+    return str(runs / _numbered(name, max(1, number - 1) if resume else number))
+
+
+def _numbered(name: str, number: int) -> str:
+    return name if number == 1 else f"{name}-{number}"
 
 
 OmegaConf.register_new_resolver("root", lambda: str(ROOT), replace=True)

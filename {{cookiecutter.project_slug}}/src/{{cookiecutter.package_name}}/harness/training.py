@@ -1,7 +1,7 @@
 """``python train.py``: train, test, and leave a record."""
 
 import logging
-import resource
+import os
 import sys
 import traceback
 from pathlib import Path
@@ -11,10 +11,15 @@ import torch
 from lightning.pytorch.utilities.rank_zero import rank_zero_only
 from omegaconf import DictConfig, OmegaConf
 
-from .building import build_data, build_procedure, build_trainer, prepare
+from .building import build_data, build_procedure, build_trainer, prepare, require_device
 from .loggers import close_loggers
 from .records import Record, read
-from .settings import ROOT, UsageError
+from .settings import UsageError
+
+try:
+    import resource
+except ImportError:  # Windows does not say how much memory a process has used
+    resource = None
 
 log = logging.getLogger(__name__)
 
@@ -35,13 +40,11 @@ def train(cfg: DictConfig) -> None:
     run = Path(cfg.run.dir)
     resume = _checkpoint_to_resume(cfg, run)
     if resume == "finished":
-        print(
-            f"{run.relative_to(ROOT)} is finished already; its record says: {_line(read(run / 'record.json')['metrics'])}"
-        )
+        print(f"{run.name} is finished already; its record says: {_line(read(run / 'record.json')['metrics'])}")
         return
+    require_device(cfg.trainer.accelerator)
     prepare(cfg)
     record = _RankZeroRecord(cfg)
-    OmegaConf.save(cfg, run / "config.yaml", resolve=True)
     loggers = []
     try:
         loggers += [
@@ -77,7 +80,7 @@ def train(cfg: DictConfig) -> None:
     )
     close_loggers(loggers, exit_code=0)
     if trainer.is_global_zero:
-        print(f"{_line(metrics)}\n{run.relative_to(ROOT)}")
+        print(f"{_line(metrics)}\n{os.path.relpath(run)}")
 
 
 def test(cfg: DictConfig, trainer, procedure, data, checkpoint: Path) -> dict[str, float]:
@@ -118,8 +121,10 @@ class _RankZeroRecord:
 
 def _hardware(trainer) -> dict:
     device = trainer.strategy.root_device
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024)
-    facts = {"devices": trainer.world_size, "threads": torch.get_num_threads(), "peak_memory_mib": peak // 2**20}
+    facts = {"devices": trainer.world_size, "threads": torch.get_num_threads()}
+    if resource:
+        unit = 1 if sys.platform == "darwin" else 1024
+        facts["peak_memory_mib"] = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit // 2**20
     if device.type == "cuda":
         facts["gpu"] = torch.cuda.get_device_name(device)
         facts["peak_gpu_memory_mib"] = torch.cuda.max_memory_allocated(device) // 2**20
