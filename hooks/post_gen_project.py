@@ -3,6 +3,7 @@
 import os
 import shutil
 import subprocess
+import sys
 from pathlib import Path
 
 TASK, LICENSE, SLUG = "{{ cookiecutter.task }}", "{{ cookiecutter.license }}", "{{ cookiecutter.project_slug }}"
@@ -53,9 +54,12 @@ def start_history() -> list[str]:
 lay_skeleton()
 lay_license()
 first = [f"cd {SLUG}", *start_history(), "pip install -e . -c constraints.txt"]
-print(f"""
+print(
+    f"""
 {SLUG} is ready. Next:
   {" && ".join(first)}
   python train.py experiment=paper && python report.py
   grep -rn "TODO(paper)" .    # what is yours to fill in; AGENTS.md leads through it
-""")
+""",
+    file=sys.stderr if CRUFT else sys.stdout,
+)

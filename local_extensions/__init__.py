@@ -1,7 +1,9 @@
 """The check of all answers, before anything is written. Loaded by cookiecutter and cruft as a Jinja extension."""
 
 import keyword
+import math
 import re
+import shlex
 import sys
 from pathlib import Path
 
@@ -17,26 +19,21 @@ PRECISIONS = ["32-true", "16-mixed", "bf16-mixed", "64-true"]
 LOGGERS = ["csv", "tensorboard", "wandb"]
 LICENSES = ["MIT", "Apache-2.0", "BSD-3-Clause", "none"]
 # A package of one of these names would hide, or be hidden by, something that the repository imports
-DEPENDENCIES = {
-    *("antlr4", "configs", "evaluate", "hydra", "lightning", "matplotlib", "numpy", "omegaconf", "optuna", "pandas"),
-    *("pip", "pypdf", "pytest", "pytorch_lightning", "report", "rich", "ruff", "scikit_learn", "scipy", "setuptools"),
-    *(
-        "sklearn",
-        "src",
-        "tensorboard",
-        "tests",
-        "torch",
-        "torchmetrics",
-        "torchvision",
-        "train",
-        "transformers",
-        "wandb",
-    ),
-}
+DEPENDENCIES = set(
+    """
+    absl aiohttp antlr4 anyio attr attrs certifi charset_normalizer click cloudpickle configs contourpy cycler dateutil
+    evaluate filelock fonttools fsspec functorch google grpc h11 httpcore httpx hydra hydra_core idna iniconfig jinja2
+    joblib kiwisolver lightning lightning_fabric lightning_utilities markdown markdown_it markupsafe matplotlib mdurl
+    mpl_toolkits mpmath narwhals networkx numpy omegaconf optuna packaging pandas pil pip pkg_resources platformdirs
+    pluggy pydantic pygments pylab pyparsing pypdf pytest pytorch_lightning pyyaml report requests rich ruff scikit_learn
+    scipy setuptools six sklearn sniffio src submitit sympy tensorboard tests threadpoolctl torch torchaudio torchgen
+    torchmetrics torchvision tqdm train transformers triton typing_extensions urllib3 wandb werkzeug yaml yarl
+    """.split()
+)
 
-INTEGER = re.compile(r"\d+")
-NUMBER = re.compile(r"(\d+(\.\d*)?|\.\d+)([eE][+-]?\d+)?")
-SIGNED = re.compile(r"[+-]?" + NUMBER.pattern)
+INTEGER = re.compile(r"0|[1-9][0-9]*")
+NUMBER = re.compile(r"((0|[1-9][0-9]*)(\.[0-9]*)?|\.[0-9]+)([eE][+-]?[0-9]+)?")
+SIGNED = re.compile(rf"[+-]?({NUMBER.pattern})")
 
 
 def problems(answers: dict[str, str]) -> list[str]:
@@ -56,9 +53,16 @@ def problems(answers: dict[str, str]) -> list[str]:
             refuse(key, "must be one of " + ", ".join(options), options[0])
 
     def number(key: str, pattern: re.Pattern, expected: str, example: str, *, positive: bool = False) -> None:
-        if not pattern.fullmatch(value(key)) or (positive and float(value(key)) == 0):
+        if (
+            not pattern.fullmatch(value(key))
+            or not math.isfinite(float(value(key)))
+            or (positive and float(value(key)) == 0)
+        ):
             refuse(key, expected, example)
 
+    for key in answers:
+        if answers[key].strip() == "???":
+            refuse(key, "must not be ???, which Hydra reads as missing", "unknown")
     if not answers["title"].strip():
         refuse("title", "must not be empty", "My Paper")
     for key, pattern, expected, example in [
@@ -80,9 +84,9 @@ def problems(answers: dict[str, str]) -> list[str]:
             refuse(key, "must not be a module of Python's standard library", f"{name}{example[2]}paper")
         elif as_module in DEPENDENCIES:
             refuse(key, "must not be the name of something the repository imports", f"{name}{example[2]}paper")
-    if answers["year"] and not re.fullmatch(r"\d{4}", answers["year"]):
+    if answers["year"] and not re.fullmatch(r"[1-9][0-9]{3}", answers["year"]):
         refuse("year", "must be four digits or empty", "2019")
-    if not re.search(r"\w", answers["metric"]):
+    if not re.search(r"[^\W_]", answers["metric"]):
         refuse("metric", "must be the name of a metric", "accuracy")
     if value("paper_value"):
         number("paper_value", SIGNED, "must be a number, with its place after @, or empty", "94.3 @ Table 2")
@@ -117,6 +121,7 @@ class CheckAnswers(Extension):
     def __init__(self, environment: Environment):
         super().__init__(environment)
         environment.filters["checked"] = self.checked
+        environment.filters["refusal"] = refusal
 
     def checked(self, answers: dict) -> str:
         message = refusal(answers)
@@ -130,5 +135,5 @@ class CheckAnswers(Extension):
         kept = folder / f"{template.name}.json"
         raise SystemExit(
             f"{message}\n\nYour answers are kept in {kept}. Correct them there, then:\n"
-            f"  cookiecutter {template} --replay-file {kept}"
+            f"  cookiecutter {shlex.quote(str(template))} --replay-file {shlex.quote(str(kept))}"
         )

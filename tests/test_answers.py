@@ -18,13 +18,6 @@ from markdown_it import MarkdownIt
 from omegaconf import OmegaConf
 from test_bake import OPTIONS, parse_files, tomllib
 
-
-def fault(reason: str, *values: object):
-    """A known fault of the template; its test passes, and so complains, as soon as it is mended."""
-    mark = pytest.mark.xfail(strict=True, reason=reason)
-    return pytest.param(*values, marks=mark) if values else mark
-
-
 # One bake for each: what is answered, and a part of the reason why not
 NO_FOLDER, NO_PACKAGE, WHOLE = "letters, digits, - and _, and no path", "a Python identifier", "must be a whole number"
 STANDARD, IMPORTED = "a module of Python's standard library", "something the repository imports"
@@ -56,12 +49,13 @@ MISTAKES = [
     {"project_slug": ("random", STANDARD), "package_name": ("json", STANDARD)},
     {"project_slug": ("scikit-learn", IMPORTED), "package_name": ("Hydra", IMPORTED)},
     {"project_slug": ("tests", IMPORTED), "package_name": ("train", IMPORTED)},
-    fault("package_name=yaml hides what Hydra imports", {"package_name": ("yaml", IMPORTED)}),
-    fault("010 is written as it is, and YAML reads 8", {"batch_size": ("010", WHOLE)}),
-    fault("four digits, and YAML reads 8", {"year": ("0010", "four digits")}),
-    fault(r"\d takes the digits of every script; YAML reads a string", {"batch_size": ("٦٤", WHOLE)}),
-    fault("a number, and infinite", {"learning_rate": ("1e400", "must be a number")}),
-    fault("_ is a letter, and the metric is called test/", {"metric": ("_", "the name of a metric")}),
+    {"package_name": ("yaml", IMPORTED)},
+    {"batch_size": ("010", WHOLE)},
+    {"year": ("0010", "four digits")},
+    {"batch_size": ("٦٤", WHOLE)},
+    {"learning_rate": ("1e400", "must be a number")},
+    {"metric": ("_", "the name of a metric")},
+    {"title": ("???", "reads as missing"), "venue": (" ???", "reads as missing")},
 ]
 
 
@@ -97,7 +91,7 @@ def replay(folder: Path, template: str | Path = TEMPLATE, **corrections: object)
     return run("cookiecutter", template, "--replay-file", kept, cwd=folder, ok=False, HOME=str(folder / ".home"))
 
 
-@pytest.mark.parametrize("name", ["folder", fault("the printed paths are not quoted", "a folder")])
+@pytest.mark.parametrize("name", ["folder", "a folder"])
 def test_the_answers_are_kept(tmp_path: Path, name: str):
     folder = tmp_path / name
     folder.mkdir()
@@ -120,26 +114,22 @@ def test_a_wrong_replay_is_refused(tmp_path: Path):
     assert everything(tmp_path) == before and not (tmp_path.parent / "x").exists()
 
 
-@fault('a replay of a bake says itself that it was checked: "__checked": "yes"')
 def test_a_replay_of_a_bake_is_checked_again(tmp_path: Path):
     cookiecutter(tmp_path)
     assert replay(tmp_path, optimizer="adma", project_slug="again").returncode == 1
     assert not (tmp_path / "again").exists()
 
 
-@fault("a number in the JSON has no split()")
 def test_a_number_in_a_replay_is_a_number(tmp_path: Path):
     cookiecutter(tmp_path, ok=False, batch_size="0")
     assert replay(tmp_path, batch_size=64).returncode == 0
 
 
-@fault("the hook runs in the new folder, and looks for local_extensions from there")
 def test_a_replay_finds_a_template_given_by_a_relative_path(tmp_path: Path):
     cookiecutter(tmp_path, ok=False, optimizer="adma")
     assert replay(tmp_path, os.path.relpath(TEMPLATE, tmp_path), optimizer="adam").returncode == 0
 
 
-@fault("the package name that is offered begins with a digit, and is refused")
 def test_a_title_may_begin_with_a_digit(bake):
     assert bake(title="3D Gaussian Splatting").name == "3d-gaussian-splatting"
 
@@ -162,13 +152,12 @@ TEXTS = [
     "$(id) `id` ; rm -rf . && %PATH%",
     "<script>alert('&amp;')</script> <!-- --> </a> https://x.org",
     "{x} {0} %s %(a)s } {",
-    fault("a line of the docstring ends in a space: W291", "Ends in a space "),
-    fault("??? is OmegaConf's mark of a missing value", "???"),
+    "Ends in a space ",
 ]
 
 
 def on_one_line(text: str) -> str:
-    return "".join(c if c.isprintable() else " " for c in text)
+    return "".join(c if c.isprintable() or c in "\u200c\u200d" else " " for c in text)
 
 
 def paragraphs(text: str) -> list[tuple[str, str]]:
@@ -217,13 +206,11 @@ def test_text_stays_text(bake, text: str):
     assert f"Copyright (c) {words}\n" in (repo / "LICENSE").read_text()
 
 
-@fault("a line break in the link ends the link and the paragraph")
 def test_a_link_stays_a_link(bake):
     claim = (bake(paper_url="https://x.org/\n\n# y") / "README.md").read_text().split("\n\n")[1]
     assert claim.startswith("A reproduction of [the paper](<https://x.org/") and claim.endswith(">).")
 
 
-@fault("an unbalanced brace ends the entry, and % & # are not escaped")
 def test_bibtex_reads_the_title(bake):
     entry = (bake(title="50% of a } & b", project_slug="my-paper") / "README.md").read_text().split("```bibtex")[1]
     (title,) = re.findall(r"title  = \{(.*)\},", entry)

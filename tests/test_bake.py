@@ -143,7 +143,6 @@ def test_every_option(bake, answers: dict[str, str]):
     assert all(line in (repo / "LICENSE").read_text() for line in LICENSES.get(answers["license"], []))
 
 
-@pytest.mark.xfail(strict=True, reason="evaluate.py: the import and its comment are longer than a line")
 def test_the_longest_name_that_is_offered(bake):
     check_files(bake(title="A Title That Has Not Less Than Forty Characters"))
 

@@ -86,7 +86,6 @@ def test_an_update_brings_the_template_and_keeps_the_paper(template: Path, tmp_p
     assert "lr: 0.3  # Table 1" in (repo / "configs/experiment/paper.yaml").read_text()
 
 
-@pytest.mark.xfail(strict=True, reason="the next steps of a first bake are printed before the patch, on stdout")
 def test_a_diff_is_a_patch_and_nothing_else(template: Path, tmp_path: Path):
     cruft(tmp_path, "create", template, "--no-input")
     append(tmp_path / "my-paper/train.py", "# mine\n")

@@ -7,7 +7,8 @@ from {{ cookiecutter.package_name }}.harness.settings import command
 
 @command("train")
 def main(cfg: DictConfig) -> None:
-    from {{ cookiecutter.package_name }}.harness.training import train  # torch, only once there is work for it
+    # torch, only once there is work for it
+    from {{ cookiecutter.package_name }}.harness.training import train
 
     train(cfg)
 

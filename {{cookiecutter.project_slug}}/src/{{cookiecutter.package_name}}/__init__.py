@@ -1,9 +1,9 @@
 {%- from 'text.jinja' import docstring, value -%}
-"""Implementation of: {{ docstring(cookiecutter.title) }}
+"""Implementation of: {{ docstring(cookiecutter.title).rstrip() }}
 
-Authors: {{ docstring(cookiecutter.authors) or 'TODO(paper)' }}
-Paper: {{ docstring(cookiecutter.paper_url) or 'TODO(paper)' }}
-Official code: {{ docstring(cookiecutter.official_code) or 'none known' }}
+Authors: {{ docstring(cookiecutter.authors).rstrip() or 'TODO(paper)' }}
+Paper: {{ docstring(cookiecutter.paper_url).rstrip() or 'TODO(paper)' }}
+Official code: {{ docstring(cookiecutter.official_code).rstrip() or 'none known' }}
 
 This implementation covers:
     - [ ] Section …: the architecture (model.py)
