@@ -6,6 +6,7 @@ import re
 import shutil
 import signal
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -72,6 +73,15 @@ def test_evaluate_notices_another_checkpoint(repo):
 
 def test_generated_suite_passes(repo):
     assert "passed" in run(*OFFLINE, "pytest", "-q", cwd=repo).stdout
+
+
+def test_in_an_environment_of_its_own(repo):
+    """As the README says it, with nothing installed but what the repository asks for."""
+    run(sys.executable, "-m", "venv", ".venv", cwd=repo)
+    python = repo / ".venv/bin/python"
+    run(python, "-m", "pip", "install", "--quiet", "-e", ".", "-c", "constraints.txt", cwd=repo, PYTHONPATH="")
+    for command in (["train.py", "experiment=smoke"], ["report.py"], ["-m", "pytest", "-q"]):
+        run(*OFFLINE, python, *command, cwd=repo, PYTHONPATH="")
 
 
 def test_interrupted_and_resumed(repo):
