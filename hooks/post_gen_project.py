@@ -58,8 +58,8 @@ print(
     f"""
 {SLUG} is ready. Next:
   {" && ".join(first)}
-  python train.py experiment=paper && python report.py
-  grep -rn "TODO(paper)" .    # what is yours to fill in; AGENTS.md leads through it
+  python train.py experiment=paper
+  python report.py    # the paper beside ours, and what is yours to fill in; AGENTS.md leads through it
 """,
     file=sys.stderr if CRUFT else sys.stdout,
 )

@@ -33,7 +33,8 @@ DEPENDENCIES = set(
 
 INTEGER = re.compile(r"0|[1-9][0-9]*")
 NUMBER = re.compile(r"((0|[1-9][0-9]*)(\.[0-9]*)?|\.[0-9]+)([eE][+-]?[0-9]+)?")
-SIGNED = re.compile(rf"[+-]?({NUMBER.pattern})")
+CLAIM = re.compile(rf"([<>]=? *)?[+-]?({NUMBER.pattern})")  # 94.3, > 99, <= 0.5
+BUDGET = re.compile(rf"({INTEGER.pattern})( +steps)?")
 
 
 def problems(answers: dict[str, str]) -> list[str]:
@@ -53,11 +54,11 @@ def problems(answers: dict[str, str]) -> list[str]:
             refuse(key, "must be one of " + ", ".join(options), options[0])
 
     def number(key: str, pattern: re.Pattern, expected: str, example: str, *, positive: bool = False) -> None:
-        if (
-            not pattern.fullmatch(value(key))
-            or not math.isfinite(float(value(key)))
-            or (positive and float(value(key)) == 0)
-        ):
+        if not pattern.fullmatch(value(key)):
+            refuse(key, expected, example)
+            return
+        size = float(NUMBER.search(value(key))[0])
+        if not math.isfinite(size) or (positive and size == 0):
             refuse(key, expected, example)
 
     for key in answers:
@@ -89,7 +90,7 @@ def problems(answers: dict[str, str]) -> list[str]:
     if not re.search(r"[^\W_]", answers["metric"]):
         refuse("metric", "must be the name of a metric", "accuracy")
     if value("paper_value"):
-        number("paper_value", SIGNED, "must be a number, with its place after @, or empty", "94.3 @ Table 2")
+        number("paper_value", CLAIM, "must be a number, with > or < for a threshold, or empty", "94.3 @ Table 2")
     one_of("task", TASKS, exact=True)
     one_of("optimizer", OPTIMIZERS)
     one_of("lr_schedule", SCHEDULES)
@@ -101,7 +102,9 @@ def problems(answers: dict[str, str]) -> list[str]:
     number("gradient_clip", NUMBER, "must be the largest norm, 0 for no clipping", "1.0 @ Section 5.3")
     number("warmup_steps", INTEGER, "must be a whole number of steps, 0 or more", "4000 @ Section 5.3")
     number("batch_size", INTEGER, "must be a whole number, 1 or more", "64 @ Section 5.3", positive=True)
-    number("max_epochs", INTEGER, "must be a whole number, 1 or more", "20 @ Section 5.3", positive=True)
+    number(
+        "max_epochs", BUDGET, "must be a whole number of epochs, or of steps", "2000 steps @ Section 5.3", positive=True
+    )
     number("seed", INTEGER, "must be a whole number, 0 or more", "0")
     if value("lr_schedule") == "plateau" and INTEGER.fullmatch(value("warmup_steps")) and int(value("warmup_steps")):
         refuse("warmup_steps", "the plateau schedule has no warm-up", "0")

@@ -13,6 +13,8 @@ DIGEST = (
     "    print(digest(hydra.compose('train', ['experiment=paper'])))"
 )
 
+CODE = "from my_paper.harness.records import code_digest; print(code_digest())"
+
 
 @pytest.fixture
 def claimed(repo):
@@ -29,6 +31,7 @@ def claimed(repo):
 def add(claimed):
     """Add a record of ``experiment=paper`` with an accuracy in percent; keywords go over its fields."""
     digest = run("python", "-c", DIGEST, cwd=claimed).stdout.strip()
+    code = run("python", "-c", CODE, cwd=claimed).stdout.strip()
     (claimed / "results").mkdir()
 
     def add(seed: int, accuracy: float, **fields) -> None:
@@ -39,6 +42,7 @@ def add(claimed):
             "status": "finished",
             "run": f"runs/paper-{digest}-seed{seed}",
             "git": {"commit": "0" * 40, "dirty": False},
+            "code": code,
             "metrics": {"test/accuracy": accuracy / 100},
         }
         path = claimed / f"results/paper-{fields.get('digest', digest)}-seed{seed}.json"
@@ -80,6 +84,7 @@ def test_smaller_may_be_better(claimed, add):
     [
         ({"digest": "00000000"}, "another configuration"),
         ({"git": {"commit": "0" * 40, "dirty": True}}, "code not committed"),
+        ({"code": "00000000"}, "the code has changed since"),
         ({"git": {"commit": None, "dirty": None}}, "code not in git"),
         ({"metrics": {"test/loss": 1.0}}, "no test/accuracy in it"),
         ({"status": "interrupted"}, "interrupted"),
@@ -90,6 +95,36 @@ def test_what_does_not_count(claimed, add, fields, reason):
     add(0, 94.3), add(1, 94.3), add(2, 10.0, **fields)
     report = run("python", "report.py", cwd=claimed).stdout
     assert "(n = 2)" in report and f"seed2 ({reason})" in report
+
+
+@pytest.mark.parametrize(
+    ("claim", "accuracies", "shown", "verdict"),
+    [
+        ("at least", [99.0, 99.5], "≥ 94.3", "reproduced"),
+        ("at least", [90.0, 90.5], "≥ 94.3", "not reproduced"),
+        ("at most", [90.0, 90.5], "≤ 94.3", "reproduced"),
+        ("at most", [99.0, 99.5], "≤ 94.3", "not reproduced (better)"),
+    ],
+)
+def test_a_threshold_needs_no_tolerance(claimed, add, claim, accuracies, shown, verdict):
+    path = claimed / "configs/paper.yaml"
+    path.write_text(
+        path.read_text().replace("claim: equal", f"claim: {claim}").replace("tolerance: 0.5", "tolerance: null")
+    )
+    for seed, accuracy in enumerate(accuracies):
+        add(seed, accuracy)
+    assert shown in line(claimed) and line(claimed).endswith(f"– {verdict}")
+
+
+def test_code_is_the_same_whatever_its_comments(repo):
+    def digest() -> str:
+        return run("python", "-c", CODE, cwd=repo).stdout
+
+    before, path = digest(), repo / "src/my_paper/model.py"
+    path.write_text(path.read_text().replace('"""A small', '"""# A tiny').replace("# (B, C, H, W)", "# (B, 1, 8, 8)"))
+    assert digest() == before
+    path.write_text(path.read_text().replace("nn.ReLU()", "nn.GELU()"))
+    assert digest() != before
 
 
 def test_another_experiment_is_no_evidence(claimed, add):

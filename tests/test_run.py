@@ -115,6 +115,79 @@ def test_interrupted_and_resumed(repo):
     assert "finished already" in train(repo, "trainer.max_epochs=60", "logger=wandb", "resume=auto").stdout
 
 
+def test_sigterm_saves_and_asks_to_be_started_again(repo):
+    """A cluster's warning: the last checkpoint is that of the last step, and the exit code is no success."""
+    process = subprocess.Popen(
+        [*OFFLINE, "python", "train.py", "trainer.max_epochs=500"],
+        cwd=repo,
+        env=ENVIRONMENT,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    while process.poll() is None and not list(repo.glob("runs/*/checkpoints/last.ckpt")):
+        pass
+    process.terminate()
+    _, errors = process.communicate()
+    assert process.returncode == 143, errors
+    assert record(repo)["status"] == "interrupted" and "resume=auto" in errors
+
+
+def test_last_is_the_last(repo):
+    """Also when nothing has become better since: Lightning's ``save_last`` would keep an earlier state."""
+    train(
+        repo,
+        "debug=overfit",
+        "ckpt=last",
+        "monitor.mode=min",
+        "trainer.max_epochs=60",
+        "trainer.check_val_every_n_epoch=25",
+    )
+    script = "import sys, torch; print(torch.load(sys.argv[1], weights_only=True)['global_step'])"
+    steps = [
+        run("python", "-c", script, only(repo, f"runs/*/checkpoints/{name}.ckpt"), cwd=repo).stdout
+        for name in ("last", "best")
+    ]
+    assert int(steps[0]) == record(repo)["steps"] == 60 and int(steps[1]) < 60
+
+
+def edit(path: Path, before: str, after: str) -> None:
+    text = path.read_text()
+    assert before in text
+    path.write_text(text.replace(before, after))
+
+
+def test_a_paper_without_a_test_set(repo):
+    """Then the last checkpoint is measured on validation; the best one would be chosen by what it is measured on."""
+    edit(repo / "src/my_paper/data.py", "def test_dataloader", "def unused")
+    done = train(repo, "experiment=smoke", ok=False)
+    assert done.returncode == 1 and "Set ckpt=last." in done.stderr and len(done.stderr.strip().splitlines()) == 1
+    done = train(repo, "experiment=smoke", "ckpt=last")
+    assert "val/accuracy" in done.stdout and "val/accuracy" in record(repo, "results/smoke-*.json")["metrics"]
+    assert "Equal to the record." in run("python", "evaluate.py", f"run={only(repo, 'runs/*')}", cwd=repo).stdout
+
+
+def test_a_paper_without_validation(repo):
+    edit(repo / "src/my_paper/data.py", "def val_dataloader", "def unused")
+    done = train(repo, "experiment=smoke", ok=False)
+    assert "Set monitor.metric=null ckpt=last." in done.stderr and len(done.stderr.strip().splitlines()) == 1
+    train(repo, "experiment=smoke", "ckpt=last", "monitor.metric=null")
+    assert [path.name for path in repo.glob("runs/*/checkpoints/*")] == ["last.ckpt"]
+    assert "passed" in run("pytest", "-q", "tests/test_data.py", "tests/test_training.py", cwd=repo).stdout
+
+
+def test_a_budget_in_steps(bake):
+    """Validation counts steps as well, over the borders of epochs."""
+    repo = bake(max_epochs="50 steps @ Section 1", warmup_steps="10")
+    train(repo, "trainer.val_check_interval=15")
+    result = record(repo)
+    assert result["steps"] == 50
+    with only(repo, "runs/*/metrics.csv").open() as file:
+        rows = list(csv.DictReader(file))
+    assert [int(row["step"]) for row in rows if row["val/loss"]] == [14, 29, 44]
+    assert "passed" in run("pytest", "-q", "tests/test_configs.py", cwd=repo).stdout
+
+
 def test_crash_leaves_its_traceback(repo):
     done = train(repo, "model.num_classes=3", ok=False)
     assert done.returncode == 1 and "out of bounds" in done.stderr

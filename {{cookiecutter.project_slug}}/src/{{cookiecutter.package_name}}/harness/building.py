@@ -64,4 +64,6 @@ def require_device(accelerator: str) -> None:
 
 def build_trainer(cfg: DictConfig, callbacks: list[Callback] = (), loggers: list[Logger] = (), **settings) -> L.Trainer:
     """Lightning's Trainer; ``settings`` go before those of ``cfg.trainer``."""
+    if isinstance(cfg.trainer.val_check_interval, int):  # then it counts steps, over the borders of epochs
+        settings = {"check_val_every_n_epoch": None} | settings
     return hydra.utils.instantiate(cfg.trainer, callbacks=list(callbacks), logger=list(loggers), **settings)

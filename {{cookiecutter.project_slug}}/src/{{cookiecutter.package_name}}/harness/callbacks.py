@@ -4,12 +4,13 @@ from pathlib import Path
 
 import lightning as L
 from lightning.pytorch.callbacks import Callback
+from lightning.pytorch.utilities.exceptions import SIGTERMException
 
 
-class SaveOnInterrupt(Callback):
-    """Write ``last.ckpt`` when Ctrl-C ends the training, so that nothing computed is lost.
+class LastCheckpoint(Callback):
+    """``last.ckpt``: after each validation (each epoch, where there is none), at the end, and on Ctrl-C or SIGTERM.
 
-    ``ModelCheckpoint(save_on_exception=True)`` would write over the best checkpoint.
+    ``ModelCheckpoint(save_last=True)`` writes it only together with a better one, and so not at the end of a plateau.
 
     Args:
         dirpath: folder of the checkpoints.
@@ -18,6 +19,17 @@ class SaveOnInterrupt(Callback):
     def __init__(self, dirpath: str):
         self.path = Path(dirpath) / "last.ckpt"
 
+    def on_validation_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
+        if trainer.state.fn == "fit" and not trainer.sanity_checking:
+            trainer.save_checkpoint(self.path)
+
+    def on_train_epoch_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
+        if not trainer.enable_validation:
+            trainer.save_checkpoint(self.path)
+
+    def on_train_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
+        trainer.save_checkpoint(self.path)
+
     def on_exception(self, trainer: L.Trainer, pl_module: L.LightningModule, exception: BaseException) -> None:
-        if isinstance(exception, KeyboardInterrupt) and trainer.training and trainer.global_step > 0:
+        if isinstance(exception, KeyboardInterrupt | SIGTERMException) and trainer.training and trainer.global_step > 0:
             trainer.save_checkpoint(self.path)

@@ -8,7 +8,7 @@ from omegaconf import DictConfig, OmegaConf
 from .building import build_data, build_procedure, build_trainer, prepare, require_device
 from .records import read
 from .settings import ROOT, UsageError
-from .training import test
+from .training import measure
 
 
 def evaluate(request: DictConfig) -> None:
@@ -32,7 +32,7 @@ def evaluate(request: DictConfig) -> None:
     prepare(cfg)
     one = {"accelerator": accelerator, "devices": 1, "num_nodes": 1, "strategy": "auto"}  # every sample once
     trainer = build_trainer(cfg, **one, enable_progress_bar=False, enable_checkpointing=False)
-    metrics = test(cfg, trainer, build_procedure(cfg), build_data(cfg), checkpoint)
+    metrics = measure(cfg, trainer, build_procedure(cfg), build_data(cfg), checkpoint)
 
     record = read(run / "record.json")
     comparable = record["status"] == "finished" and ckpt == record["checkpoint"]

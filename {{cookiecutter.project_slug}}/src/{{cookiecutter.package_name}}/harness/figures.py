@@ -24,18 +24,19 @@ matplotlib.rcParams |= {
 def draw_results(rows: list, path: Path) -> Path:
     """A panel for each value of the paper: every seed a point, the paper's value a line with its tolerance."""
     rows = [row for row in rows if row.counted]
-    figure = Figure(figsize=(2.6 * len(rows), 2.8), layout="constrained")
+    figure = Figure(figsize=(2.6 * len(rows), 3.0), layout="constrained")
     for axes, row in zip(figure.subplots(1, len(rows), squeeze=False)[0], rows, strict=True):
         target = row.target
         if target.value is not None:
             axes.axhline(target.value, color=THEIRS, linewidth=1)
-            if target.tolerance is not None:
+            if target.claim == "equal" and target.tolerance is not None:
                 axes.axhspan(target.value - target.tolerance, target.value + target.tolerance, color=THEIRS, alpha=0.15)
         axes.plot([record["seed"] for record in row.counted], row.values, "o", color=OURS)
         axes.set_xticks([record["seed"] for record in row.counted])
         axes.margins(x=0.3, y=0.3)
-        axes.set(xlabel="seed", ylabel=f"{target.metric} {target.unit or ''}".strip())
-        axes.set_title(f"{target.experiment}: {row.verdict}", fontsize=9)
+        unit = f" ({target.unit})" if target.unit else ""
+        axes.set(xlabel="seed", ylabel=f"{target.metric}{unit}")
+        axes.set_title(f"{target.experiment}, {target.metric}\n{row.verdict}", fontsize=8)
     figure.legend(
         [matplotlib.lines.Line2D([], [], color=THEIRS), matplotlib.lines.Line2D([], [], color=OURS, marker="o", ls="")],
         ["paper ± tolerance", "ours"],
@@ -67,7 +68,8 @@ def draw_curves(rows: list, folder: Path) -> list[Path]:
                 if target.metric == f"test/{name}" and target.value is not None:
                     axes.axhline(target.value / target.factor, color=THEIRS, linewidth=1, label="paper, test")
             axes.set(xlabel="step", ylabel=name)
-            _log_scale(axes)
+            if "loss" in name:
+                _log_scale(axes)
             axes.legend(frameon=False)
         drawn.append(_save(figure, folder / f"curves-{experiment}.svg"))
     return drawn

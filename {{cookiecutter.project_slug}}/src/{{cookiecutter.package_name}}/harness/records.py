@@ -1,5 +1,7 @@
 """The record of a run: one small JSON file that says what ran, on what, and what came out."""
 
+import ast
+import hashlib
 import json
 import os
 import platform
@@ -13,8 +15,9 @@ from omegaconf import DictConfig, OmegaConf
 
 from .settings import ROOT, UsageError, digest, identity
 
-# A change in these changes the result. README, docs and the package docstring are written by report.py.
-CODE = ["src", "configs", "train.py", "evaluate.py", ":(exclude)src/*/__init__.py"]
+# A change in these may change the result. README, docs and the package docstring are written by report.py, and
+# configs/paper.yaml is the claim.
+CODE = ["src", "configs", "train.py", "evaluate.py", ":(exclude)src/*/__init__.py", ":(exclude)configs/paper.yaml"]
 PACKAGES = ["torch", "lightning", "torchmetrics", "hydra-core", "numpy"]
 
 
@@ -31,6 +34,21 @@ def git_state() -> dict:
     commit = git("rev-parse", "HEAD")
     changed = git("status", "--porcelain", "--", *CODE)
     return {"commit": commit, "dirty": None if commit is None or changed is None else bool(changed)}
+
+
+def code_digest() -> str:
+    """Eight hexadecimal digits that name the paper's code, whatever its comments, docstrings and layout."""
+    package = Path(__file__).parents[1]
+    found = hashlib.sha256()
+    for path in sorted(package.rglob("*.py")):
+        if path.parent.name == "harness" or path == package / "__init__.py":
+            continue
+        tree = ast.parse(path.read_text(encoding="utf-8"))
+        for node in ast.walk(tree):
+            if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef) and ast.get_docstring(node) is not None:
+                node.body = node.body[1:]
+        found.update(f"{path.relative_to(package).as_posix()}\n{ast.dump(tree)}\n".encode())
+    return found.hexdigest()[:8]
 
 
 def _versions() -> dict[str, str]:
@@ -75,6 +93,7 @@ class Record:
             "started": earlier.get("started") or time.strftime("%Y-%m-%dT%H:%M:%S%z"),
             "metrics": {},
             "git": git_state(),
+            "code": code_digest(),
             "versions": _versions(),
             "config": identity(cfg),  # without paths of this machine: results/ is committed
         }

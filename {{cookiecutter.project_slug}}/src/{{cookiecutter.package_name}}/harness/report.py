@@ -10,13 +10,29 @@ from pathlib import Path
 import hydra
 from omegaconf import DictConfig, OmegaConf
 
-from .records import read
+from .records import code_digest, read
 from .settings import ROOT, UsageError, digest
 
 FIGURES = ROOT / "docs" / "figures"
 README_STATUS = re.compile(r"(<!-- status:begin[^>]*-->\n).*?(<!-- status:end -->)", re.DOTALL)
 DOCSTRING_STATUS = re.compile(r'(\nReproduction status:\n).*?(""")', re.DOTALL)
 READABLE = {".py", ".yaml", ".md", ".toml", ".cff"}
+
+
+CLAIMS = {"equal": "", "at least": "≥ ", "at most": "≤ "}
+TARGET = {
+    "metric": "???",
+    "dataset": "",
+    "value": None,
+    "claim": "equal",
+    "spread": None,
+    "factor": 1,
+    "unit": "",
+    "mode": "max",
+    "tolerance": None,
+    "reason": "",
+    "experiment": "paper",
+}
 
 
 @dataclass
@@ -46,18 +62,28 @@ class Row:
             return "no run counts" if self.left_out else "no run yet"
         if target.value is None:
             return "no paper value"
-        if target.tolerance is None:
+        if target.claim == "equal" and target.tolerance is None:
             return "no tolerance"
-        better = (self.mean - target.value) * (1 if target.mode == "max" else -1)
-        if abs(better) <= target.tolerance:
+        if self.holds:
             return "reproduced" if len(self.counted) > 1 else "reproduced (n = 1)"
-        return "not reproduced (better)" if better > 0 else "not reproduced"
+        better = self.mean > target.value if target.mode == "max" else self.mean < target.value
+        return "not reproduced (better)" if better else "not reproduced"
+
+    @property
+    def holds(self) -> bool:
+        """Whether our mean is what the paper claims, within the tolerance."""
+        difference, tolerance = self.mean - self.target.value, self.target.tolerance or 0
+        return {
+            "equal": abs(difference) <= tolerance,
+            "at least": difference >= -tolerance,
+            "at most": difference <= tolerance,
+        }[self.target.claim]
 
     def cells(self) -> list[str]:
         """Experiment, metric, data set, paper, ours, tolerance, verdict."""
         target, unit = self.target, f" {self.target.unit}" if self.target.unit else ""
         spread = f" ± {target.spread:g}" if target.spread else ""
-        paper = "–" if target.value is None else f"{target.value:g}{spread}{unit}"
+        paper = "–" if target.value is None else f"{CLAIMS[target.claim]}{target.value:g}{spread}{unit}"
         ours = f"{_number(self.mean, self.std)}{unit} (n = {len(self.counted)})" if self.counted else "–"
         tolerance = "–" if target.tolerance is None else f"± {target.tolerance:g}"
         return [target.experiment, target.metric, target.dataset or "–", paper, ours, tolerance, self.verdict]
@@ -73,20 +99,21 @@ def compare() -> tuple[DictConfig, list[Row]]:
         UsageError: ``configs/paper.yaml`` or a record cannot be read as what it should be.
     """
     paper = OmegaConf.load(ROOT / "configs" / "paper.yaml")
-    needed = {"metric", "dataset", "value", "spread", "factor", "unit", "mode", "tolerance", "experiment"}
-    for number, target in enumerate(paper.targets, start=1):
-        if missing := needed - set(target):
+    targets = [OmegaConf.merge(TARGET, target) for target in paper.targets]
+    for number, target in enumerate(targets, start=1):
+        if target.claim not in CLAIMS or target.mode not in ("max", "min"):
             raise UsageError(
-                f"configs/paper.yaml: target {number} has no {', '.join(sorted(missing))}; null is allowed."
+                f"configs/paper.yaml, target {number}: claim must be one of {', '.join(CLAIMS)}, and mode max or min."
             )
     records = [read(path) for path in sorted((ROOT / "results").glob("*.json"))]
-    current = {name: _digest_now(name) for name in dict.fromkeys(target.experiment for target in paper.targets)}
+    current = {name: _digest_now(name) for name in dict.fromkeys(target.experiment for target in targets)}
+    code = code_digest()
     rows = []
-    for target in paper.targets:
+    for target in targets:
         row = Row(target, [], [])
         for record in records:
             if record["experiment"] == target.experiment:
-                reason = _why_not(record, target.metric, current[target.experiment])
+                reason = _why_not(record, target.metric, current[target.experiment], code)
                 if reason:
                     row.left_out.append((record, reason))
                 else:
@@ -100,7 +127,7 @@ def _digest_now(experiment: str) -> str:
         return digest(hydra.compose("train", [f"experiment={experiment}"]))
 
 
-def _why_not(record: dict, metric: str, current_digest: str) -> str | None:
+def _why_not(record: dict, metric: str, current_digest: str, code: str) -> str | None:
     if record["status"] != "finished":
         return record["status"]
     if record["digest"] != current_digest:
@@ -109,6 +136,8 @@ def _why_not(record: dict, metric: str, current_digest: str) -> str | None:
         return "code not in git"
     if record["git"]["dirty"]:
         return "code not committed"
+    if record["code"] != code:
+        return "the code has changed since"
     if metric not in record["metrics"]:
         return f"no {metric} in it"
     return None
@@ -126,7 +155,7 @@ def status(rows: list[Row]) -> str:
     """*not started*, *runs*, or how many values are reproduced."""
     if not any(row.counted for row in rows):
         return "not started" if not any(row.left_out for row in rows) else "runs, but no run counts yet"
-    if not any(row.target.value is not None and row.target.tolerance is not None for row in rows):
+    if all(row.verdict in ("no paper value", "no tolerance") for row in rows if row.counted):
         return "runs; no paper value with a tolerance to compare with yet"
     return f"reproduced {sum(row.verdict.startswith('reproduced') for row in rows)} of {len(rows)}"
 

@@ -18,7 +18,7 @@ ROOT = Path(__file__).resolve().parents[3]
 _NOT_IDENTITY = {"hydra", "paper", "name", "seed", "run", "resume", "results", "logger", "threads", "compile"}
 _NOT_IDENTITY_OF = {
     "trainer": {"accelerator", "devices", "num_nodes", "strategy", "enable_progress_bar", "profiler"},
-    "callbacks": {"interrupt", "learning_rate", "progress"},
+    "callbacks": {"last", "learning_rate", "progress"},
     "data": {"num_workers"},
 }
 

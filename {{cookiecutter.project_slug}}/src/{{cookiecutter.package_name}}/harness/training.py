@@ -7,7 +7,10 @@ import traceback
 from pathlib import Path
 
 import hydra
+import lightning as L
 import torch
+from lightning.pytorch.utilities.exceptions import SIGTERMException
+from lightning.pytorch.utilities.model_helpers import is_overridden
 from lightning.pytorch.utilities.rank_zero import rank_zero_only
 from omegaconf import DictConfig, OmegaConf
 
@@ -44,6 +47,8 @@ def train(cfg: DictConfig) -> None:
         return
     require_device(cfg.trainer.accelerator)
     prepare(cfg)
+    data = build_data(cfg)
+    _check_splits(cfg, data)
     record = _RankZeroRecord(cfg)
     loggers = []
     try:
@@ -51,8 +56,11 @@ def train(cfg: DictConfig) -> None:
             hydra.utils.instantiate(logger, **({"id": record.id} if "id" in logger else {}))
             for logger in cfg.logger.values()
         ]
-        callbacks = [hydra.utils.instantiate(callback) for callback in cfg.callbacks.values() if callback]
-        data, procedure = build_data(cfg), build_procedure(cfg)
+        unused = {"best"} if cfg.monitor.metric is None else set()
+        callbacks = [
+            hydra.utils.instantiate(callback) for name, callback in cfg.callbacks.items() if name not in unused
+        ]
+        procedure = build_procedure(cfg)
         trainer = build_trainer(cfg, callbacks, loggers)
         for logger in loggers:
             logger.log_hyperparams(OmegaConf.to_container(cfg, resolve=True))
@@ -60,16 +68,18 @@ def train(cfg: DictConfig) -> None:
         trainer.fit(procedure, data, ckpt_path=resume, weights_only=True)
         steps, epochs = trainer.global_step, trainer.current_epoch
         metrics = {name: value.item() for name, value in trainer.callback_metrics.items() if "/" in name}
-        metrics |= test(cfg, trainer, procedure, data, run / "checkpoints" / f"{cfg.ckpt}.ckpt")
+        metrics |= measure(cfg, trainer, procedure, data, run / "checkpoints" / f"{cfg.ckpt}.ckpt")
     except (KeyboardInterrupt, SystemExit) as stop:
         # Lightning turns Ctrl-C during training into SystemExit(1), after its callbacks have saved
-        if isinstance(stop, SystemExit) and not isinstance(stop.__context__, KeyboardInterrupt):
+        by_hand = isinstance(stop, KeyboardInterrupt) or isinstance(stop.__context__, KeyboardInterrupt)
+        if not by_hand and not isinstance(stop, SIGTERMException):
             record.close("crashed", error=str(stop))
             raise
+        code = 130 if by_hand else 143  # what a shell and a queue expect after Ctrl-C and SIGTERM
         record.close("interrupted")
-        close_loggers(loggers, exit_code=130)
+        close_loggers(loggers, exit_code=code)
         print(f"\nInterrupted. The same command with resume=auto goes on from {run.name}.", file=sys.stderr)
-        raise SystemExit(130) from None
+        raise SystemExit(code) from None
     except Exception as error:
         (run / "traceback.txt").write_text(traceback.format_exc(), encoding="utf-8")
         record.close("crashed", error=f"{type(error).__name__}: {error}")
@@ -83,12 +93,29 @@ def train(cfg: DictConfig) -> None:
         print(f"{_line(metrics)}\n{os.path.relpath(run)}")
 
 
-def test(cfg: DictConfig, trainer, procedure, data, checkpoint: Path) -> dict[str, float]:
-    """The test metrics of ``checkpoint``."""
+def measure(cfg: DictConfig, trainer, procedure, data, checkpoint: Path) -> dict[str, float]:
+    """The test metrics of ``checkpoint``; those of validation where the paper has no third split."""
     # What a procedure draws in testing must not depend on what training drew before, or evaluate.py could not repeat it
     torch.manual_seed(cfg.seed)
-    trainer.test(procedure, data, ckpt_path=str(checkpoint), weights_only=True, verbose=False)
-    return {name: value.item() for name, value in trainer.callback_metrics.items() if name.startswith("test/")}
+    split, run = ("test", trainer.test) if is_overridden("test_dataloader", data) else ("val", trainer.validate)
+    run(procedure, data, ckpt_path=str(checkpoint), weights_only=True, verbose=False)
+    return {name: value.item() for name, value in trainer.callback_metrics.items() if name.startswith(f"{split}/")}
+
+
+def _check_splits(cfg: DictConfig, data: L.LightningDataModule) -> None:
+    """Refuse, before the training, what would fail or mislead after it."""
+    validated, tested = (is_overridden(f"{split}_dataloader", data) for split in ("val", "test"))
+    if not validated and not tested:
+        raise UsageError("data.py gives neither val_dataloader nor test_dataloader: there is nothing to measure on.")
+    if not validated and cfg.monitor.metric:
+        raise UsageError(
+            f"monitor.metric={cfg.monitor.metric}, and data.py gives no val_dataloader. Set monitor.metric=null ckpt=last."
+        )
+    if not tested and cfg.ckpt == "best":
+        raise UsageError(
+            "ckpt=best, and data.py gives no test_dataloader: validation would choose the checkpoint it measures. "
+            "Set ckpt=last."
+        )
 
 
 def _checkpoint_to_resume(cfg: DictConfig, run: Path) -> str | None:
@@ -132,4 +159,6 @@ def _hardware(trainer) -> dict:
 
 
 def _line(metrics: dict[str, float]) -> str:
-    return " · ".join(f"{name} {value:.4g}" for name, value in sorted(metrics.items()) if name.startswith("test/"))
+    measured = [name for name in sorted(metrics) if name.startswith("test/")]
+    measured = measured or [name for name in sorted(metrics) if name.startswith("val/")]
+    return " · ".join(f"{name} {metrics[name]:.4g}" for name in measured)
