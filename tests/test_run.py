@@ -163,8 +163,9 @@ def test_a_paper_without_a_test_set(repo):
     done = train(repo, "experiment=smoke", ok=False)
     assert done.returncode == 1 and "Set ckpt=last." in done.stderr and len(done.stderr.strip().splitlines()) == 1
     done = train(repo, "experiment=smoke", "ckpt=last")
-    assert "val/accuracy" in done.stdout and "val/accuracy" in record(repo, "results/smoke-*.json")["metrics"]
-    assert "Equal to the record." in run("python", "evaluate.py", f"run={only(repo, 'runs/*')}", cwd=repo).stdout
+    result = record(repo, "results/smoke-*.json")
+    assert "val/accuracy" in done.stdout and "val/accuracy" in result["metrics"]
+    assert "Equal to the record." in run("python", "evaluate.py", f"run={result['run']}", cwd=repo).stdout
 
 
 def test_a_paper_without_validation(repo):
