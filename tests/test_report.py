@@ -172,7 +172,7 @@ def test_status_text_cannot_end_the_docstring(claimed, add):
     assert len(table) == 1 and len(re.findall(r"(?<!\\)\|", table[0])) == 8
 
 
-@pytest.mark.parametrize("content", ["{", "[]"])
+@pytest.mark.parametrize("content", ["{", "[]", "{}", "1"])
 def test_a_broken_record_is_named(claimed, add, content):
     (claimed / "results/paper-1-seed0.json").write_text(content)
     done = run("python", "report.py", cwd=claimed, ok=False)

@@ -52,9 +52,8 @@ class Procedure(L.LightningModule):
     def training_step(self, batch: Any, batch_idx: int) -> Tensor:
         terms = self.step(batch, self.train_metrics)
         self._keep("train", batch, terms)
-        if (
-            self.trainer._logger_connector.should_update_logs
-        ):  # the steps at which Lightning hands values to the loggers
+        # just at the steps at which Lightning hands values to the loggers
+        if self.trainer._logger_connector.should_update_logs:
             self._log_terms("train", on_step=True, prog_bar=True)
         return terms["loss"]
 

@@ -18,6 +18,7 @@ from .settings import ROOT, UsageError, digest, identity
 # A change in these may change the result. README, docs and the package docstring are written by report.py, and
 # configs/paper.yaml is the claim.
 CODE = ["src", "configs", "train.py", "evaluate.py", ":(exclude)src/*/__init__.py", ":(exclude)configs/paper.yaml"]
+NEEDED = {"experiment", "digest", "seed", "status", "run", "metrics", "git", "code"}
 PACKAGES = ["torch", "lightning", "torchmetrics", "hydra-core", "numpy"]
 
 
@@ -119,12 +120,12 @@ def read(path: Path) -> dict:
     """The record at ``path``.
 
     Raises:
-        UsageError: the file is no JSON object.
+        UsageError: the file is no JSON object, or lacks what every record has.
     """
     try:
         record = json.loads(path.read_text(encoding="utf-8"))
-        if not isinstance(record, dict):
-            raise ValueError("not a JSON object")
-    except ValueError as error:
-        raise UsageError(f"{path} is not a record of a run ({error}). Delete it and run that seed again.") from None
+        if missing := NEEDED - set(record):
+            raise ValueError(f"it has no {', '.join(sorted(missing))}")
+    except (ValueError, TypeError) as error:
+        raise UsageError(f"{path} is not a record of a run: {error}. Delete it and run that seed again.") from None
     return record
