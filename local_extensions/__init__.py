@@ -106,8 +106,9 @@ def problems(answers: dict[str, str]) -> list[str]:
         "max_epochs", BUDGET, "must be a whole number of epochs, or of steps", "2000 steps @ Section 5.3", positive=True
     )
     number("seed", INTEGER, "must be a whole number, 0 or more", "0")
-    if value("lr_schedule") == "plateau" and INTEGER.fullmatch(value("warmup_steps")) and int(value("warmup_steps")):
-        refuse("warmup_steps", "the plateau schedule has no warm-up", "0")
+    epochs = value("lr_schedule").lower() in ("plateau", "step")
+    if epochs and INTEGER.fullmatch(value("warmup_steps")) and int(value("warmup_steps")):
+        refuse("warmup_steps", "the schedules plateau and step count epochs and take no warm-up in steps", "0")
     return found
 
 

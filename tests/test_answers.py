@@ -37,7 +37,7 @@ MISTAKES = [
         "seed": ("-1", WHOLE),
     },
     {"batch_size": ("", WHOLE), "learning_rate": ("0.0", "above 0"), "year": ("20191", "four digits")},
-    {"warmup_steps": ("10", "no warm-up")},
+    {"warmup_steps": ("10", "no warm-up in steps")},
     {"project_slug": ("", NO_FOLDER), "package_name": ("", NO_PACKAGE)},
     {"project_slug": ("../x", NO_FOLDER), "package_name": ("../x", NO_PACKAGE)},
     {"project_slug": ("/tmp/paper-template-x", NO_FOLDER), "package_name": ("/tmp/x", NO_PACKAGE)},

@@ -127,6 +127,32 @@ def test_code_is_the_same_whatever_its_comments(repo):
     assert digest() != before
 
 
+def test_a_seed_counts_once(claimed, add):
+    """Of several runs of one seed the newest that may count, whatever their files are called."""
+    add(0, 94.3, started="2026-01-01")
+    (claimed / "results/copy.json").write_text(next((claimed / "results").glob("*.json")).read_text())
+    add(0, 94.1, started="2026-01-02")
+    report = run("python", "report.py", cwd=claimed).stdout
+    assert "94.1 % (n = 1)" in report and "a newer run of this seed counts" in report
+
+
+def test_a_diverged_run_is_no_success(claimed, add):
+    add(0, 94.3), add(1, float("nan"))
+    assert line(claimed).endswith("nan % (n = 2) ± 0.5 not reproduced")
+
+
+def test_code_digest_does_not_depend_on_the_version_of_python(repo):
+    """Two spellings of one tree, and fields that some versions leave out: nothing empty is part of it."""
+    script = (
+        "import ast; from my_paper.harness.records import _plain\n"
+        "tree = ast.parse('def f(x): return x')\n"
+        "fewer = ast.parse('def f(x): return x'); f = fewer.body[0]\n"
+        "[delattr(f, name) for name in ('type_params', 'type_comment', 'returns') if not getattr(f, name, True)]\n"
+        "assert _plain(tree) == _plain(fewer) != _plain(ast.parse('def f(x): return -x'))"
+    )
+    run("python", "-c", script, cwd=repo)
+
+
 def test_another_experiment_is_no_evidence(claimed, add):
     add(0, 94.3, experiment="smoke")
     assert line(claimed).endswith("no run yet")
@@ -137,12 +163,18 @@ def test_digest_is_of_what_decides_the_result(repo):
         script = DIGEST.replace("'experiment=paper'", ", ".join(map(repr, ("experiment=paper", *overrides))))
         return run("python", "-c", script, cwd=repo).stdout
 
-    assert len({digest(), digest("seed=3"), digest("trainer=ddp", "logger=wandb"), digest("threads=2")}) == 1
+    assert len({digest(), digest("seed=3"), digest("trainer=gpu", "logger=wandb"), digest("threads=2")}) == 1
     assert (
         len(
-            {digest(), digest("optimizer.lr=0.1"), digest("trainer.precision=bf16-mixed"), digest("loss.smoothing=0.1")}
+            {
+                digest(),
+                digest("optimizer.lr=0.1"),
+                digest("trainer.precision=bf16-mixed"),
+                digest("loss.smoothing=0.1"),
+                digest("trainer=ddp"),
+            }
         )
-        == 4
+        == 5
     )
 
 

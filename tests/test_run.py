@@ -189,6 +189,72 @@ def test_a_budget_in_steps(bake):
     assert "passed" in run("pytest", "-q", "tests/test_configs.py", cwd=repo).stdout
 
 
+def test_a_run_again_loses_nothing(repo):
+    train(repo, "experiment=smoke")
+    first = only(repo, "results/smoke-*.json")
+    before = first.read_text()
+    train(repo, "experiment=smoke")
+    assert first.read_text() == before and len(list(repo.glob("results/smoke-*-seed0*.json"))) == 2
+
+
+def test_resumed_with_other_code(repo):
+    """Half of the training is of other code: the run goes on, and its record does not pass for either."""
+    process = subprocess.Popen(
+        ["python", "train.py", "trainer.max_epochs=30"],
+        cwd=repo,
+        env=ENVIRONMENT,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+    while process.poll() is None and not list(repo.glob("runs/*/checkpoints/last.ckpt")):
+        pass
+    process.send_signal(signal.SIGINT)
+    assert process.wait() == 130
+    edit(repo / "src/my_paper/model.py", "nn.ReLU()", "nn.GELU()")
+    run("git", "commit", "--quiet", "--all", "--message", "Another activation", cwd=repo)
+    train(repo, "trainer.max_epochs=30", "resume=auto")
+    assert record(repo)["code"] == "mixed" and record(repo)["resumed"] is True
+
+
+def test_accumulated_batches_are_averaged(repo):
+    """The logged loss is the mean over what was accumulated, not its last batch."""
+    log = (
+        "trainer.accumulate_grad_batches=4",
+        "trainer.log_every_n_steps=2",
+        "trainer.max_steps=2",
+        "trainer.max_epochs=1",
+    )
+    edit(
+        repo / "src/my_paper/procedure.py",
+        "        return self.loss(logits, labels)",
+        "        terms = self.loss(logits, labels)\n        print('loss', float(terms['loss']), self.training)\n        return terms",
+    )
+    printed = train(repo, "ckpt=last", "monitor.metric=null", *log).stdout
+    losses = [float(text.split()[1]) for text in re.findall(r"loss \S+ True", printed)][:8]
+    with only(repo, "runs/*/metrics.csv").open() as file:
+        logged = [float(row["train/loss"]) for row in csv.DictReader(file) if row["train/loss"]]
+    assert len(losses) == 8 and logged == [pytest.approx(sum(losses) / 8, rel=1e-4)]
+
+
+def test_schedules_end_where_they_say(repo):
+    """Counted in steps or in epochs, with a budget in either, and whatever the frequency."""
+    script = """
+import sys
+from conftest import fit
+import hydra
+from my_paper.harness.settings import ROOT
+with hydra.initialize_config_dir(str(ROOT / "configs"), version_base="1.3"):
+    for overrides in (["scheduler.interval=step"], ["scheduler.interval=epoch"], ["scheduler.frequency=4"]):
+        for budget in ({"max_steps": 60, "max_epochs": -1}, {"max_steps": -1, "max_epochs": 3}):
+            cfg = hydra.compose("train", ["scheduler=linear", "name=test", "run.dir=.", *overrides])
+            trainer = fit(cfg, 60, limit_train_batches=20, **budget)
+            (group,) = trainer.optimizers[0].param_groups
+            print(group["lr"] / cfg.optimizer.lr)
+"""
+    shares = [float(text) for text in run("python", "-c", script, cwd=repo, PYTHONPATH="src:tests").stdout.split()]
+    assert len(shares) == 6 and all(0 <= share < 0.08 for share in shares), shares
+
+
 def test_crash_leaves_its_traceback(repo):
     done = train(repo, "model.num_classes=3", ok=False)
     assert done.returncode == 1 and "out of bounds" in done.stderr
@@ -296,7 +362,8 @@ def test_mistyped_override_names_the_nearest(repo, typed, meant):
     ("command", "says"),
     [
         ("train.py monitor.metric=test/accuracy", "test data never chooses a checkpoint"),
-        ("train.py resume=nowhere.ckpt", "no such checkpoint. Use resume=auto"),
+        ("train.py resume=runs/other/last.ckpt", "only resume=auto"),
+        ("train.py -m seed=0,1 trainer=ddp", "one seed at a time, without -m"),
         ("evaluate.py", "Which run? There is none: train first."),
         ("evaluate.py run=runs/nothing", "run=runs/nothing: no such run"),
     ],

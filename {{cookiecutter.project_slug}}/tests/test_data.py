@@ -7,7 +7,7 @@ from torch.utils._pytree import tree_leaves
 
 from {{ cookiecutter.package_name }}.harness.building import build_data, prepare
 
-LIMIT = 50  # batches of a split that are looked at
+LIMIT = 500  # batches of a split that are looked at, the first ones
 
 
 def loaders(data) -> dict:

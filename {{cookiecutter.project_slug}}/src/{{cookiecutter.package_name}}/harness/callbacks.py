@@ -3,14 +3,16 @@
 from pathlib import Path
 
 import lightning as L
-from lightning.pytorch.callbacks import Callback
+from lightning.pytorch.callbacks import Checkpoint
 from lightning.pytorch.utilities.exceptions import SIGTERMException
 
 
-class LastCheckpoint(Callback):
+class LastCheckpoint(Checkpoint):
     """``last.ckpt``: after each validation (each epoch, where there is none), at the end, and on Ctrl-C or SIGTERM.
 
     ``ModelCheckpoint(save_last=True)`` writes it only together with a better one, and so not at the end of a plateau.
+
+    As a ``Checkpoint`` it comes after all other callbacks, and so saves what they have just learned.
 
     Args:
         dirpath: folder of the checkpoints.

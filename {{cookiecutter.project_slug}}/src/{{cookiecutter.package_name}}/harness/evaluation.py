@@ -43,7 +43,7 @@ def evaluate(request: DictConfig) -> None:
         print(f"  {name:<{width}}  {value:>12.6g}  {recorded.get(name, '–'):>12.6}")
     if not comparable:
         print(f"The record has no test of {ckpt} to compare with.")
-    elif all(recorded.get(name) == value for name, value in metrics.items()):
+    elif all(str(recorded.get(name)) == str(value) for name, value in metrics.items()):  # nan is nan here
         print("Equal to the record.")
     else:
         raise SystemExit(

@@ -1,5 +1,6 @@
 """What every training procedure shares; the paper's own part is ``PaperProcedure`` in ``procedure.py``."""
 
+import math
 from collections.abc import Callable
 from typing import Any
 
@@ -52,8 +53,8 @@ class Procedure(L.LightningModule):
     def training_step(self, batch: Any, batch_idx: int) -> Tensor:
         terms = self.step(batch, self.train_metrics)
         self._keep("train", batch, terms)
-        # just at the steps at which Lightning hands values to the loggers
-        if self.trainer._logger_connector.should_update_logs:
+        # just at the steps at which Lightning hands values to the loggers, and once for all that is accumulated
+        if self.trainer._logger_connector.should_update_logs and not self.trainer.fit_loop._should_accumulate():
             self._log_terms("train", on_step=True, prog_bar=True)
         return terms["loss"]
 
@@ -81,10 +82,12 @@ class Procedure(L.LightningModule):
         return {"optimizer": optimizer, "lr_scheduler": self.scheduler(optimizer, total_steps=self.total_steps())}
 
     def total_steps(self) -> int:
-        """The length of the whole training, in optimizer steps, or in epochs for a schedule that counts them."""
-        if getattr(self.scheduler, "keywords", {}).get("interval") == "epoch":
-            return self.trainer.max_epochs
-        return self.trainer.estimated_stepping_batches
+        """How often the schedule moves in the whole training: each optimizer step, or each epoch if it counts those."""
+        settings = getattr(self.scheduler, "keywords", {})
+        total = self.trainer.estimated_stepping_batches
+        if settings.get("interval") == "epoch":
+            total = total * self.trainer.accumulate_grad_batches / self.trainer.num_training_batches
+        return math.ceil(total / settings.get("frequency", 1))
 
     def _keep(self, split: str, batch: Any, terms: dict[str, Tensor]) -> None:
         self._terms[split].append((extract_batch_size(batch), {name: term.detach() for name, term in terms.items()}))

@@ -1,6 +1,7 @@
 """The record of a run: one small JSON file that says what ran, on what, and what came out."""
 
 import ast
+import functools
 import hashlib
 import json
 import os
@@ -22,6 +23,7 @@ NEEDED = {"experiment", "digest", "seed", "status", "run", "metrics", "git", "co
 PACKAGES = ["torch", "lightning", "torchmetrics", "hydra-core", "numpy"]
 
 
+@functools.cache  # of the code that this process has imported, not of what is edited while it runs
 def git_state() -> dict:
     """The commit and whether code or configs differ from it; None where there is no git or no commit."""
 
@@ -37,6 +39,7 @@ def git_state() -> dict:
     return {"commit": commit, "dirty": None if commit is None or changed is None else bool(changed)}
 
 
+@functools.cache
 def code_digest() -> str:
     """Eight hexadecimal digits that name the paper's code, whatever its comments, docstrings and layout."""
     package = Path(__file__).parents[1]
@@ -48,8 +51,18 @@ def code_digest() -> str:
         for node in ast.walk(tree):
             if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef) and ast.get_docstring(node) is not None:
                 node.body = node.body[1:]
-        found.update(f"{path.relative_to(package).as_posix()}\n{ast.dump(tree)}\n".encode())
+        found.update(f"{path.relative_to(package).as_posix()} {_plain(tree)}".encode())
     return found.hexdigest()[:8]
+
+
+def _plain(node: object) -> object:
+    """A syntax tree as tuples. Unlike ``ast.dump`` the same for every version of Python: what is empty is left out."""
+    if isinstance(node, list):
+        return tuple(_plain(item) for item in node)
+    if not isinstance(node, ast.AST):
+        return node
+    fields = [(name, _plain(value)) for name, value in ast.iter_fields(node) if value is not None and value != []]
+    return type(node).__name__, *fields
 
 
 def _versions() -> dict[str, str]:
@@ -95,9 +108,13 @@ class Record:
             "metrics": {},
             "git": git_state(),
             "code": code_digest(),
+            "resumed": bool(earlier),
             "versions": _versions(),
             "config": identity(cfg),  # without paths of this machine: results/ is committed
         }
+        if earlier and (earlier["code"] != self.data["code"] or earlier["git"]["dirty"]):
+            # both halves must be what the record says, or it must not count
+            self.data |= {"code": "mixed", "git": earlier["git"]}
         OmegaConf.save(cfg, self.path.with_name("config.yaml"), resolve=True)
         _write(self.path, self.data)
 
@@ -110,10 +127,7 @@ class Record:
         }
         _write(self.path, self.data)
         if status == "finished" and self.results:
-            _write(
-                self.results / f"{self.data['experiment']}-{self.data['digest']}-seed{self.data['seed']}.json",
-                self.data,
-            )
+            _write(self.results / f"{self.path.parent.name}.json", self.data)
 
 
 def read(path: Path) -> dict:

@@ -53,7 +53,7 @@ class Row:
 
     @property
     def std(self) -> float | None:
-        return statistics.stdev(self.values) if len(self.values) > 1 else None
+        return statistics.stdev(self.values) if len(self.values) > 1 and math.isfinite(self.mean) else None
 
     @property
     def verdict(self) -> str:
@@ -106,6 +106,7 @@ def compare() -> tuple[DictConfig, list[Row]]:
                 f"configs/paper.yaml, target {number}: claim must be one of {', '.join(CLAIMS)}, and mode max or min."
             )
     records = [read(path) for path in sorted((ROOT / "results").glob("*.json"))]
+    records.sort(key=lambda record: record.get("started", ""), reverse=True)  # of several runs of a seed the newest
     current = {name: _digest_now(name) for name in dict.fromkeys(target.experiment for target in targets)}
     code = code_digest()
     rows = []
@@ -114,10 +115,13 @@ def compare() -> tuple[DictConfig, list[Row]]:
         for record in records:
             if record["experiment"] == target.experiment:
                 reason = _why_not(record, target.metric, current[target.experiment], code)
+                if not reason and record["seed"] in [other["seed"] for other in row.counted]:
+                    reason = "a newer run of this seed counts"
                 if reason:
                     row.left_out.append((record, reason))
                 else:
                     row.counted.append(record)
+        row.counted.sort(key=lambda record: record["seed"])
         rows.append(row)
     return paper, rows
 

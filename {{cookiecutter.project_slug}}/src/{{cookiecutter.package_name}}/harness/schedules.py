@@ -1,7 +1,7 @@
 """Learning-rate schedules, each the multiplier of the learning rate as a function of the step.
 
 Every function takes the optimizer and the length of the training and returns what Lightning calls an
-``lr_scheduler`` configuration. ``interval`` says what is counted, ``step`` or ``epoch``. Warm-up is linear, from
+``lr_scheduler`` configuration. ``interval`` says what is counted, in the warm-up too: ``step`` or ``epoch``. Warm-up is linear, from
 ``lr / warmup_steps`` in the first step to ``lr`` in step ``warmup_steps``.
 """
 
@@ -38,7 +38,7 @@ def linear(
     interval: str = "step",
     frequency: int = 1,
 ) -> dict:
-    """A straight line from ``lr`` to ``final`` · ``lr`` at the last step."""
+    """A straight line from ``lr`` to ``final`` · ``lr`` at the end."""
     length = max(1, total_steps - warmup_steps)
 
     def line(done: int) -> float:
@@ -55,7 +55,7 @@ def cosine(
     interval: str = "step",
     frequency: int = 1,
 ) -> dict:
-    """Half a cosine from ``lr`` to ``final`` · ``lr`` at the last step (Loshchilov and Hutter, 2017, one period)."""
+    """Half a cosine from ``lr`` to ``final`` · ``lr`` at the end (Loshchilov and Hutter, 2017, one period)."""
     length = max(1, total_steps - warmup_steps)
 
     def half_period(done: int) -> float:
@@ -68,8 +68,13 @@ def inverse_sqrt(
     optimizer: Optimizer, total_steps: int, warmup_steps: int = 0, interval: str = "step", frequency: int = 1
 ) -> dict:
     """``lr`` · sqrt(``warmup_steps`` / step) after the warm-up (Vaswani et al., 2017, Section 5.3, up to its scale)."""
-    start = max(1, warmup_steps)
-    return _multiplier(optimizer, lambda done: math.sqrt(start / (start + done)), warmup_steps, interval, frequency)
+    return _multiplier(
+        optimizer,
+        lambda done: math.sqrt(max(1, warmup_steps) / (warmup_steps + done + 1)),
+        warmup_steps,
+        interval,
+        frequency,
+    )
 
 
 def step(

@@ -17,7 +17,7 @@ ROOT = Path(__file__).resolve().parents[3]
 # What a run is called, where it runs and what it writes: none of it changes what is computed.
 _NOT_IDENTITY = {"hydra", "paper", "name", "seed", "run", "resume", "results", "logger", "threads", "compile"}
 _NOT_IDENTITY_OF = {
-    "trainer": {"accelerator", "devices", "num_nodes", "strategy", "enable_progress_bar", "profiler"},
+    "trainer": {"accelerator", "strategy", "enable_progress_bar", "profiler"},  # devices multiply the batch
     "callbacks": {"last", "learning_rate", "progress"},
     "data": {"num_workers"},
 }
@@ -52,12 +52,15 @@ def run_name(cfg: DictConfig) -> str:
 
 
 @functools.cache  # one process asks several times for the folder of one run, and must get one answer
-def _run_dir(name: str, resume: bool) -> str:
-    runs = ROOT / "runs"
+def _run_dir(name: str, resume: bool, job: int) -> str:
     number = 1
-    while (runs / _numbered(name, number) / "record.json").exists():
+    while any(path.exists() for path in _records(_numbered(name, number))):
         number += 1
-    return str(runs / _numbered(name, max(1, number - 1) if resume else number))
+    return str(ROOT / "runs" / _numbered(name, max(1, number - 1) if resume else number))
+
+
+def _records(run: str) -> list[Path]:
+    return [ROOT / "runs" / run / "record.json", ROOT / "results" / f"{run}.json"]
 
 
 def _numbered(name: str, number: int) -> str:
@@ -65,9 +68,14 @@ def _numbered(name: str, number: int) -> str:
 
 
 OmegaConf.register_new_resolver("root", lambda: str(ROOT), replace=True)
-OmegaConf.register_new_resolver(
-    "run_dir", lambda *, _root_: _run_dir(run_name(_root_), resume=_root_.resume == "auto"), replace=True
-)
+
+
+def _run_dir_of(cfg: DictConfig) -> str:
+    job = OmegaConf.select(cfg, "hydra.job.num", default=0)
+    return _run_dir(run_name(cfg), resume=cfg.resume == "auto", job=job)
+
+
+OmegaConf.register_new_resolver("run_dir", lambda *, _root_: _run_dir_of(_root_), replace=True)
 
 
 def _keys(settings: dict, prefix: str = "") -> list[str]:

@@ -9,6 +9,8 @@ from pathlib import Path
 import hydra
 import lightning as L
 import torch
+from hydra.core.hydra_config import HydraConfig
+from hydra.types import RunMode
 from lightning.pytorch.utilities.exceptions import SIGTERMException
 from lightning.pytorch.utilities.model_helpers import is_overridden
 from lightning.pytorch.utilities.rank_zero import rank_zero_only
@@ -40,6 +42,8 @@ def train(cfg: DictConfig) -> None:
         )
     if cfg.monitor.metric is None and cfg.ckpt == "best":
         raise UsageError("ckpt=best: nothing says what is best. Set monitor.metric to a val/ metric, or ckpt=last.")
+    if HydraConfig.get().mode == RunMode.MULTIRUN and cfg.trainer.devices != 1:
+        raise UsageError("-m runs its jobs in one process: train on several devices one seed at a time, without -m.")
     run = Path(cfg.run.dir)
     resume = _checkpoint_to_resume(cfg, run)
     if resume == "finished":
@@ -95,6 +99,11 @@ def train(cfg: DictConfig) -> None:
 
 def measure(cfg: DictConfig, trainer, procedure, data, checkpoint: Path) -> dict[str, float]:
     """The test metrics of ``checkpoint``; those of validation where the paper has no third split."""
+    if not checkpoint.is_file():
+        raise UsageError(
+            f"There is no {checkpoint.name}: the training ended before its first validation. Train longer, validate "
+            "earlier (trainer.val_check_interval), or set ckpt=last."
+        )
     # What a procedure draws in testing must not depend on what training drew before, or evaluate.py could not repeat it
     torch.manual_seed(cfg.seed)
     split, run = ("test", trainer.test) if is_overridden("test_dataloader", data) else ("val", trainer.validate)
@@ -122,12 +131,8 @@ def _checkpoint_to_resume(cfg: DictConfig, run: Path) -> str | None:
     """The checkpoint to go on from, ``"finished"``, or None for a fresh start."""
     if cfg.resume is None:
         return None
-    if cfg.resume != "auto":
-        if not Path(cfg.resume).is_file():
-            raise UsageError(
-                f"resume={cfg.resume}: no such checkpoint. Use resume=auto, or resume=<path of a .ckpt file>."
-            )
-        return str(cfg.resume)
+    if cfg.resume != "auto":  # the checkpoint of another run would make a new seed of old training
+        raise UsageError(f"resume={cfg.resume}: only resume=auto, which goes on with this very run.")
     if (run / "record.json").exists() and read(run / "record.json")["status"] == "finished":
         return "finished"
     last = run / "checkpoints" / "last.ckpt"
