@@ -61,6 +61,8 @@ def _plain(node: object) -> object:
         return tuple(_plain(item) for item in node)
     if not isinstance(node, ast.AST):
         return node
+    if isinstance(node, ast.JoinedStr):  # Python 3.12 ends a format specification with an empty text
+        node.values = [part for part in node.values if getattr(part, "value", None) != ""]
     fields = [(name, _plain(value)) for name, value in ast.iter_fields(node) if value is not None and value != []]
     return type(node).__name__, *fields
 
