@@ -88,8 +88,9 @@ def _write(path: Path, record: dict) -> None:
 class Record:
     """The record of the run in ``cfg.run.dir``, kept up to date while it runs.
 
-    ``<run>/record.json``, and ``config.yaml`` beside it, exist from the first moment, the record with ``"status": "running"``. Only a run that finishes is
-    copied to ``results/``, the committed evidence; ``results: null`` (debug presets) keeps it out of there.
+    ``<run>/record.json`` exists from the first moment, with ``"status": "running"``, and ``config.yaml`` beside it.
+    Only a run that finishes is copied to ``results/``, the committed evidence; ``results: null`` (debug presets)
+    keeps it out of there.
     """
 
     def __init__(self, cfg: DictConfig):

@@ -51,31 +51,26 @@ def run_name(cfg: DictConfig) -> str:
     return f"{cfg.name}-{digest(cfg)}-seed{cfg.seed}"
 
 
-@functools.cache  # one process asks several times for the folder of one run, and must get one answer
-def _run_dir(name: str, resume: bool, job: int) -> str:
+def _run_dir(cfg: DictConfig) -> str:
+    job = OmegaConf.select(cfg, "hydra.job.num", default=0)  # of -m; two jobs may have one name
+    return _free_run_dir(run_name(cfg), cfg.resume == "auto", job)
+
+
+@functools.cache  # one job asks several times for the folder of its run, and must get one answer
+def _free_run_dir(name: str, resume: bool, job: int) -> str:
+    def numbered(number: int) -> str:
+        return name if number == 1 else f"{name}-{number}"
+
     number = 1
-    while any(path.exists() for path in _records(_numbered(name, number))):
+    while (ROOT / "runs" / numbered(number) / "record.json").exists() or (
+        ROOT / "results" / f"{numbered(number)}.json"
+    ).exists():
         number += 1
-    return str(ROOT / "runs" / _numbered(name, max(1, number - 1) if resume else number))
-
-
-def _records(run: str) -> list[Path]:
-    return [ROOT / "runs" / run / "record.json", ROOT / "results" / f"{run}.json"]
-
-
-def _numbered(name: str, number: int) -> str:
-    return name if number == 1 else f"{name}-{number}"
+    return str(ROOT / "runs" / numbered(max(1, number - 1) if resume else number))
 
 
 OmegaConf.register_new_resolver("root", lambda: str(ROOT), replace=True)
-
-
-def _run_dir_of(cfg: DictConfig) -> str:
-    job = OmegaConf.select(cfg, "hydra.job.num", default=0)
-    return _run_dir(run_name(cfg), resume=cfg.resume == "auto", job=job)
-
-
-OmegaConf.register_new_resolver("run_dir", lambda *, _root_: _run_dir_of(_root_), replace=True)
+OmegaConf.register_new_resolver("run_dir", lambda *, _root_: _run_dir(_root_), replace=True)
 
 
 def _keys(settings: dict, prefix: str = "") -> list[str]:

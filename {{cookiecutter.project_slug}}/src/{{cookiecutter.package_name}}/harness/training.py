@@ -19,7 +19,7 @@ from omegaconf import DictConfig, OmegaConf
 from .building import build_data, build_procedure, build_trainer, prepare, require_device
 from .loggers import close_loggers
 from .records import Record, read
-from .settings import UsageError
+from .settings import ROOT, UsageError
 
 try:
     import resource
@@ -47,7 +47,7 @@ def train(cfg: DictConfig) -> None:
     run = Path(cfg.run.dir)
     resume = _checkpoint_to_resume(cfg, run)
     if resume == "finished":
-        print(f"{run.name} is finished already; its record says: {_line(read(run / 'record.json')['metrics'])}")
+        print(f"{run.name} is finished already. Without resume=auto, it is trained again, beside it.")
         return
     require_device(cfg.trainer.accelerator)
     prepare(cfg)
@@ -133,8 +133,9 @@ def _checkpoint_to_resume(cfg: DictConfig, run: Path) -> str | None:
         return None
     if cfg.resume != "auto":  # the checkpoint of another run would make a new seed of old training
         raise UsageError(f"resume={cfg.resume}: only resume=auto, which goes on with this very run.")
-    if (run / "record.json").exists() and read(run / "record.json")["status"] == "finished":
-        return "finished"
+    for path in (run / "record.json", ROOT / "results" / f"{run.name}.json"):  # a clone has only the latter
+        if path.exists() and read(path)["status"] == "finished":
+            return "finished"
     last = run / "checkpoints" / "last.ckpt"
     return str(last) if last.exists() else None
 
