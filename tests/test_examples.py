@@ -28,6 +28,10 @@ def test_example_shortened(tmp_path, paper):
     run("ruff", "check", ".", cwd=repository)
     run("ruff", "format", "--check", ".", cwd=repository)
     assert "TODO(paper)" not in run("python", "report.py", cwd=repository).stdout, "an example is filled in"
+    # planted: a claim about something that nothing measures
+    claims = repository / "configs/paper.yaml"
+    claims.write_text(claims.read_text().replace("metric: test/", "metric: test/un", 1))
+    assert "logs [" in run("pytest", "-q", "-k", "every_target_is_measured", cwd=repository, ok=False).stdout
 
 
 @pytest.mark.parametrize("paper", EXAMPLES)
