@@ -23,6 +23,25 @@ def train(repo: Path, *overrides: str, ok: bool = True, **environment: str) -> s
     return run(*OFFLINE, "python", "train.py", *overrides, cwd=repo, ok=ok, **environment)
 
 
+def stop(repo: Path, sign: signal.Signals, *overrides: str) -> tuple[int, str]:
+    """Train until the first checkpoint is written, then send a signal; the exit code and what was said of it."""
+    process = subprocess.Popen(
+        [*OFFLINE, "python", "train.py", *overrides],
+        cwd=repo,
+        env=ENVIRONMENT,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        text=True,
+        # where the suite runs in the background, Ctrl-C is ignored, and a child inherits that
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
+    )
+    while process.poll() is None and not list(repo.glob("runs/*/checkpoints/last.ckpt")):
+        pass
+    process.send_signal(sign)
+    _, errors = process.communicate()
+    return process.returncode, errors
+
+
 def only(folder: Path, pattern: str) -> Path:
     (found,) = folder.glob(pattern)
     return found
@@ -86,15 +105,8 @@ def test_in_an_environment_of_its_own(repo):
 
 def test_interrupted_and_resumed(repo):
     """Ctrl-C writes the last checkpoint and exits with 130; resume=auto goes on in the same folder."""
-    command = [*OFFLINE, "python", "train.py", "trainer.max_epochs=60", "logger=wandb"]
-    process = subprocess.Popen(
-        command, cwd=repo, env=ENVIRONMENT, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True
-    )
-    while process.poll() is None and not list(repo.glob("runs/*/checkpoints/last.ckpt")):
-        pass  # until the first epoch is over
-    process.send_signal(signal.SIGINT)
-    _, errors = process.communicate()
-    assert process.returncode == 130, errors
+    code, errors = stop(repo, signal.SIGINT, "trainer.max_epochs=60", "logger=wandb")
+    assert code == 130, errors
     stopped = record(repo)
     assert stopped["status"] == "interrupted" and "resume=auto" in errors
     assert not (repo / "results").exists()
@@ -117,19 +129,8 @@ def test_interrupted_and_resumed(repo):
 
 def test_sigterm_saves_and_asks_to_be_started_again(repo):
     """A cluster's warning: the last checkpoint is that of the last step, and the exit code is no success."""
-    process = subprocess.Popen(
-        [*OFFLINE, "python", "train.py", "trainer.max_epochs=500"],
-        cwd=repo,
-        env=ENVIRONMENT,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
-    while process.poll() is None and not list(repo.glob("runs/*/checkpoints/last.ckpt")):
-        pass
-    process.terminate()
-    _, errors = process.communicate()
-    assert process.returncode == 143, errors
+    code, errors = stop(repo, signal.SIGTERM, "trainer.max_epochs=500")
+    assert code == 143, errors
     assert record(repo)["status"] == "interrupted" and "resume=auto" in errors
 
 
@@ -199,20 +200,10 @@ def test_a_run_again_loses_nothing(repo):
 
 def test_resumed_with_other_code(repo):
     """Half of the training is of other code: the run goes on, and its record does not pass for either."""
-    process = subprocess.Popen(
-        ["python", "train.py", "trainer.max_epochs=30"],
-        cwd=repo,
-        env=ENVIRONMENT,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-    )
-    while process.poll() is None and not list(repo.glob("runs/*/checkpoints/last.ckpt")):
-        pass
-    process.send_signal(signal.SIGINT)
-    assert process.wait() == 130
+    assert stop(repo, signal.SIGINT, "trainer.max_epochs=60")[0] == 130
     edit(repo / "src/my_paper/model.py", "nn.ReLU()", "nn.GELU()")
     run("git", "commit", "--quiet", "--all", "--message", "Another activation", cwd=repo)
-    train(repo, "trainer.max_epochs=30", "resume=auto")
+    train(repo, "trainer.max_epochs=60", "resume=auto")
     assert record(repo)["code"] == "mixed" and record(repo)["resumed"] is True
 
 
