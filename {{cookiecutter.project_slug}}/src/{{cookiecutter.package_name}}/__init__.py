@@ -1,4 +1,4 @@
-{%- from 'text.jinja' import docstring, value -%}
+{%- from 'text.jinja' import docstring -%}
 """Implementation of: {{ docstring(cookiecutter.title).rstrip() }}
 
 Authors: {{ docstring(cookiecutter.authors).rstrip() or 'TODO(paper)' }}

@@ -34,7 +34,7 @@ def train(cfg: DictConfig) -> None:
 
     Raises:
         UsageError: the configuration asks for something that cannot be or must not be.
-        SystemExit: with code 130, after Ctrl-C; the last checkpoint is written and the record says so.
+        SystemExit: with code 130 after Ctrl-C, 143 after SIGTERM; the last checkpoint is written and the record says so.
     """
     if (cfg.monitor.metric or "").startswith("test/"):
         raise UsageError(
@@ -62,7 +62,9 @@ def train(cfg: DictConfig) -> None:
         ]
         unused = {"best"} if cfg.monitor.metric is None else set()
         callbacks = [
-            hydra.utils.instantiate(callback) for name, callback in cfg.callbacks.items() if name not in unused
+            hydra.utils.instantiate(callback)
+            for name, callback in cfg.callbacks.items()
+            if callback and name not in unused  # callbacks.progress=null takes one away
         ]
         procedure = build_procedure(cfg)
         trainer = build_trainer(cfg, callbacks, loggers)
