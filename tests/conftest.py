@@ -17,6 +17,9 @@ ENVIRONMENT = {
     "PYTHONHASHSEED": "0",
     "OMP_NUM_THREADS": "1",
     "COLUMNS": "200",
+    # a port that nobody listens to: no test asks the world
+    "PAPER_TEMPLATE_ARXIV_URL": "http://127.0.0.1:9/api/query",
+    "PAPER_TEMPLATE_CROSSREF_URL": "http://127.0.0.1:9/works",
     "GIT_AUTHOR_NAME": "Test",
     "GIT_AUTHOR_EMAIL": "test@example.org",
     "GIT_COMMITTER_NAME": "Test",

@@ -86,7 +86,7 @@ class Row:
         paper = "–" if target.value is None else f"{CLAIMS[target.claim]}{target.value:g}{spread}{unit}"
         ours = f"{_number(self.mean, self.std)}{unit} (n = {len(self.counted)})" if self.counted else "–"
         tolerance = "–" if target.tolerance is None else f"± {target.tolerance:g}"
-        return [target.experiment, target.metric, target.dataset or "–", paper, ours, tolerance, self.verdict]
+        return [target.experiment, target.metric, _line(target.dataset) or "–", paper, ours, tolerance, self.verdict]
 
 
 HEADER = ["experiment", "metric", "data", "paper", "ours", "tolerance", "verdict"]
@@ -155,6 +155,16 @@ def _number(value: float, spread: float | None = None) -> str:
     return f"{value:.{decimals}f} ± {spread:.{decimals}f}"
 
 
+def _line(text: str) -> str:
+    return " ".join("".join(c if c.isprintable() or c in "\u200c\u200d" else " " for c in text).split())
+
+
+def _markdown(text: str) -> str:
+    """Shown as it is, never as a link or a tag."""
+    text = re.sub(r"([\\`*_\[\]<>#|~&$]|:(?=//)|(?<=www)\.)", r"\\\1", text, flags=re.IGNORECASE)
+    return text.replace("@", "@<!-- -->")
+
+
 def status(rows: list[Row]) -> str:
     """*not started*, *runs*, or how many values are reproduced."""
     if not any(row.counted for row in rows):
@@ -182,7 +192,7 @@ def todos() -> dict[str, list[int]]:
 
 def print_report(paper: DictConfig, rows: list[Row], figures: list[Path]) -> None:
     """The table, what does not count, what is left to do, and where the figures lie."""
-    print(f"\n{paper.title} · status: {status(rows)}\n")
+    print(f"\n{_line(paper.title)} · status: {status(rows)}\n")
     table = [HEADER, *(row.cells() for row in rows)]
     widths = [max(map(len, column)) for column in zip(*table, strict=True)]
     for line in table:
@@ -200,7 +210,7 @@ def print_report(paper: DictConfig, rows: list[Row], figures: list[Path]) -> Non
 
 def write_status(rows: list[Row]) -> None:
     """Bring the status in the README and in the package's docstring up to date, touching nothing else."""
-    cells = [[cell.replace("|", "\\|") for cell in row.cells()] for row in rows]
+    cells = [[_markdown(cell) for cell in row.cells()] for row in rows]
     lines = [f"**Status: {status(rows)}**", "", "| " + " | ".join(HEADER) + " |", "|---" * len(HEADER) + "|"]
     lines += ["| " + " | ".join(row) + " |" for row in cells]
     if (FIGURES / "results.svg").exists():
@@ -211,7 +221,7 @@ def write_status(rows: list[Row]) -> None:
         f"    {experiment}, {metric}, {data}: paper {value}, ours {ours}: {verdict}"
         for experiment, metric, data, value, ours, _, verdict in (row.cells() for row in rows)
     ]
-    text = "\n".join([f"    {status(rows)}", *told]).replace("\\", "\\\\").replace('"', "'")
+    text = "\n".join([f"    {status(rows)}", *told]).replace("\\", "\\\\").replace('"', '\\"')
     _replace(Path(__file__).parents[1] / "__init__.py", DOCSTRING_STATUS, text + "\n")
 
 

@@ -1,0 +1,329 @@
+"""What is known about a paper: asked of arXiv or Crossref, or read from a PDF. One line says how it went."""
+
+import json
+import os
+import re
+import sys
+import time
+from functools import lru_cache
+from pathlib import Path
+from threading import Thread
+from typing import NamedTuple
+from urllib.parse import quote, unquote, urlsplit
+from xml.etree import ElementTree
+
+from local_extensions.titles import clean, normal, readable
+
+ARXIV, CROSSREF = "https://export.arxiv.org/api/query", "https://api.crossref.org/works"
+USER_AGENT = "paper-template (https://github.com/org/paper-template)"
+SECONDS = 5  # for the whole look-up
+BYTES = 4 * 2**20  # of an answer; a paper by three thousand authors takes a tenth of it
+
+ARXIV_ID = r"(?:\d\d(?:0[1-9]|1[0-2])\.\d{4,5}|[a-z][a-z-]+(?:\.[A-Z]{2})?/\d\d(?:0[1-9]|1[0-2])\d{3})(?:v[1-9]\d*)?"
+LIKE_ARXIV_ID = r"\d{4}\.\d{3}\S*|[a-z-]+(?:\.[A-Z]{2})?/\d{5}\S*"
+ARXIV_HOSTS = r"(?:[\w-]+\.)*(?:arxiv|alphaxiv|ar5iv)\.org|huggingface\.co"
+ARXIV_PAGES = "abs|pdf|html|ps|src|format|e-print|overview|papers"
+DOI = r"10\.\d{4,9}/[^\s\"]+"
+
+
+class Paper(NamedTuple):
+    """What the questions after the first one offer; empty where nothing is known."""
+
+    title: str = ""
+    authors: str = ""
+    year: str = ""
+    venue: str = ""
+    paper_url: str = ""
+
+
+class NoAnswer(Exception):
+    """Why the paper could not be looked up, in words for the person who asked."""
+
+
+@lru_cache
+def look_up(paper: str) -> Paper:
+    """What can be found out about a paper within a few seconds; never an error.
+
+    Args:
+        paper: an arXiv link or id, a DOI, a title, or the path of a PDF. Empty: nothing is asked of anybody.
+    """
+    if not paper.strip():
+        return Paper()
+    known, failure = [Paper()], []  # what is learnt on the way stays when the rest fails
+
+    def find() -> None:
+        try:
+            _find(" ".join(paper.split()), known)
+        except NoAnswer as reason:
+            failure.append(str(reason))
+        except Exception as error:  # of a file or an answer such as nobody has thought of
+            failure.append(f"the look-up failed ({type(error).__name__}: {clean(str(error))[:80]})")
+
+    # A daemon, because neither a name server nor a page of a PDF knows of any limit
+    worker = Thread(target=find, daemon=True)
+    worker.start()
+    worker.join(SECONDS)
+    if worker.is_alive():
+        failure.append(f"no answer in {SECONDS} seconds")
+    found = known[-1]
+    if failure:
+        missing = [name for name in ("title", "authors", "year", "venue") if not getattr(found, name)]
+        _say(f"{failure[0]}; please fill in {', '.join(missing)}" if missing else failure[0])
+    elif found.title:
+        _say(f"found: {found.title}" + (f" ({found.venue} {found.year})" if found.year else ""))
+    return found
+
+
+def _say(line: str) -> None:
+    print(f"  {line}", file=sys.stderr, flush=True)
+
+
+def _find(paper: str, known: list[Paper]) -> None:
+    """Append to ``known`` what is learnt, each time more; NoAnswer where that ends."""
+    path = paper.strip("'\"")
+    if (path.lower().endswith(".pdf") or "/" in path) and _is_file(path):
+        _from_pdf(Path(path).expanduser(), known)
+    elif arxiv_id := _arxiv_id(paper):
+        _from_arxiv(arxiv_id, known)
+    elif doi := _doi(paper):
+        _from_crossref(doi, known)
+    elif re.match("https?://", paper, re.IGNORECASE):
+        known.append(Paper(paper_url=paper))
+        raise NoAnswer("only arXiv, a DOI, a title or a PDF can be looked up, not any link")
+    elif path.lower().endswith(".pdf"):
+        raise NoAnswer(f"there is no file {_short(path)}")
+    else:
+        known.append(Paper(title=paper))
+        _from_title(paper, known)
+
+
+def _is_file(path: str) -> bool:
+    try:
+        return Path(path).expanduser().is_file()
+    except (OSError, ValueError, RuntimeError):  # too long, a NUL, an unknown ~user: no path at all
+        return False
+
+
+def _arxiv_id(paper: str) -> str | None:
+    """The id in an arXiv link, id or DOI, or None for something else. NoAnswer for what only looks like one."""
+    link = re.match(rf"(?:https?://)?(?:{ARXIV_HOSTS})/(?:{ARXIV_PAGES})/([^?#]*)", paper, re.IGNORECASE)
+    doi = re.match(r"(?:(?:https?://)?(?:\w+\.)?doi\.org/|doi:\s*)?10\.48550/arxiv\.([^?#]*)", paper, re.IGNORECASE)
+    prefixed = link or doi or re.match(r"arxiv\s*:\s*([^\s[]*)", paper, re.IGNORECASE)
+    named = re.sub(r"(\.pdf|/)+$", "", unquote(prefixed[1]), flags=re.IGNORECASE) if prefixed else paper
+    if match := re.fullmatch(ARXIV_ID, named):
+        return match[0]
+    if prefixed or re.fullmatch(rf"(?!.*\.pdf$)(?:{LIKE_ARXIV_ID})", named):
+        raise NoAnswer(f"{_short(named)} is not an arXiv id; one looks like 1706.03762 or hep-th/9901001")
+    return None
+
+
+def _doi(paper: str) -> str | None:
+    """The DOI in what is one, or in a link; None for something else. NoAnswer for what only looks like one."""
+    prefixed = re.match(r"(?:(?:https?://)?(?:\w+\.)?doi\.org/|doi:\s*)([^?#]*)", paper, re.IGNORECASE)
+    named = unquote(prefixed[1]) if prefixed else paper
+    if match := re.fullmatch(DOI, named):
+        return match[0]
+    if prefixed or re.fullmatch(r"10\.\d+(/\S*)?", named):
+        raise NoAnswer(f"{_short(named)} is not a DOI; one looks like 10.1038/nature14539")
+    match = re.match("https?://", paper, re.IGNORECASE) and re.search(DOI, unquote(urlsplit(paper).path))
+    return re.sub(r"(/(full|pdf|abstract|epdf|html)|\.pdf)+$", "", match[0]) if match else None
+
+
+def _from_arxiv(arxiv_id: str, known: list[Paper]) -> None:
+    known.append(known[-1]._replace(paper_url=f"https://arxiv.org/abs/{arxiv_id}"))
+    bare = re.sub(r"v\d+$", "", arxiv_id)
+    for entry_id, paper in _arxiv_entries({"id_list": arxiv_id, "max_results": "1"}):
+        if entry_id == bare:
+            known.append(paper._replace(paper_url=known[-1].paper_url))
+            return
+    raise NoAnswer(f"arXiv knows no paper {arxiv_id}")
+
+
+def _from_title(title: str, known: list[Paper]) -> None:
+    """Take arXiv's paper of just this title, if it has one."""
+    words = " ".join(re.findall(r"\w+", readable(title)))
+    if not words:
+        return
+    entries = _arxiv_entries({"search_query": f'ti:"{words[:300]}"', "max_results": "25"})
+    same = [paper for _, paper in entries if normal(paper.title) == normal(title)]
+    if len(same) > 1:
+        raise NoAnswer("arXiv has several papers of this title: " + ", ".join(paper.paper_url for paper in same[:5]))
+    if not same:
+        raise NoAnswer("arXiv has no paper of just this title")
+    known.append(same[0])
+
+
+def _arxiv_entries(query: dict[str, str]) -> list[tuple[str, Paper]]:
+    """What arXiv's API answers, as (id without version, paper)."""
+    names = {"atom": "http://www.w3.org/2005/Atom", "arxiv": "http://arxiv.org/schemas/atom"}
+    url = os.environ.get("PAPER_TEMPLATE_ARXIV_URL", ARXIV)
+    answer = _get(url, query)
+    if answer is None:  # so arXiv answers to an id that is none
+        return []
+    try:
+        # no encoding but UTF-8, and no entity but XML's own five
+        feed = ElementTree.fromstring(answer.decode(), ElementTree.XMLParser(target=_WithoutDoctype()))
+    except (ElementTree.ParseError, UnicodeDecodeError, ValueError, RecursionError):
+        feed = None
+    if feed is None or feed.tag != f"{{{names['atom']}}}feed":
+        raise NoAnswer(f"{_host(url)} gave an answer that is not arXiv's")
+    entries = []
+    for entry in feed.findall("atom:entry", names):
+        text = {name: clean(entry.findtext(name, "", names)) for name in ("atom:id", "atom:title", "atom:published")}
+        match = re.search(rf"/abs/({ARXIV_ID})$", text["atom:id"])
+        if match and text["atom:title"]:
+            arxiv_id = re.sub(r"v\d+$", "", match[0].removeprefix("/abs/"))
+            paper = Paper(
+                title=readable(text["atom:title"]),
+                authors=_people(
+                    author.findtext("atom:name", "", names) for author in entry.findall("atom:author", names)
+                ),
+                year=_year(text["atom:published"][:4]),
+                venue=readable(entry.findtext("arxiv:journal_ref", "", names)) or "arXiv",
+                paper_url=f"https://arxiv.org/abs/{arxiv_id}",
+            )
+            entries.append((arxiv_id, paper))
+    return entries
+
+
+class _WithoutDoctype(ElementTree.TreeBuilder):
+    """Ends before the first entity is declared: bombs and files of this machine come in that way."""
+
+    def doctype(self, name: str, pubid: str, system: str) -> None:
+        raise ValueError("a feed has no doctype")
+
+
+def _from_crossref(doi: str, known: list[Paper]) -> None:
+    doi = doi.rstrip(".,;")
+    doi = doi.rstrip(")") if doi.count(")") > doi.count("(") else doi
+    known.append(known[-1]._replace(paper_url=f"https://doi.org/{quote(doi, safe='/:;()')}"))
+    url = os.environ.get("PAPER_TEMPLATE_CROSSREF_URL", CROSSREF)
+    answer = _get(url.rstrip("/") + "/" + quote(doi, safe=""))
+    if answer is None:
+        raise NoAnswer(f"Crossref knows no DOI {_short(doi)}")
+    try:
+        work = json.loads(answer)["message"]
+        (title, *_) = [str(title) for title in work["title"] if isinstance(work["title"], list)]
+        subtitle = next(iter(work.get("subtitle") or []), "")
+        if subtitle and normal(subtitle) not in normal(title):
+            title += f": {subtitle}"
+        people = [
+            " ".join(filter(None, [person.get("given"), person.get("family")])) or person.get("name") or ""
+            for person in work.get("author") or []
+        ]
+        date = ((work.get("issued") or {}).get("date-parts") or [[None]])[0]
+        venue = next(iter(work.get("container-title") or []), "") or (work.get("event") or {}).get("name", "")
+        known.append(
+            known[-1]._replace(
+                title=readable(title),
+                authors=_people(people) or known[-1].authors,
+                year=_year(str(date[0] if date else "")),
+                venue=readable(venue),
+            )
+        )
+    except (ValueError, LookupError, TypeError, AttributeError, RecursionError) as error:
+        raise NoAnswer(f"{_host(url)} gave an answer that is not Crossref's") from error
+
+
+def _from_pdf(path: Path, known: list[Paper]) -> None:
+    """The arXiv stamp or a DOI on the first page, looked up; else what the document says of itself."""
+    name = _short(path.name)
+    with path.open("rb") as file:
+        if b"%PDF-" not in file.read(1024):
+            raise NoAnswer(f"{name} is not a PDF")
+    try:
+        import pypdf
+        from pypdf.errors import DependencyError
+    except ImportError:
+        raise NoAnswer(f"reading {name} needs pypdf (pip install pypdf)") from None
+    import logging
+
+    logging.getLogger("pypdf").setLevel(logging.CRITICAL)  # one line says it all, and it is ours
+    try:
+        document = pypdf.PdfReader(path)
+        if document.is_encrypted and not document.decrypt(""):
+            raise NoAnswer(f"{name} is encrypted with a password")
+        title, authors = ((document.metadata or {}).get(key) for key in ("/Title", "/Author"))
+        page = document.pages[0].extract_text() if document.pages else ""
+    except NoAnswer:
+        raise
+    except DependencyError:
+        raise NoAnswer(f"{name} is encrypted, and reading it needs more (pip install 'pypdf[crypto]')") from None
+    except Exception:
+        raise NoAnswer(f"{name} is a damaged PDF") from None
+
+    title = clean(str(title or ""))
+    if re.fullmatch(
+        r"(microsoft word - .*|untitled.*|.*\.(dvi|docx?|tex|pdf|indd|qxd|rtf)|title|paper|\W*)", title, re.I
+    ):
+        title = ""
+    people = re.split(";" if ";" in str(authors) else r",|\band\b", clean(str(authors or "")))
+    people = _people(re.sub(r"^([^,]+),([^,]+)$", r"\2 \1", name) for name in people)  # Family, Given
+    known.append(Paper(title=readable(title), authors=people if title else ""))
+    # The stamp in the margin, its letters apart or not; then a DOI, as printed at the foot
+    stamp = rf"arXiv:\s*({ARXIV_ID})"
+    if match := (
+        re.search(rf"{stamp}\s*\[[a-z-]+(\.[A-Za-z-]+)?\]", page)
+        or re.search(rf"{stamp}\[[a-z-]+(\.[A-Za-z-]+)?\]", "".join(page.split()))
+        or re.search(rf"^\s*{stamp}(?=\s|$)", page, re.MULTILINE)
+    ):
+        _from_arxiv(match[1], known)
+    elif match := re.search(rf"doi(?:\.org/|:|\s)\s*({DOI})", page, re.I) or re.search(rf"(?<![\w/.])({DOI})", page):
+        _from_crossref(match[1], known)
+    elif not title:
+        raise NoAnswer(f"{name} names neither an arXiv id nor a DOI, nor its own title")
+
+
+def _get(url: str, query: dict[str, str] | None = None) -> bytes | None:
+    """The body of the answer; None where the server does not know what was asked for."""
+    import requests  # comes with cookiecutter
+
+    host, last = _host(url), None
+    for patience in (3, SECONDS):  # a second try has what is left
+        try:
+            with requests.get(
+                url,
+                query,
+                headers={"User-Agent": USER_AGENT, "Accept-Encoding": "identity"},
+                timeout=patience,
+                stream=True,
+            ) as response:
+                if url.startswith("https:") and not response.url.startswith("https:"):
+                    raise NoAnswer(f"{host} led to a page without encryption")
+                body = response.raw.read(BYTES + 1)
+                if len(body) > BYTES:
+                    raise NoAnswer(f"{host} gave an answer of more than {BYTES // 2**20} MiB")
+                if response.status_code in (400, 404, 410):
+                    return None
+                if response.status_code == 200:
+                    return body
+                last = f"{host} answered with status {response.status_code}"
+                time.sleep(0.5)
+        except NoAnswer:
+            raise
+        except requests.Timeout:
+            last = f"{host} gave no answer in time"
+        except (requests.RequestException, OSError) as error:
+            certificate = isinstance(error, requests.exceptions.SSLError)
+            last = f"{host} shows a certificate that is not valid" if certificate else f"{host} cannot be reached"
+        except Exception as error:  # of urllib3, below requests
+            last = f"{host} broke off ({type(error).__name__})"
+    raise NoAnswer(last)
+
+
+def _host(url: str) -> str:
+    return urlsplit(url).netloc or url
+
+
+def _short(text: str) -> str:
+    text = clean(text)
+    return text if len(text) <= 60 else text[:59] + "…"
+
+
+def _year(text: str) -> str:
+    return text if re.fullmatch(r"[1-9]\d{3}", text) else ""
+
+
+def _people(names) -> str:
+    """Names in one line, a comma between two: one within a name would make two of it."""
+    return ", ".join(filter(None, (clean(readable(name).replace(",", " ")) for name in names)))

@@ -1,0 +1,469 @@
+"""The paper looked up: a server of this machine answers as arXiv and Crossref do, well and badly."""
+
+import json
+import os
+import threading
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from urllib.parse import parse_qs, unquote, urlsplit
+from xml.sax.saxutils import escape
+
+import pypdf
+import pytest
+import yaml
+from conftest import ENVIRONMENT, cookiecutter, run
+from pypdf.generic import DecodedStreamObject, DictionaryObject, NameObject
+from test_prompts import KEYS, answer, asked
+
+from local_extensions import lookup
+from local_extensions.titles import normal, readable
+
+ATTENTION = lookup.Paper(
+    title="Attention Is All You Need",
+    authors="Ashish Vaswani, Noam Shazeer",
+    year="2017",
+    venue="arXiv",
+    paper_url="https://arxiv.org/abs/1706.03762",
+)
+NATURE = lookup.Paper(
+    title="Deep learning",
+    authors="Yann LeCun, Yoshua Bengio",
+    year="2015",
+    venue="Nature",
+    paper_url="https://doi.org/10.1038/nature14539",
+)
+
+
+def entry(arxiv_id: str, title: str, *authors: str, more: str = "") -> str:
+    people = "".join(f"<author><name>{escape(name)}</name></author>" for name in authors or ["A. Nonymous"])
+    return f"""<entry>
+    <id>http://arxiv.org/abs/{arxiv_id}</id>
+    <updated>2023-08-02T00:41:18Z</updated>
+    <published>2017-06-12T17:57:34Z</published>
+    <title>{title}</title>
+    <summary>The dominant sequence transduction models are based on …</summary>
+    {people}
+    <link href="http://arxiv.org/abs/{arxiv_id}" rel="alternate" type="text/html"/>
+    <arxiv:primary_category xmlns:arxiv="http://arxiv.org/schemas/atom" term="cs.CL"/>{more}
+  </entry>"""
+
+
+def feed(*entries: str) -> str:
+    return f"""<?xml version="1.0" encoding="UTF-8"?>
+<feed xmlns="http://www.w3.org/2005/Atom">
+  <title type="html">ArXiv Query: search_query=&amp;id_list=&amp;start=0</title>
+  <id>http://arxiv.org/api/cHxbiOdZaP56ODnBPIenZhzg5f8</id>
+  <opensearch:totalResults xmlns:opensearch="http://a9.com/-/spec/opensearch/1.1/">1</opensearch:totalResults>
+  {"".join(entries)}
+</feed>"""
+
+
+def hostile(declaration: str) -> str:
+    body = feed(entry("2401.10001v1", "&bomb;"))
+    return body.replace("<feed", f"<!DOCTYPE feed [{declaration}]><feed", 1)
+
+
+JOURNAL = (
+    '<arxiv:journal_ref xmlns:arxiv="http://arxiv.org/schemas/atom">Phys. Rev. Lett. 1 (2017) 2</arxiv:journal_ref>'
+)
+BOMB = '<!ENTITY a "aaaaaaaaaa">' + "".join(
+    f'<!ENTITY {b} "{f"&{a};" * 10}">' for a, b in zip("abcdefghi", "bcdefghij", strict=True)
+)
+ERROR = entry("x", "Error").replace("http://arxiv.org/abs/x", "http://arxiv.org/api/errors#incorrect_id_format_for_x")
+ARXIV = {
+    "1706.03762": feed(entry("1706.03762v7", "Attention Is All\n  You Need", "Ashish Vaswani", "Noam Shazeer")),
+    "1706.03762v5": feed(entry("1706.03762v5", "Attention Is All\n  You Need", "Ashish Vaswani", "Noam Shazeer")),
+    "hep-th/9901001": feed(
+        entry("hep-th/9901001v3", r"$\alpha$-\textsc{Net} &amp; $\ell_1$", "L. Euler", more=JOURNAL)
+    ),
+    "math.GT/0309136v1": feed(entry("math/0309136v1", "Another", "Somebody")).replace("math/", "math.GT/"),
+    "2401.00001": feed(),
+    "2401.00002": (400, feed(ERROR)),
+    "2401.00003": feed(ERROR),
+    "2401.10001": hostile(BOMB + '<!ENTITY bomb "&j;">'),
+    "2401.10002": hostile('<!ENTITY bomb SYSTEM "file:///etc/hostname">'),
+    "2401.10003": "<html><body>Sign in to the network of this hotel</body></html>",
+    "2401.10004": '{"status": "ok"}',
+    "2401.10005": feed(entry("2401.99999v1", "Another paper")),
+    "2401.10006": feed(entry("2401.10006v1", "")),
+    "2401.10007": "",
+    "2401.10008": feed(entry("2401.10008v1", "x" * (lookup.BYTES + 1))),
+    "2401.10009": (500, "Internal Server Error"),
+    "2401.10010": b"\xff\xfe" + feed().encode("utf-16-le"),
+    "2401.10011": b"\x1f\x8b\x08not what it says",
+    "2401.10012": feed("<a>" * 100_000 + "</a>" * 100_000),
+    "2401.20001": "truncated",
+    "2401.20002": "slow",
+    "2401.20003": "drips",
+    "2401.20004": "hangs up",
+    "2401.30001": feed(entry("2401.30001v1", "Red alert"), entry("2401.30002v1", "Two")),
+    'ti:"attention is all you need"': feed(
+        entry("2401.40001v1", "Attention Is All You Need in Speech Separation"),
+        entry("1706.03762v7", "Attention Is All You Need", "Ashish Vaswani", "Noam Shazeer"),
+    ),
+    'ti:"SO 3 Equivariant Poincaré nets R D"': feed(
+        entry("2401.40002v2", r"$SO(3)$-equivariant Poincar\'e nets: R&amp;D")
+    ),
+    'ti:"Twice"': feed(entry("2401.40003v1", "Twice"), entry("2401.40004v1", "TWICE!")),
+    'ti:"Nobody wrote this"': feed(entry("2401.40005v1", "Somebody wrote that")),
+}
+NATURE_WORK = {
+    "title": ["Deep learning"],
+    "author": [{"given": "Yann", "family": "LeCun", "sequence": "first"}, {"given": "Yoshua", "family": "Bengio"}],
+    "issued": {"date-parts": [[2015, 5, 27]]},
+    "container-title": ["Nature"],
+    "URL": "http://dx.doi.org/10.1038/nature14539",
+}
+SICI = "10.1002/(SICI)1097-0258(19980815/30)17:15/16<1661::AID-SIM968>3.0.CO;2-2"
+CROSSREF = {
+    "10.1038/nature14539": NATURE_WORK,
+    "10.1145/2939672.2939785": {
+        "title": ["XGBoost"],
+        "subtitle": ["A Scalable Tree Boosting System"],
+        "author": [{"name": "Tree, Inc."}, {"given": "Carlos", "family": "Guestrin"}],
+        "issued": {"date-parts": [[None]]},
+        "container-title": [],
+        "event": {"name": "KDD '16: the 22nd Conference"},
+    },
+    SICI: {"title": ["R&amp;D <i>in vivo</i>: <mml:math><mml:mi>x</mml:mi></mml:math> &lt; $\\beta$"], "author": None},
+    "10.1000/empty": {"title": []},
+    "10.1000/text": {"title": "Not a list"},
+    "10.1000/numbers": {"title": [1], "author": [2], "issued": 3},
+}
+
+
+class Archives(BaseHTTPRequestHandler):
+    """Answers as arXiv and Crossref do, from the tables above."""
+
+    def do_GET(self):
+        self.server.requests.append((self.path, self.headers["User-Agent"]))
+        url = urlsplit(self.path)
+        if url.path == "/api/query":
+            query = parse_qs(url.query)
+            name = (query.get("id_list") or query["search_query"])[0]
+            answer = ARXIV[name]
+            if name == self.server.flaky and len(self.server.requests) == 1:
+                answer = (503, "Rate exceeded.")
+        else:
+            work = CROSSREF.get(unquote(url.path.removeprefix("/works/")))
+            answer = json.dumps({"status": "ok", "message": work}) if work else (404, "Resource not found.")
+        status, body = answer if isinstance(answer, tuple) else (200, answer)
+        if body == "hangs up":
+            return
+        self.send_response(status)
+        if body in ("slow", "drips"):
+            self.end_headers()
+            while not self.server.ended.wait(0.05 if body == "drips" else None):
+                self.wfile.write(b" ")
+            return
+        body = body.encode() if isinstance(body, str) else body
+        self.send_header("Content-Length", str(len(body) + (body == b"truncated")))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, *_):
+        pass
+
+
+@pytest.fixture
+def archives(monkeypatch) -> Iterator[ThreadingHTTPServer]:
+    """The server, which keeps the requests it was sent."""
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Archives)
+    server.requests, server.flaky, server.ended, server.handle_error = [], None, threading.Event(), lambda *_: None
+    thread = threading.Thread(target=server.serve_forever)
+    thread.start()
+    base = f"http://127.0.0.1:{server.server_port}"
+    for variables in (os.environ, ENVIRONMENT):
+        monkeypatch.setitem(variables, "PAPER_TEMPLATE_ARXIV_URL", f"{base}/api/query")
+        monkeypatch.setitem(variables, "PAPER_TEMPLATE_CROSSREF_URL", f"{base}/works")
+    server.base = base
+    yield server
+    server.ended.set()
+    server.shutdown()
+    server.server_close()
+    thread.join()
+
+
+@pytest.fixture(autouse=True)
+def _offline(monkeypatch) -> None:
+    for variable in ("PAPER_TEMPLATE_ARXIV_URL", "PAPER_TEMPLATE_CROSSREF_URL"):
+        monkeypatch.setenv(variable, ENVIRONMENT[variable])
+
+
+@pytest.fixture(autouse=True)
+def _forget():
+    lookup.look_up.cache_clear()
+
+
+@pytest.mark.parametrize(
+    "paper",
+    """1706.03762 arXiv:1706.03762 arxiv:1706.03762 arxiv.org/abs/1706.03762 https://arxiv.org/abs/1706.03762
+    http://www.arxiv.org/abs/1706.03762 https://arxiv.org/pdf/1706.03762 https://arxiv.org/pdf/1706.03762.pdf
+    https://arxiv.org/html/1706.03762 HTTPS://ArXiv.org/ABS/1706.03762 https://arxiv.org/abs/1706.03762?context=cs
+    https://arxiv.org/abs/1706.03762#comments https://export.arxiv.org/abs/1706.03762 https://arxiv.org/abs/1706.03762/
+    https://ar5iv.labs.arxiv.org/html/1706.03762 https://huggingface.co/papers/1706.03762 10.48550/arXiv.1706.03762
+    https://doi.org/10.48550/arXiv.1706.03762""".split(),
+)
+def test_arxiv_in_every_form(archives, capsys, paper: str):
+    assert lookup.look_up(paper) == ATTENTION
+    assert capsys.readouterr().err == "  found: Attention Is All You Need (arXiv 2017)\n"
+    assert archives.requests == [("/api/query?id_list=1706.03762&max_results=1", lookup.USER_AGENT)]
+
+
+@pytest.mark.parametrize(
+    "paper", ["https://arxiv.org/pdf/1706.03762v5", " arXiv:1706.03762v5 [cs.CL] ", "1706.03762v5"]
+)
+def test_a_version_stays(archives, paper: str):
+    assert lookup.look_up(paper) == ATTENTION._replace(paper_url="https://arxiv.org/abs/1706.03762v5")
+
+
+@pytest.mark.parametrize("paper", ["hep-th/9901001", "https://arxiv.org/abs/hep-th/9901001", "arXiv:hep-th/9901001"])
+def test_old_ids_journals_and_latex(archives, paper: str):
+    assert lookup.look_up(paper) == (
+        "α-Net & ℓ₁",
+        "L. Euler",
+        "2017",
+        "Phys. Rev. Lett. 1 (2017) 2",
+        "https://arxiv.org/abs/hep-th/9901001",
+    )
+    assert lookup.look_up("math.GT/0309136v1").title == "Another"
+
+
+@pytest.mark.parametrize(
+    "paper",
+    """10.1038/nature14539 doi:10.1038/nature14539 https://doi.org/10.1038/nature14539 doi.org/10.1038/nature14539
+    http://dx.doi.org/10.1038%2Fnature14539 https://doi.org/10.1038/nature14539?utm=x
+    https://publisher.example/doi/full/10.1038/nature14539 https://publisher.example/doi/10.1038/nature14539.pdf""".split(),
+)
+def test_doi_in_every_form(archives, paper: str):
+    assert lookup.look_up(paper) == NATURE
+    assert archives.requests == [("/works/10.1038%2Fnature14539", lookup.USER_AGENT)]
+
+
+def test_what_publishers_write(archives):
+    assert lookup.look_up("10.1145/2939672.2939785")[:4] == (
+        "XGBoost: A Scalable Tree Boosting System",
+        "Tree Inc., Carlos Guestrin",
+        "",
+        "KDD '16: the 22nd Conference",
+    )
+    assert lookup.look_up(f"https://doi.org/{SICI}").title == "R&D in vivo: x < β"
+
+
+def test_a_title_is_taken_when_it_is_the_same(archives):
+    assert lookup.look_up("attention is all you need") == ATTENTION
+    found = lookup.look_up("SO(3)-Equivariant Poincaré nets; R & D")
+    assert (found.title, found.paper_url) == (
+        "SO(3)-equivariant Poincaré nets: R&D",
+        "https://arxiv.org/abs/2401.40002",
+    )
+
+
+@pytest.mark.parametrize(
+    ("title", "said"),
+    [
+        ("Nobody wrote this", "arXiv has no paper of just this title; please fill in authors, year, venue"),
+        ("Twice", "several papers of this title: https://arxiv.org/abs/2401.40003, https://arxiv.org/abs/2401.40004"),
+    ],
+)
+def test_another_title_stands_as_typed(archives, capsys, title: str, said: str):
+    assert lookup.look_up(title) == lookup.Paper(title=title)
+    assert said in capsys.readouterr().err
+
+
+FAILURES = [
+    ("2401.99999x", "2401.99999x is not an arXiv id; one looks like 1706.03762 or hep-th/9901001"),
+    ("2413.00001", "2413.00001 is not an arXiv id"),
+    ("https://arxiv.org/abs/17O6.03762", "17O6.03762 is not an arXiv id"),
+    ("arXiv:1706", "1706 is not an arXiv id"),
+    ("10.1038", "10.1038 is not a DOI; one looks like 10.1038/nature14539"),
+    ("https://doi.org/nature14539", "nature14539 is not a DOI"),
+    ("10.1000/nothing", "Crossref knows no DOI 10.1000/nothing"),
+    ("https://openreview.net/forum?id=x", "only arXiv, a DOI, a title or a PDF can be looked up"),
+    ("nowhere/paper.pdf", "there is no file nowhere/paper.pdf"),
+    *((f"2401.0000{n}", f"arXiv knows no paper 2401.0000{n}") for n in (1, 2, 3)),
+    *((f"2401.100{n:02}", "gave an answer that is not arXiv's") for n in (1, 2, 3, 4, 7, 10, 11)),
+    *((f"2401.100{n:02}", "arXiv knows no paper") for n in (5, 6, 12)),
+    ("2401.10008", "gave an answer of more than 4 MiB"),
+    ("2401.10009", "answered with status 500"),
+    ("2401.20001", "gave an answer that is not arXiv's"),
+    ("2401.20002", "no answer in 0.5 seconds"),
+    ("2401.20003", "no answer in 0.5 seconds"),
+    ("2401.20004", "cannot be reached"),
+    *((f"10.1000/{name}", "gave an answer that is not Crossref's") for name in ("empty", "text", "numbers")),
+]
+
+
+@pytest.mark.parametrize(("paper", "said"), FAILURES, ids=[paper for paper, _ in FAILURES])
+def test_what_fails_is_said_in_one_line(archives, capsys, monkeypatch, paper: str, said: str):
+    if "0.5 seconds" in said:
+        monkeypatch.setattr(lookup, "SECONDS", 0.5)
+    found = lookup.look_up(paper)
+    line = capsys.readouterr().err
+    assert said in line and line.count("\n") == 1 and line.endswith("; please fill in title, authors, year, venue\n")
+    assert found == lookup.Paper(paper_url=found.paper_url)
+    assert len(archives.requests) <= 2
+
+
+def test_one_retry(archives, capsys):
+    archives.flaky = "1706.03762"
+    assert lookup.look_up("1706.03762") == ATTENTION
+    assert len(archives.requests) == 2
+
+
+def test_no_page_without_encryption(archives, monkeypatch, capsys):
+    import requests
+
+    class Downgraded(requests.Session):
+        def send(self, request, **kwargs):
+            request.url = f"{archives.base}/works/10.1038%2Fnature14539"
+            return super().send(request, **kwargs)
+
+    monkeypatch.setenv("PAPER_TEMPLATE_CROSSREF_URL", "https://127.0.0.1/works")
+    monkeypatch.setattr(requests.sessions, "Session", Downgraded)
+    assert lookup.look_up("10.1038/nature14539").title == ""
+    assert "127.0.0.1 led to a page without encryption" in capsys.readouterr().err
+
+
+def test_offline(capsys):
+    assert lookup.look_up("1706.03762") == lookup.Paper(paper_url="https://arxiv.org/abs/1706.03762")
+    assert lookup.look_up("A title") == lookup.Paper(title="A title")
+    lines = capsys.readouterr().err.splitlines()
+    assert lines == [
+        "  127.0.0.1:9 cannot be reached; please fill in title, authors, year, venue",
+        "  127.0.0.1:9 cannot be reached; please fill in authors, year, venue",
+    ]
+
+
+def pdf(path: Path, *lines: str, password: str | None = None, **metadata: str) -> Path:
+    """A document of one page, with the lines on it."""
+    writer = pypdf.PdfWriter()
+    page = writer.add_blank_page(612, 792)
+    font = DictionaryObject()
+    for key, value in {"/Type": "/Font", "/Subtype": "/Type1", "/BaseFont": "/Helvetica"}.items():
+        font[NameObject(key)] = NameObject(value)
+    page[NameObject("/Resources")] = DictionaryObject(
+        {NameObject("/Font"): DictionaryObject({NameObject("/F1"): writer._add_object(font)})}
+    )
+    content = DecodedStreamObject()
+    shown = "".join(f"({line}) Tj 0 -14 Td " for line in lines)
+    content.set_data(f"BT /F1 12 Tf 72 720 Td {shown}ET".encode())
+    page[NameObject("/Contents")] = writer._add_object(content)
+    writer.add_metadata({f"/{key}": value for key, value in metadata.items()})
+    if password is not None:
+        writer.encrypt(password, owner_password="owner", algorithm="RC4-128")
+    writer.write(path)
+    return path
+
+
+def test_pdf_with_a_stamp(archives, tmp_path: Path):
+    for stamp in ["arXiv:1706.03762v5  [cs.CL]  6 Dec 2017", "a r X i v : 1 7 0 6 . 0 3 7 6 2 v 5 [ c s . C L ]"]:
+        path = pdf(tmp_path / f"{len(stamp)}.pdf", "Attention", "see doi:10.1038/nature14539", stamp, Title="main.dvi")
+        assert lookup.look_up(str(path)) == ATTENTION._replace(paper_url="https://arxiv.org/abs/1706.03762v5")
+
+
+def test_pdf_with_a_doi(archives, tmp_path: Path):
+    path = pdf(tmp_path / "a paper.PDF", "Nature 521", "https://doi.org/10.1038/nature14539.", Title="Other")
+    assert lookup.look_up(f"'{path}'") == NATURE
+
+
+def test_pdf_with_metadata(archives, tmp_path: Path, capsys):
+    path = pdf(tmp_path / "x.pdf", "Nothing", Title="Gödel\n & Co", Author="Kurt Gödel and Emmy Noether, E. Artin")
+    assert lookup.look_up(str(path)) == ("Gödel & Co", "Kurt Gödel, Emmy Noether, E. Artin", "", "", "")
+    path = pdf(tmp_path / "y.pdf", "Nothing", Title="Y", Author="Noether, Emmy; Artin, Emil")
+    assert lookup.look_up(str(path)).authors == "Emmy Noether, Emil Artin"
+    assert archives.requests == []
+
+
+def test_pdf_offline(tmp_path: Path, capsys):
+    path = pdf(tmp_path / "x.pdf", "arXiv:1706.03762v5 [cs.CL]", Title="Attention", Author="A. Vaswani")
+    assert lookup.look_up(str(path)) == ("Attention", "A. Vaswani", "", "", "https://arxiv.org/abs/1706.03762v5")
+    assert capsys.readouterr().err.endswith("cannot be reached; please fill in year, venue\n")
+
+
+def test_pdf_that_is_none_or_tells_nothing(archives, tmp_path: Path, capsys):
+    (tmp_path / "text.pdf").write_text("Attention")
+    (tmp_path / "cut.pdf").write_bytes(pdf(tmp_path / "whole.pdf", "Attention").read_bytes()[:300])
+    (tmp_path / "empty.pdf").touch()
+    pdf(tmp_path / "locked.pdf", "arXiv:1706.03762v5 [cs.CL]", password="secret")
+    pdf(tmp_path / "word.pdf", "Attention", Title="Microsoft Word - attention_final_2.docx", Author="me")
+    for name, said in [
+        ("text", "text.pdf is not a PDF"),
+        ("empty", "empty.pdf is not a PDF"),
+        ("cut", "cut.pdf is a damaged PDF"),
+        ("locked", "locked.pdf is encrypted with a password"),
+        ("word", "word.pdf names neither an arXiv id nor a DOI, nor its own title"),
+    ]:
+        assert lookup.look_up(str(tmp_path / f"{name}.pdf")) == lookup.Paper()
+        assert capsys.readouterr().err == f"  {said}; please fill in title, authors, year, venue\n"
+
+
+def test_pdf_that_opens_without_a_password(archives, tmp_path: Path):
+    path = pdf(tmp_path / "x.pdf", "arXiv:1706.03762 [cs.CL]", password="")
+    assert lookup.look_up(str(path)) == ATTENTION
+
+
+def test_the_questions_come_filled_in(archives, tmp_path: Path):
+    status, shown = answer(tmp_path, paper="https://arxiv.org/pdf/1706.03762v5", venue="NeurIPS")
+    assert status == 0, shown
+    offered = dict(zip(KEYS, [default for _, default in asked(shown)], strict=True))
+    assert {key: offered[key] for key in lookup.Paper._fields} == ATTENTION._asdict() | {
+        "paper_url": "https://arxiv.org/abs/1706.03762v5"
+    }
+    assert offered["citation_key"] == "vaswani2017attention"
+    assert (offered["project_slug"], offered["package_name"]) == (
+        "attention-is-all-you-need",
+        "attention_is_all_you_need",
+    )
+    paper = yaml.safe_load((tmp_path / "attention-is-all-you-need/configs/paper.yaml").read_text())
+    assert paper["authors"] == ["Ashish Vaswani", "Noam Shazeer"] and paper["venue"] == "NeurIPS"
+    assert len(archives.requests) == 1
+
+
+def test_by_flag_too(archives, tmp_path: Path):
+    cookiecutter(tmp_path, paper="10.1038/nature14539")
+    readme = (tmp_path / "deep-learning/README.md").read_text()
+    assert "by Yann LeCun, Yoshua Bengio (Nature 2015)" in readme and "@misc{lecun2015deep,\n" in readme
+
+
+def test_nobody_is_asked_without_need(archives, tmp_path: Path):
+    cookiecutter(tmp_path)
+    known = ATTENTION._asdict() | {"paper_url": "https://example.org"}
+    cookiecutter(tmp_path, paper="1706.03762", **known)
+    cookiecutter(tmp_path, "--config-file", str(Path(__file__).parents[1] / "examples/hamiltonian_nn/answers.yaml"))
+    assert archives.requests == []
+
+
+def test_offline_at_the_prompt(tmp_path: Path):
+    status, shown = answer(tmp_path, paper="1706.03762")
+    assert status == 0 and "cannot be reached; please fill in" in shown and "Traceback" not in shown
+    assert "https://arxiv.org/abs/1706.03762" in (tmp_path / "my-paper/README.md").read_text()
+
+
+def test_without_pypdf(tmp_path: Path):
+    path = pdf(tmp_path / "x.pdf", "arXiv:1706.03762v5 [cs.CL]")
+    code = (
+        f"import sys; sys.modules['pypdf'] = None; from local_extensions.lookup import look_up; look_up({str(path)!r})"
+    )
+    said = run("python", "-c", code, cwd=Path(__file__).parents[1]).stderr
+    assert said.startswith("  reading x.pdf needs pypdf (pip install pypdf); please fill in") and said.count("\n") == 1
+
+
+@pytest.mark.parametrize(
+    ("written", "printed"),
+    [
+        (r"$\alpha$-\textsc{Net}", "α-Net"),
+        (r"$\ell_1$-regularized $O(n \log n)$", "ℓ₁-regularized O(n log n)"),
+        (r"G\"odel, Erd\H{o}s--R\'enyi, Poincar\'{e}, \v{C}ech, na{\"\i}ve, \O{}rsted", "Gödel, Erdős–Rényi, Poincaré, Čech, naïve, Ørsted"),
+        (r"{\bf Big} $\mathbb{R}^2$ \& $\mathcal{O}(x^{k+y})$", "Big ℝ² & O(x^k+y)"),
+        ("From $5 to $10, or 5%", "From $5 to $10, or 5%"),
+        (r"A$^*$, CO$_2$, $k$-means, $\{0,1\}$", "A*, CO₂, k-means, {0,1}"),
+        ("R&amp;D <i>in vivo</i>, a < b and <unk> > c", "R&D in vivo, a < b and <unk> > c"),
+        ("C++ & C#: {braces} ~ 100 %", "C++ & C#: {braces} ~ 100 %"),
+        ("two\n  lines\x07", "two lines"),
+    ],
+)  # fmt: skip
+def test_latex_and_entities(written: str, printed: str):
+    assert readable(written) == printed
+    assert normal(written) == normal(printed)
