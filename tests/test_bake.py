@@ -184,7 +184,7 @@ def test_the_answers_of_an_example(bake, example: Path):
         f"Implementation of: {answers['title']}",
         "",
         f"Authors: {answers['authors']}",
-        f"Paper: {answers.get('paper_url', answers['paper'])}",
+        f"Paper: {answers['paper_url']}",
         f"Official code: {answers['official_code']}",
     ]
     paper = composed(repo)["paper"]
@@ -259,6 +259,6 @@ def test_a_second_bake_touches_nothing(tmp_path: Path):
     cookiecutter(tmp_path)
     (tmp_path / "my-paper/src/my_paper/model.py").write_text("# mine\n")
     before = snapshot(tmp_path / "my-paper")
-    again = cookiecutter(tmp_path, ok=False, optimizer="sgd")
+    again = cookiecutter(tmp_path, ok=False, optimizer="sgd", project_slug="my-paper")
     assert (again.returncode, "already exists" in again.stderr + again.stdout) == (1, True)
     assert snapshot(tmp_path / "my-paper") == before
