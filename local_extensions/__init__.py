@@ -3,6 +3,9 @@
 import json
 import shlex
 import sys
+import tempfile
+from contextlib import suppress
+from datetime import date
 from pathlib import Path
 
 import click
@@ -10,12 +13,16 @@ from cookiecutter.config import get_user_config
 from jinja2 import Environment
 from jinja2.ext import Extension
 
-from local_extensions.answers import citation_key, folder_name, import_name, problems, strangers
+from local_extensions.answers import citation_key, folder_name, import_name, problems, strangers, usual
 from local_extensions.lookup import look_up
+
+with suppress(ImportError):
+    import readline  # noqa: F401  arrow keys, and answers of more than the 4,095 bytes that a terminal takes in a line
 
 TEMPLATE = Path(__file__).resolve().parents[1]
 FOLDER = "{{cookiecutter.project_slug}}"
 QUESTIONS = json.loads((TEMPLATE / "cookiecutter.json").read_text(encoding="utf-8"))
+KEYS = [key for key in QUESTIONS if not key.startswith("_")]
 
 
 class Answers(Extension):
@@ -28,12 +35,14 @@ class Answers(Extension):
     def __init__(self, environment: Environment):
         super().__init__(environment)
         self.asking = False
+        _refuse(strangers({key: value for key, value in _given().items() if _is_beyond_us(key, value)}, KEYS))
         environment.filters["look_up"] = look_up
         environment.filters["folder_name"] = _folder_name
         environment.filters["import_name"] = import_name
         environment.filters["citation_key"] = lambda answers: citation_key(
             *map(str, map(answers.get, ("authors", "year", "title")))
         )
+        environment.filters["usual"] = usual
         environment.filters["checked"] = _checked
         # cruft bakes two versions of the template in one process: each shall load its own extension
         for name in [name for name in sys.modules if name.split(".")[0] == __name__]:
@@ -41,21 +50,22 @@ class Answers(Extension):
 
     def preprocess(self, source: str, name: str | None, filename: str | None = None) -> str:
         """See each template before Jinja does; files have a name, while defaults, answers and the folder have none."""
-        if name is not None:
-            return source
-        if source == FOLDER:
-            return "{{ cookiecutter | checked }}"
         if source == QUESTIONS["__answers"]:  # the first key: what follows are questions
             self.asking = True
-        if not self.asking or source in QUESTIONS.values():
+        if name is not None or source in QUESTIONS.values():
             return source
-        return "{{ " + ascii(source) + " }}"  # escapes as Jinja reads them
+        if self.asking:
+            return "{{ " + ascii(source) + " }}"  # escapes as Jinja reads them
+        return "{{ cookiecutter | checked }}" if source == FOLDER else source
 
 
 def _options() -> dict:
     """The options of the command line; none where Python calls."""
-    context = click.get_current_context(silent=True)
-    return context.params if context else {}
+    for module in (click, sys.modules.get("typer.main")):  # cruft's typer has a click of its own
+        context = module.get_current_context(silent=True) if hasattr(module, "get_current_context") else None
+        if context:
+            return context.params
+    return {}
 
 
 def _folder_name(title: str) -> str:
@@ -64,26 +74,57 @@ def _folder_name(title: str) -> str:
     return folder_name(title, None if overwrites else Path(options.get("output_dir") or "."))
 
 
-def _given(options: dict) -> dict:
-    """What cookiecutter was told by flag, or by a file named in the command."""
+def _given() -> dict:
+    """What was told by flag, or by a file named in the command."""
+    options = _options()
     named = get_user_config(options["config_file"])["default_context"] if options.get("config_file") else {}
-    flags = options.get("extra_context")
+    flags = options.get("extra_context") or {}
+    flags = json.loads(flags) if isinstance(flags, str) else flags  # cruft takes them as JSON
     return {**named, **(flags if isinstance(flags, dict) else {})}
+
+
+def _is_beyond_us(key: object, value: object) -> bool:
+    """What cookiecutter itself would stumble over, or use to leave us out."""
+    return not isinstance(key, str) or key.startswith("_") or isinstance(value, date)
 
 
 def _checked(answers: dict) -> str:
     """The folder's name; ends the program where an answer cannot be used, and says how to go on."""
-    options = _options()
-    found = problems({key: str(value) for key, value in answers.items() if not key.startswith("_")})
-    found = strangers(_given(options), [key for key in QUESTIONS if not key.startswith("_")]) + found
+    given = {key: value for key, value in answers.items() if not key.startswith("_")}
+    found = strangers({**given, **_given()}, KEYS)  # a replay was given nothing by flag
+    answers.update({key: str(value) for key, value in given.items()})  # and may hold numbers
+    told = {line.split("=")[0] for line in found}
+    found += [line for line in problems({key: answers[key] for key in KEYS}) if line.split("=")[0] not in told]
+    if _options().get("accept_hooks") == "no":
+        found.append(
+            "--accept-hooks=no: the hook of this template lays the files of the task, and runs nothing else but git"
+        )
+    _refuse(found, answers)
+    return answers["project_slug"]
+
+
+def _refuse(found: list[str], answers: dict | None = None) -> None:
+    """End the program where something was found, with the command to go on from the answers."""
     if not found:
-        return answers["project_slug"]
+        return
     lines = ["", "Nothing was written. Please correct:", "", *(f"  - {line}" for line in found)]
-    if "replay_file" in options:  # cookiecutter has written one; cruft does not
-        config = get_user_config(options.get("config_file"), options.get("default_config"))
-        kept = options["replay_file"] or Path(config["replay_dir"], f"{TEMPLATE.name}.json")
-        command = ["cookiecutter", str(TEMPLATE), "--replay-file", str(kept)]
-        if options["output_dir"] != ".":
-            command += ["--output-dir", options["output_dir"]]
-        lines += ["", f"Your answers are kept in {kept}. Correct them there, then:", f"  {shlex.join(command)}"]
+    if answers and (kept := _keep(answers)):
+        lines += ["", f"Your answers are kept in {kept[-1]}. Correct them there, then:", f"  {shlex.join(kept)}"]
     raise SystemExit("\n".join(lines))
+
+
+def _keep(answers: dict) -> list[str] | None:
+    """The command that takes the answers from a file, which it names last; None where there is no such command."""
+    options = _options()
+    elsewhere = str(options.get("output_dir", "."))
+    output = [] if elsewhere == "." else ["--output-dir", elsewhere]
+    if "replay_file" in options:  # of cookiecutter, which has written the file
+        config = get_user_config(options.get("config_file"), options.get("default_config"))
+        file = options["replay_file"] or Path(config["replay_dir"], f"{TEMPLATE.name}.json")
+        return ["cookiecutter", str(TEMPLATE), *output, "--replay-file", str(file)]
+    if {"template_git_url", "extra_context_file"} <= options.keys():  # of cruft create
+        file = Path(tempfile.mkdtemp(prefix="paper-template-"), "answers.json")
+        file.write_text(json.dumps({key: answers[key] for key in KEYS}, indent=2))
+        template = options["template_git_url"]
+        return ["cruft", "create", template, *output, "--no-input", "--extra-context-file", str(file)]
+    return None

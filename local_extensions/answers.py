@@ -12,10 +12,38 @@ from slugify import slugify
 
 from local_extensions.titles import clean
 
-TASKS = ["classification"]
+# The kinds of task, each with what differs from the usual answers in cookiecutter.json
+TASKS: dict[str, dict[str, str]] = {
+    "classification": {},
+    "contrastive": {
+        "metric": "knn",
+        "optimizer": "adamw",
+        "learning_rate": "3e-3",
+        "lr_schedule": "cosine",
+        "weight_decay": "1e-4",
+        "batch_size": "128",
+        "max_epochs": "30",
+    },
+    "generative": {
+        "metric": "mmd2",
+        "learning_rate": "1e-2",
+        "lr_schedule": "cosine",
+        "warmup_steps": "50",
+        "max_epochs": "45",
+        "gradient_clip": "1.0",
+    },
+    "physics": {
+        "metric": "relative l2",
+        "learning_rate": "1e-2",
+        "lr_schedule": "cosine",
+        "batch_size": "256",
+        "max_epochs": "32",
+    },
+}
 OPTIMIZERS = ["adam", "adamw", "rmsprop", "sgd"]
 SCHEDULES = ["constant", "cosine", "inverse_sqrt", "linear", "plateau", "step"]
 PRECISIONS = ["32-true", "16-mixed", "bf16-mixed", "64-true"]
+COMPONENTS = ["used", "all"]
 LOGGERS = ["csv", "tensorboard", "wandb"]
 LICENSES = ["MIT", "Apache-2.0", "BSD-3-Clause", "none"]
 # A package of one of these names would hide, or be hidden by, something that the repository imports
@@ -31,10 +59,12 @@ DEPENDENCIES = set(
     """.split()
 )
 
+TEXTS = "paper title authors venue paper_url official_code citation_key dataset metric reproducer".split()
+
 INTEGER = re.compile(r"0|[1-9][0-9]*")
-NUMBER = re.compile(r"((0|[1-9][0-9]*)(\.[0-9]*)?|\.[0-9]+)([eE][+-]?[0-9]+)?")
-CLAIM = re.compile(rf"([<>]=? *)?[+-]?({NUMBER.pattern})")  # 94.3, > 99, <= 0.5
-BUDGET = re.compile(rf"({INTEGER.pattern})( +steps)?")
+NUMBER = re.compile(r"(0|[1-9][0-9]*)(\.[0-9]*)?([eE][+-]?[0-9]+)?")  # as YAML reads one, and so not .5
+CLAIM = re.compile(rf"([<>]=? *)?-?({NUMBER.pattern})")  # 94.3, > 99, <= 0.5
+BUDGET = re.compile(rf"({INTEGER.pattern})( +(epoch|step)s?)?")
 
 
 def strangers(given: dict, keys: list[str]) -> list[str]:
@@ -42,12 +72,14 @@ def strangers(given: dict, keys: list[str]) -> list[str]:
     found = []
     for key, value in given.items():
         if key not in keys:
-            near = get_close_matches(key, keys, 1)
+            near = get_close_matches(str(key), keys, 1)
             found.append(
                 f"{key}: is not asked" + (f", did you mean {near[0]}?" if near else f"; asked are {', '.join(keys)}")
             )
-        elif value is None or isinstance(value, (bool, list, dict)):
+        elif not isinstance(value, (str, int, float)) or isinstance(value, bool):
             found.append(f"{key}={value!r}: must be one text, for example {key}='a, b', or {key}='' for nothing")
+        elif isinstance(value, float) and key in TEXTS:
+            found.append(f"{key}={value!r}: must be a text in quotes, as a number it has lost its last zeros")
     return found
 
 
@@ -78,7 +110,7 @@ def problems(answers: dict[str, str]) -> list[str]:
             refuse(key, expected, example)
 
     for key in answers:
-        if answers[key].strip() == "???":
+        if "???" in (part.strip() for part in (answers[key].split(",") if key == "authors" else [answers[key]])):
             refuse(key, "must not be ???, which Hydra reads as missing", "unknown")
         if re.search("[\ud800-\udfff]", answers[key]):
             refuse(key, "must be text in UTF-8", "Gödel")
@@ -88,14 +120,19 @@ def problems(answers: dict[str, str]) -> list[str]:
         (
             "project_slug",
             r"[A-Za-z0-9]([A-Za-z0-9_-]*[A-Za-z0-9])?",
-            "letters, digits, - and _, and no path",
+            "at most 100 letters, digits, - and _, and no path",
             "my-paper",
         ),
-        ("package_name", r"[A-Za-z][A-Za-z0-9_]*", "a Python identifier of letters, digits and _", "my_paper"),
+        (
+            "package_name",
+            r"[A-Za-z][A-Za-z0-9_]*",
+            "a Python identifier of at most 100 letters, digits and _",
+            "my_paper",
+        ),
     ]:
         name = answers[key]
         as_module = name.lower().replace("-", "_")
-        if not re.fullmatch(pattern, name):
+        if not re.fullmatch(pattern, name) or len(name) > 100:
             refuse(key, f"must be {expected}", example)
         elif keyword.iskeyword(name) or keyword.iskeyword(as_module):
             refuse(key, "must not be a keyword of Python", f"{name}{example[2]}paper")
@@ -105,14 +142,15 @@ def problems(answers: dict[str, str]) -> list[str]:
             refuse(key, "must not be the name of something the repository imports", f"{name}{example[2]}paper")
     if answers["year"] and not re.fullmatch(r"[1-9][0-9]{3}", answers["year"]):
         refuse("year", "must be four digits or empty", "2019")
-    if not re.search(r"[^\W_]", answers["metric"]):
+    if not slugify(answers["metric"]):
         refuse("metric", "must be the name of a metric", "accuracy")
     if value("paper_value"):
         number("paper_value", CLAIM, "must be a number, with > or < for a threshold, or empty", "94.3 @ Table 2")
-    one_of("task", TASKS, exact=True)
+    one_of("task", list(TASKS), exact=True)
     one_of("optimizer", OPTIMIZERS)
     one_of("lr_schedule", SCHEDULES)
     one_of("precision", PRECISIONS)
+    one_of("components", COMPONENTS, exact=True)
     one_of("logger", LOGGERS, exact=True)
     one_of("license", LICENSES, exact=True)
     number("learning_rate", NUMBER, "must be a number above 0", "3e-4 @ Section 5.3", positive=True)
@@ -127,9 +165,14 @@ def problems(answers: dict[str, str]) -> list[str]:
     if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9:_./+-]*", answers["citation_key"]):
         refuse("citation_key", "must be letters, digits and any of : _ . / + -", "vaswani2017attention")
     epochs = value("lr_schedule").lower() in ("plateau", "step")
-    if epochs and INTEGER.fullmatch(value("warmup_steps")) and int(value("warmup_steps")):
+    if epochs and INTEGER.fullmatch(value("warmup_steps")) and value("warmup_steps") != "0":
         refuse("warmup_steps", "the schedules plateau and step count epochs and take no warm-up in steps", "0")
     return found
+
+
+def usual(task: str, key: str, otherwise: str) -> str:
+    """The answer that the task's own stand-in was tried with."""
+    return TASKS.get(task, {}).get(key, otherwise)
 
 
 def folder_name(title: str, folder: Path | None) -> str:
@@ -156,9 +199,10 @@ def _is_taken(name: str) -> bool:
 
 def citation_key(authors: str, year: str, title: str) -> str:
     """A key for BibTeX: family name of the first author, year, first word of the title that says something."""
-    first = re.split(r",|;| and | et al", authors)[0].split()
-    family = [name for name in first if name.rstrip(".").lower() not in ("jr", "sr", "ii", "iii")][-1:]
-    words = slugify(title).split("-")
-    word = next((word for word in words if word not in ("a", "an", "the", "on", "of", "in", "is", "to")), words[0])
+    first = re.sub(r"\(.*?\)", "", re.split(r",|;| and | et al", authors)[0]).split()
+    ignored = "jr sr ii iii iv phd md collaboration team group consortium project".split()
+    family = [name for name in first if name.rstrip(".").lower() not in ignored][-1:]
+    words = slugify(re.sub("['’]", "", title)).split("-")
+    word = next((word for word in words if word not in "a an the on of in is to its".split()), words[0])
     year = year if year.isdecimal() else ""
     return slugify(" ".join(family), separator="") + year + word or "paper"

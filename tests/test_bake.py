@@ -45,10 +45,11 @@ src/my_paper/data.py src/my_paper/loss.py src/my_paper/metrics.py src/my_paper/m
 tests/test_paper.py
 """
 OPTIONS = {
-    "task": ["classification"],
+    "task": ["classification", "contrastive", "generative", "physics"],
     "optimizer": ["adam", "adamw", "rmsprop", "sgd"],
     "lr_schedule": ["constant", "cosine", "inverse_sqrt", "linear", "plateau", "step"],
     "precision": ["32-true", "16-mixed", "bf16-mixed", "64-true"],
+    "components": ["used", "all"],
     "logger": ["csv", "tensorboard", "wandb"],
     "license": ["MIT", "Apache-2.0", "BSD-3-Clause", "none"],
 }
@@ -253,6 +254,34 @@ def test_the_last_step_finds_the_marks(tmp_path: Path):
     *_, report = bake_next_steps(tmp_path)
     found = run("bash", "-c", report, cwd=tmp_path / "my-paper").stdout.split("Left to do: ")[1]
     assert {line.strip().split(":")[0] for line in found.splitlines()[1:]} == set(MARKED.split())
+
+
+def test_nobody_has_to_read_what_is_next(tmp_path: Path):
+    command = f"set -o pipefail; HOME={tmp_path} cookiecutter '{TEMPLATE}' --no-input | true"
+    run("bash", "-c", command, cwd=tmp_path)
+    assert (tmp_path / "my-paper/src/my_paper/model.py").is_file()
+
+
+USES = {"contrastive": ["contrastive"]}
+
+
+@pytest.mark.parametrize("task", OPTIONS["task"])
+def test_only_used_components(bake, task: str):
+    """What a task does not use leaves no trace; ``all`` adds the building blocks and their tests, and nothing else."""
+    blocks = {path.stem for path in TEMPLATE.glob("*/src/*/components/*.py")} - {"__init__"}
+    used = set(USES.get(task, []))
+    few, every = (files(bake(task=task, components=answer, project_slug=answer)) for answer in ("used", "all"))
+    here = {name for name in few if "components/" in name}
+    assert here == ({f"src/used/components/{name}.py" for name in used | {"__init__"}} if used else set())
+    for name in blocks:
+        assert (f"tests/test_{name}.py" in few) == (name in used) and f"tests/test_{name}.py" in every
+    assert ("components/" in few["README.md"]) == bool(used) and "components/" in every["README.md"]
+    renamed = {name.replace("src/all/", "src/used/") for name in every}
+    assert renamed - set(few) == {
+        *(f"tests/test_{name}.py" for name in blocks - used),
+        *(f"src/used/components/{name}.py" for name in blocks - used),
+        *([] if used else ["src/used/components/__init__.py"]),
+    }
 
 
 def test_a_second_bake_touches_nothing(tmp_path: Path):

@@ -1,4 +1,5 @@
 {%- from 'text.jinja' import docstring -%}
+{%- import cookiecutter.task ~ '.jinja' as task with context -%}
 """Implementation of: {{ docstring(cookiecutter.title).rstrip() }}
 
 Authors: {{ docstring(cookiecutter.authors).rstrip() or 'TODO(paper)' }}
@@ -14,7 +15,7 @@ This implementation covers:
     TODO(paper): the sections, and what is left out; tick what is done and tested.
 
 Known differences from paper:
-    - The data are scikit-learn's digits, not those of the paper: a stand-in until data.py is written.
+    - {{ task.stand_in }}
     TODO(paper): every difference, with its reason.
 
 Reproduction status:

@@ -1,0 +1,1 @@
+"""Tested building blocks; import each from its module."""
