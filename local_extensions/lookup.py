@@ -21,9 +21,17 @@ BYTES = 4 * 2**20  # of an answer; a paper by three thousand authors takes a ten
 
 ARXIV_ID = r"(?:\d\d(?:0[1-9]|1[0-2])\.\d{4,5}|[a-z][a-z-]+(?:\.[A-Z]{2})?/\d\d(?:0[1-9]|1[0-2])\d{3})(?:v[1-9]\d*)?"
 LIKE_ARXIV_ID = r"\d{4}\.\d{3}\S*|[a-z-]+(?:\.[A-Z]{2})?/\d{5}\S*"
-ARXIV_HOSTS = r"(?:[\w-]+\.)*(?:arxiv|alphaxiv|ar5iv)\.org|huggingface\.co"
+ARXIV_HOSTS = r"(?:[\w-]+\.)*(?:arxiv|alphaxiv|ar5iv)\.org|xxx\.lanl\.gov|www\.arxiv-vanity\.com|huggingface\.co"
 ARXIV_PAGES = "abs|pdf|html|ps|src|format|e-print|overview|papers"
+DOI_PREFIX = r"(?:https?://)?(?:\w+\.)?doi\.org/|doi[:\s]\s*"
 DOI = r"10\.\d{4,9}/[^\s\"]+"
+
+# What programs write into a document for want of a title
+NO_TITLE = re.compile(
+    r"(microsoft word|powerpoint|formatting instructions|paper title|untitled|pii:|doi:).*"
+    r"|.*\.(dvi|docx?|tex|pdf|indd|qxd|rtf)|\S+ \d+\.\.\d+|title|paper|main|manuscript|template|article|\W*",
+    re.IGNORECASE,
+)
 
 
 class Paper(NamedTuple):
@@ -53,7 +61,7 @@ def look_up(paper: str) -> Paper:
 
     def find() -> None:
         try:
-            _find(" ".join(paper.split()), known)
+            _find(paper, known)
         except NoAnswer as reason:
             failure.append(str(reason))
         except Exception as error:  # of a file or an answer such as nobody has thought of
@@ -69,8 +77,8 @@ def look_up(paper: str) -> Paper:
     if failure:
         missing = [name for name in ("title", "authors", "year", "venue") if not getattr(found, name)]
         _say(f"{failure[0]}; please fill in {', '.join(missing)}" if missing else failure[0])
-    elif found.title:
-        _say(f"found: {found.title}" + (f" ({found.venue} {found.year})" if found.year else ""))
+    elif found.paper_url or found.authors:
+        _say(f"found: {found.title} ({', '.join(filter(None, [found.venue, found.year]))})".removesuffix(" ()"))
     return found
 
 
@@ -80,21 +88,32 @@ def _say(line: str) -> None:
 
 def _find(paper: str, known: list[Paper]) -> None:
     """Append to ``known`` what is learnt, each time more; NoAnswer where that ends."""
-    path = paper.strip("'\"")
-    if (path.lower().endswith(".pdf") or "/" in path) and _is_file(path):
-        _from_pdf(Path(path).expanduser(), known)
-    elif arxiv_id := _arxiv_id(paper):
+    if path := _path(paper):
+        return _from_pdf(path, known)
+    link = re.search(r"\]\(\s*(\S+?)\s*\)$", paper)  # as Markdown has it
+    bare = (link[1] if link else clean(paper)).strip("'\"“”<>() ").rstrip(".,;")
+    if arxiv_id := _arxiv_id(bare):
         _from_arxiv(arxiv_id, known)
-    elif doi := _doi(paper):
+    elif doi := _doi(bare):
         _from_crossref(doi, known)
-    elif re.match("https?://", paper, re.IGNORECASE):
-        known.append(Paper(paper_url=paper))
-        raise NoAnswer("only arXiv, a DOI, a title or a PDF can be looked up, not any link")
-    elif path.lower().endswith(".pdf"):
-        raise NoAnswer(f"there is no file {_short(path)}")
+    elif bare.lower().endswith(".pdf") and not re.match("https?:", bare, re.IGNORECASE):
+        raise NoAnswer(f"there is no file {_short(bare)}")
+    elif match := re.fullmatch(r"(https?://)?(?:[\w-]+\.)+[a-z]{2,}/\S*", bare, re.IGNORECASE):
+        known.append(Paper(paper_url=bare if match[1] else f"https://{bare}"))
+        raise NoAnswer(f"nobody to ask about {_short(bare)}: an arXiv paper, a DOI, a title or a PDF can be looked up")
     else:
-        known.append(Paper(title=paper))
-        _from_title(paper, known)
+        known.append(Paper(title=clean(paper)))
+        _from_title(clean(paper), known)
+
+
+def _path(paper: str) -> Path | None:
+    """The file, if there is one: as typed, in quotes, as a file's link, or as a terminal writes what is dropped on it."""
+    typed = paper.strip().strip("'\"")
+    typed = unquote(urlsplit(typed).path) if typed.startswith("file://") else typed
+    for path in (typed, typed.replace("\\ ", " ")):
+        if (path.lower().endswith(".pdf") or "/" in path) and _is_file(path):
+            return Path(path).expanduser()
+    return None
 
 
 def _is_file(path: str) -> bool:
@@ -106,27 +125,43 @@ def _is_file(path: str) -> bool:
 
 def _arxiv_id(paper: str) -> str | None:
     """The id in an arXiv link, id or DOI, or None for something else. NoAnswer for what only looks like one."""
-    link = re.match(rf"(?:https?://)?(?:{ARXIV_HOSTS})/(?:{ARXIV_PAGES})/([^?#]*)", paper, re.IGNORECASE)
-    doi = re.match(r"(?:(?:https?://)?(?:\w+\.)?doi\.org/|doi:\s*)?10\.48550/arxiv\.([^?#]*)", paper, re.IGNORECASE)
-    prefixed = link or doi or re.match(r"arxiv\s*:\s*([^\s[]*)", paper, re.IGNORECASE)
-    named = re.sub(r"(\.pdf|/)+$", "", unquote(prefixed[1]), flags=re.IGNORECASE) if prefixed else paper
-    if match := re.fullmatch(ARXIV_ID, named):
+    link = re.match(rf"(?:https?://)?(?:{ARXIV_HOSTS})/(?:{ARXIV_PAGES})/([^?#]+)", paper, re.IGNORECASE)
+    doi = re.match(rf"(?:{DOI_PREFIX})*10\.48550/arxiv\.([^?#]*)", paper, re.IGNORECASE)
+    named = re.match(r"(?:arxiv(?: preprint)?\s*[:\s]\s*)*(\S+)(?: \[[\w.-]+\].*)?$", paper, re.IGNORECASE)
+    found = link or doi or named
+    if not found:
+        return None
+    given = re.sub(r"(\.pdf|/)+$", "", unquote(found[1]), flags=re.IGNORECASE) if link or doi else found[1]
+    if match := re.fullmatch(ARXIV_ID, re.sub(r"V(?=\d+$)", "v", given)):
         return match[0]
-    if prefixed or re.fullmatch(rf"(?!.*\.pdf$)(?:{LIKE_ARXIV_ID})", named):
-        raise NoAnswer(f"{_short(named)} is not an arXiv id; one looks like 1706.03762 or hep-th/9901001")
+    if (
+        link
+        or doi
+        or re.fullmatch(rf"(?!.*\.pdf$)(?:{LIKE_ARXIV_ID})", given, re.IGNORECASE)
+        or (
+            paper != given and re.match(r"\d", given)  # after "arXiv:"
+        )
+    ):
+        raise NoAnswer(f"{_short(given)} is not an arXiv id; one looks like 1706.03762 or hep-th/9901001")
     return None
 
 
 def _doi(paper: str) -> str | None:
     """The DOI in what is one, or in a link; None for something else. NoAnswer for what only looks like one."""
-    prefixed = re.match(r"(?:(?:https?://)?(?:\w+\.)?doi\.org/|doi:\s*)([^?#]*)", paper, re.IGNORECASE)
-    named = unquote(prefixed[1]) if prefixed else paper
-    if match := re.fullmatch(DOI, named):
+    prefix = re.match(rf"(?:{DOI_PREFIX})+", paper, re.IGNORECASE)
+    given = unquote(re.split(r"[?#]", paper[prefix.end() :])[0] if prefix else paper)
+    if match := re.fullmatch(DOI, given):
         return match[0]
-    if prefixed or re.fullmatch(r"10\.\d+(/\S*)?", named):
-        raise NoAnswer(f"{_short(named)} is not a DOI; one looks like 10.1038/nature14539")
-    match = re.match("https?://", paper, re.IGNORECASE) and re.search(DOI, unquote(urlsplit(paper).path))
-    return re.sub(r"(/(full|pdf|abstract|epdf|html)|\.pdf)+$", "", match[0]) if match else None
+    if (prefix and (prefix[0].strip().lower() != "doi" or given[:3] == "10.")) or re.fullmatch(
+        r"10\.\d+(/\S*)?", given
+    ):
+        raise NoAnswer(f"{_short(given) or 'nothing'} is not a DOI; one looks like 10.1038/nature14539")
+    if not re.match("https?://", paper, re.IGNORECASE):
+        return None
+    match = re.search(rf"[/=]({DOI})", unquote(re.sub(r"[?&](?!id=)\S*", "", paper)))  # as publishers have it
+    ending = r"(/(full|pdf|abstract|epdf|html|fulltext)|\.full|\.pdf|\.html|/fulltext\.html)+$"
+    doi = match and re.sub(ending, "", match[1])
+    return re.sub(r"v\d+$", "", doi) if doi and doi.startswith("10.1101/") else doi  # bioRxiv's versions have none
 
 
 def _from_arxiv(arxiv_id: str, known: list[Paper]) -> None:
@@ -157,8 +192,8 @@ def _arxiv_entries(query: dict[str, str]) -> list[tuple[str, Paper]]:
     """What arXiv's API answers, as (id without version, paper)."""
     names = {"atom": "http://www.w3.org/2005/Atom", "arxiv": "http://arxiv.org/schemas/atom"}
     url = os.environ.get("PAPER_TEMPLATE_ARXIV_URL", ARXIV)
-    answer = _get(url, query)
-    if answer is None:  # so arXiv answers to an id that is none
+    answer = _get(url, query, unknown=400)
+    if answer is None:
         return []
     try:
         # no encoding but UTF-8, and no entity but XML's own five
@@ -198,24 +233,25 @@ def _from_crossref(doi: str, known: list[Paper]) -> None:
     doi = doi.rstrip(")") if doi.count(")") > doi.count("(") else doi
     known.append(known[-1]._replace(paper_url=f"https://doi.org/{quote(doi, safe='/:;()')}"))
     url = os.environ.get("PAPER_TEMPLATE_CROSSREF_URL", CROSSREF)
-    answer = _get(url.rstrip("/") + "/" + quote(doi, safe=""))
+    answer = _get(url.rstrip("/") + "/" + quote(doi, safe=""), unknown=404)
     if answer is None:
         raise NoAnswer(f"Crossref knows no DOI {_short(doi)}")
     try:
         work = json.loads(answer)["message"]
-        (title, *_) = [str(title) for title in work["title"] if isinstance(work["title"], list)]
-        subtitle = next(iter(work.get("subtitle") or []), "")
-        if subtitle and normal(subtitle) not in normal(title):
+        title = _first(work.get("title"))
+        subtitle = _first(work.get("subtitle"))
+        if title and subtitle and normal(subtitle) not in normal(title):
             title += f": {subtitle}"
         people = [
-            " ".join(filter(None, [person.get("given"), person.get("family")])) or person.get("name") or ""
+            " ".join(filter(None, map(person.get, ("given", "family", "suffix")))) or person.get("name") or ""
             for person in work.get("author") or []
         ]
         date = ((work.get("issued") or {}).get("date-parts") or [[None]])[0]
-        venue = next(iter(work.get("container-title") or []), "") or (work.get("event") or {}).get("name", "")
+        # the last: a series stands before its volume
+        venue = _first((work.get("container-title") or [])[::-1]) or (work.get("event") or {}).get("name", "")
         known.append(
             known[-1]._replace(
-                title=readable(title),
+                title=readable(title) or known[-1].title,
                 authors=_people(people) or known[-1].authors,
                 year=_year(str(date[0] if date else "")),
                 venue=readable(venue),
@@ -223,6 +259,14 @@ def _from_crossref(doi: str, known: list[Paper]) -> None:
         )
     except (ValueError, LookupError, TypeError, AttributeError, RecursionError) as error:
         raise NoAnswer(f"{_host(url)} gave an answer that is not Crossref's") from error
+    if not known[-1].title:
+        raise NoAnswer("Crossref has no title of it")
+
+
+def _first(texts: list[str] | None) -> str:
+    if not isinstance(texts or [], list) or not all(isinstance(text, str) for text in texts or []):
+        raise TypeError
+    return texts[0] if texts else ""
 
 
 def _from_pdf(path: Path, known: list[Paper]) -> None:
@@ -253,29 +297,31 @@ def _from_pdf(path: Path, known: list[Paper]) -> None:
         raise NoAnswer(f"{name} is a damaged PDF") from None
 
     title = clean(str(title or ""))
-    if re.fullmatch(
-        r"(microsoft word - .*|untitled.*|.*\.(dvi|docx?|tex|pdf|indd|qxd|rtf)|title|paper|\W*)", title, re.I
-    ):
-        title = ""
-    people = re.split(";" if ";" in str(authors) else r",|\band\b", clean(str(authors or "")))
-    people = _people(re.sub(r"^([^,]+),([^,]+)$", r"\2 \1", name) for name in people)  # Family, Given
-    known.append(Paper(title=readable(title), authors=people if title else ""))
-    # The stamp in the margin, its letters apart or not; then a DOI, as printed at the foot
-    stamp = rf"arXiv:\s*({ARXIV_ID})"
+    if doi := re.fullmatch(rf"(?:{DOI_PREFIX})?({DOI})", title, re.IGNORECASE):
+        page = f"doi:{doi[1]}\n{page}"
+    title = "" if doi or NO_TITLE.fullmatch(title) else readable(title)
+    known.append(Paper(title=title, authors=_people(_names(clean(str(authors or "")))) if title else ""))
+    # The stamp in the margin, its letters apart or not; then a DOI, as printed at the foot, but not that of an archive
+    squeezed = "\n".join("".join(line.split()) for line in page.splitlines())
+    dated = rf"arXiv:({ARXIV_ID})\[[a-z-]+(?:\.[A-Za-z-]+)?\]\d\d?[A-Z][a-z][a-z]\d{{4}}"
+    alone = rf"^arXiv:({ARXIV_ID})(?:\[[a-z-]+(?:\.[A-Za-z-]+)?\])?(?:\d\d?[A-Z][a-z][a-z]\d{{4}})?$"
+    archive = r"(?!10\.5281/)"
     if match := (
-        re.search(rf"{stamp}\s*\[[a-z-]+(\.[A-Za-z-]+)?\]", page)
-        or re.search(rf"{stamp}\[[a-z-]+(\.[A-Za-z-]+)?\]", "".join(page.split()))
-        or re.search(rf"^\s*{stamp}(?=\s|$)", page, re.MULTILINE)
+        re.search(dated, squeezed)
+        or re.search(alone, squeezed, re.MULTILINE)
+        or re.search(dated, "".join(page.split()))
     ):
         _from_arxiv(match[1], known)
-    elif match := re.search(rf"doi(?:\.org/|:|\s)\s*({DOI})", page, re.I) or re.search(rf"(?<![\w/.])({DOI})", page):
+    elif match := re.search(rf"doi(?:\.org/|:|\s)\s*{archive}({DOI})", page, re.IGNORECASE) or re.search(
+        rf"(?<![\w/.]){archive}({DOI})", page
+    ):
         _from_crossref(match[1], known)
     elif not title:
         raise NoAnswer(f"{name} names neither an arXiv id nor a DOI, nor its own title")
 
 
-def _get(url: str, query: dict[str, str] | None = None) -> bytes | None:
-    """The body of the answer; None where the server does not know what was asked for."""
+def _get(url: str, query: dict[str, str] | None = None, *, unknown: int) -> bytes | None:
+    """The body of the answer; None for the status by which this server says that it does not know what was asked."""
     import requests  # comes with cookiecutter
 
     host, last = _host(url), None
@@ -293,7 +339,7 @@ def _get(url: str, query: dict[str, str] | None = None) -> bytes | None:
                 body = response.raw.read(BYTES + 1)
                 if len(body) > BYTES:
                     raise NoAnswer(f"{host} gave an answer of more than {BYTES // 2**20} MiB")
-                if response.status_code in (400, 404, 410):
+                if response.status_code == unknown:
                     return None
                 if response.status_code == 200:
                     return body
@@ -324,6 +370,15 @@ def _year(text: str) -> str:
     return text if re.fullmatch(r"[1-9]\d{3}", text) else ""
 
 
+def _names(authors: str) -> list[str]:
+    """Names in a document's metadata: A, B and C · Family, Given; Family, Given · Family, Given and Family, Given."""
+    parts = authors.split(";") if ";" in authors else re.split(r"\band\b|&", authors)
+    if not all(part.count(",") == 1 for part in parts if part.strip()) or (len(parts) == 1 and ";" not in authors):
+        parts = re.split(r"[,;]|\band\b|&", authors)
+    return [re.sub(r"^([^,]+),([^,]+)$", r"\2 \1", part) for part in parts]
+
+
 def _people(names) -> str:
     """Names in one line, a comma between two: one within a name would make two of it."""
-    return ", ".join(filter(None, (clean(readable(name).replace(",", " ")) for name in names)))
+    names = (clean(readable(name).replace(",", " ")) for name in names)
+    return ", ".join(name for name in names if any(c.isalpha() for c in name))  # arXiv has ":" after a collaboration

@@ -15,40 +15,31 @@ def normal(title: str) -> str:
     return "".join(c for c in unicodedata.normalize("NFKD", readable(title)).casefold() if c.isalnum())
 
 
-_FONTS = {
-    "em",
-    "bf",
-    "it",
-    "sc",
-    "rm",
-    "tt",
-    "sf",
-    "cal",
-    "left",
-    "right",
-    "big",
-    "displaystyle",
-    "textstyle",
-    "protect",
-}
-_ACCENTS = dict(
-    zip(
-        "`'^~\"=.uvHckrdb",
-        "\u0300\u0301\u0302\u0303\u0308\u0304\u0307\u0306\u030c\u030b\u0327\u0328\u030a\u0323\u0331",
-        strict=True,
-    )
-)
+_FONTS = set("em bf it sc rm tt sf cal left right big displaystyle textstyle protect".split())
+_ACCENTS = {"`": "\u0300", "'": "\u0301", "^": "\u0302", "~": "\u0303", '"': "\u0308", "=": "\u0304", ".": "\u0307"}
+_ACCENTS |= {"u": "\u0306", "v": "\u030c", "H": "\u030b", "c": "\u0327", "k": "\u0328", "r": "\u030a", "d": "\u0323"}
+_ACCENTS |= {"b": "\u0331", "tilde": "\u0303", "widetilde": "\u0303", "hat": "\u0302", "widehat": "\u0302"}
+_ACCENTS |= {"bar": "\u0304", "vec": "\u20d7", "dot": "\u0307", "ddot": "\u0308", "check": "\u030c", "breve": "\u0306"}
 _LETTERS = {"ss": "ß", "o": "ø", "O": "Ø", "l": "ł", "L": "Ł", "ae": "æ", "AE": "Æ", "oe": "œ", "OE": "Œ", "aa": "å"}
 _LETTERS |= {"AA": "Å", "i": "i", "j": "j", "textendash": "–", "textemdash": "—", "lambda": "λ", "Lambda": "Λ"}
+_LETTERS |= {"dj": "đ", "DJ": "Đ", "dh": "ð", "DH": "Ð", "th": "þ", "TH": "Þ", "ell": "ℓ", "hbar": "ħ"}
 _LETTERS |= {"times": "×", "to": "→", "rightarrow": "→", "leftarrow": "←", "leftrightarrow": "↔", "infty": "∞"}
-_LETTERS |= {"ell": "ℓ", "leq": "≤", "le": "≤", "geq": "≥", "ge": "≥", "neq": "≠", "pm": "±", "sim": "∼", "approx": "≈"}
-_LETTERS |= {"cdot": "·", "ldots": "…", "dots": "…", "nabla": "∇", "partial": "∂", "otimes": "⊗", "oplus": "⊕"}
-_LETTERS |= {"circ": "∘", "ast": "∗", "star": "⋆", "in": "∈", "sqrt": "√", "prime": "′", "dagger": "†", "hbar": "ħ"}
+_LETTERS |= {"uparrow": "↑", "downarrow": "↓", "leq": "≤", "le": "≤", "geq": "≥", "ge": "≥", "neq": "≠", "ll": "≪"}
+_LETTERS |= {"gg": "≫", "equiv": "≡", "propto": "∝", "pm": "±", "mp": "∓", "sim": "∼", "approx": "≈", "cdot": "·"}
+_LETTERS |= {"ldots": "…", "dots": "…", "nabla": "∇", "partial": "∂", "otimes": "⊗", "oplus": "⊕", "odot": "⊙"}
+_LETTERS |= {"circ": "∘", "ast": "∗", "star": "⋆", "in": "∈", "sqrt": "√", "prime": "′", "dagger": "†", "perp": "⊥"}
+_LETTERS |= {"langle": "⟨", "rangle": "⟩", "cup": "∪", "cap": "∩", "subset": "⊂", "forall": "∀", "exists": "∃"}
 _SCRIPTS = {
-    "^": dict(zip("0123456789+-=()ni*∗", "⁰¹²³⁴⁵⁶⁷⁸⁹⁺⁻⁼⁽⁾ⁿⁱ**", strict=True)),
+    "^": dict(zip("0123456789+-=()ni*∗⋆∘′", "⁰¹²³⁴⁵⁶⁷⁸⁹⁺⁻⁼⁽⁾ⁿⁱ***°′", strict=True)),
     "_": dict(zip("0123456789+-=()aeijnopx", "₀₁₂₃₄₅₆₇₈₉₊₋₌₍₎ₐₑᵢⱼₙₒₚₓ", strict=True)),
 }
-_MATH = re.compile(r"(?<!\\)\$+(\S|\S.*?\S)(?<!\\)\$+(?!\d)")
+_TAGS = "i b u em strong sub sup sc scp tt span p br title italic bold roman monospace tex tex-math inline-formula math"
+_TAG = re.compile(
+    rf"</?(?:(?:mml|jats):[\w-]+|{'|'.join(_TAGS.split())}|m[ino]|mrow|msu[bp])(?:\s+[\w:-]+=[^<>]*)?\s*/?>",
+    re.IGNORECASE,
+)
+# $…$ with something in it that is mathematics, or at least no space: prices are not
+_MATH = re.compile(r"(?<!\\)(\$\$?)(?=[^\s$])([^$]*[\\^_=<>+][^$]*|rm [^$]+|[^\s$]+)(?<=\S)(?<!\\)\1(?!\d)")
 
 
 def readable(text: str) -> str:
@@ -56,26 +47,31 @@ def readable(text: str) -> str:
 
     ``$\alpha$-\textsc{Net}`` becomes ``α-Net``, ``$\ell_1$`` ``ℓ₁``, ``G\"odel`` ``Gödel``.
     """
-    text = html.unescape(text)
-    text = re.sub(
-        r"</?(?:(?:mml|jats):\w+|i|b|u|em|strong|sub|sup|sc|scp|tt|span|math|m[ino]|mrow|msu[bp])\b[^<>]*>", "", text
-    )
+    for _ in range(3):  # some are escaped twice
+        text = html.unescape(text)
+    text = _TAG.sub("", text)
     if re.search(r"\\[a-zA-Z\"'`^~=.&%$#_{]", text) or _MATH.search(text):
-        text = _MATH.sub(lambda math: re.sub(r"([\^_])(\{[^{}]*\}|[^\s{}])", _script, _commands(math[1])), text)
+        text = _MATH.sub(lambda match: _mathematics(match[2]), text)
         text = re.sub(r"\\([&%$#_])", r"\1", _commands(text))
-        text = re.sub(r"(?<!\\)[{}]", "", text).replace("\\", "")
-        text = text.replace("---", "—").replace("--", "–").replace("~", " ")
-    return clean(text)
+        text = re.sub(r"(?<!\\)[{}]", "", text).replace("\\", "").replace("---", "—").replace("~", " ")
+    text = re.sub(r"\{([A-Z][\w-]*)\}", r"\1", text)  # BibTeX's way to keep capitals
+    return clean(re.sub(r"(?<=\w)--(?=\w)", "–", re.sub(r"``(.*?)''", r"“\1”", text)))
+
+
+def _mathematics(text: str) -> str:
+    text = re.sub(r"^(rm|bf|it|cal) ", "", text)  # as IEEE writes it, without a backslash
+    text = re.sub(r"\\frac\s*\{([^{}]*)\}\s*\{([^{}]*)\}", r"\1/\2", text)
+    return re.sub(r"([\^_])(\{[^{}]*\}|[^\s{}])", _script, _commands(text))
 
 
 def _commands(text: str) -> str:
-    text = re.sub(r"""\\(["'`^~=.]|[uvHckrdb](?![a-zA-Z]))\s*(\{)?\\?([a-zA-Z])(?(2)\})""", _accent, text)
+    text = re.sub(r"\\href\s*\{[^{}]*\}", "", text)
+    text = re.sub(r"\\[,;: ]", " ", text).replace("\\!", "")
+    words = "|".join(name for name in _ACCENTS if len(name) > 1)
+    accents = rf"""\\(["'`^~=.]|(?:{words}|[uvHckrdb])(?![a-zA-Z]))\s*(\{{)?\\?([a-zA-Z])(?(2)\}})"""
+    text = re.sub(accents, lambda match: unicodedata.normalize("NFC", match[3] + _ACCENTS[match[1]]), text)
     text = re.sub(r"\\mathbb\s*(\{)?([A-Z])(?(1)\})", _double_struck, text)
     return re.sub(r"\\([a-zA-Z]+)(\s*)(?=(\{(?!\}))?)", _command, text)
-
-
-def _accent(match: re.Match) -> str:
-    return unicodedata.normalize("NFC", match[3] + _ACCENTS[match[1]])
 
 
 def _double_struck(match: re.Match) -> str:
@@ -84,16 +80,18 @@ def _double_struck(match: re.Match) -> str:
 
 
 def _command(match: re.Match) -> str:
-    name = match[1]
-    if name in _LETTERS:
-        return _LETTERS[name]
+    name, space, argument = match.groups()
+    if name in _LETTERS:  # a letter takes the space after it, as LaTeX does; a sign has one on both sides
+        return _LETTERS[name] + ("" if _LETTERS[name].isalpha() else space)
     try:
         case = "CAPITAL" if name[0].isupper() else "SMALL"
         return unicodedata.lookup(f"GREEK {case} LETTER {name.removeprefix('var').upper()}")
     except KeyError:  # \textsc{Net} and {\bf Net} change the letters only; \log is its own name
-        return "" if match[3] or name in _FONTS else name + match[2]
+        return "" if argument or name in _FONTS else name + space
 
 
 def _script(match: re.Match) -> str:
     table, content = _SCRIPTS[match[1]], match[2].strip("{}")
-    return "".join(map(table.get, content)) if set(content) <= set(table) else match[1] + content
+    if set(content) <= set(table):
+        return "".join(map(table.get, content))
+    return match[1] + (content if len(content) == 1 else f"({content})")

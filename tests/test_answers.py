@@ -58,6 +58,11 @@ MISTAKES = [
     {"year": ("0010", "four digits")},
     {"batch_size": ("٦٤", WHOLE)},
     {"learning_rate": ("1e400", "must be a number"), "seed": ("4294967296", WHOLE)},
+    {"learning_rate": (".5e3", "must be a number"), "paper_value": ("-.5", "must be a number")},
+    {"project_slug": ("a" * 101, "at most 100 letters"), "package_name": ("a" * 101, "at most 100 letters")},
+    {"metric": ("\U000103a0", "the name of a metric"), "seed": ("010 @ Section 1", WHOLE)},
+    {"warmup_steps": ("1" * 5000, "no warm-up in steps")},
+    {"authors": ("Jane Doe, ???", "reads as missing")},
     {"title": ("G\udcffdel", "text in UTF-8")},
     {"metric": ("_", "the name of a metric")},
     {"title": ("???", "reads as missing"), "venue": (" ???", "reads as missing")},
@@ -83,7 +88,8 @@ def test_mistakes_are_refused(tmp_path: Path, mistakes: dict[str, tuple[str, str
     problems = {line.split("=")[0]: line for line in re.findall(r"^  - (.*)", said, flags=re.MULTILINE)}
     assert set(problems) == set(mistakes)
     for key, (answer, reason) in mistakes.items():
-        assert problems[key].startswith(f"{key}={answer!r}: ") and reason in problems[key]
+        shown = answer if len(answer) <= 60 else answer[:57] + "…"
+        assert problems[key].startswith(f"{key}={shown!r}: ") and reason in problems[key]
         assert re.search(f", for example {key}='.+'$", problems[key])
 
 
@@ -144,6 +150,25 @@ def test_what_is_no_answer_is_not_passed_over(tmp_path: Path):
     assert everything(tmp_path) == {str(tmp_path / "answers.yaml")}
 
 
+@pytest.mark.parametrize("text", ["2017-06-12", "{1: x}"], ids=["date", "key"])
+def test_what_cookiecutter_would_stumble_over(tmp_path: Path, text: str):
+    (tmp_path / "answers.yaml").write_text(f"default_context: {text if text[0] == '{' else '{year: ' + text + '}'}")
+    refused = cookiecutter(tmp_path, "--config-file", "answers.yaml", ok=False)
+    assert refused.returncode == 1 and "Traceback" not in refused.stderr and "\n  - " in refused.stderr
+
+
+def test_the_protection_cannot_be_answered_away(tmp_path: Path):
+    refused = cookiecutter(tmp_path, ok=False, __answers="x", title="{% for x in 1 %}")
+    assert re.findall(r"^  - (\w+)", refused.stderr, re.MULTILINE) == ["__answers"]
+    assert everything(tmp_path) == set() and "Traceback" not in refused.stderr
+
+
+def test_without_hooks_there_is_nothing_to_lay(tmp_path: Path):
+    refused = cookiecutter(tmp_path, "--accept-hooks", "no", ok=False)
+    assert "--accept-hooks=no: the hook of this template lays the files" in refused.stderr
+    assert everything(tmp_path) == set()
+
+
 @pytest.mark.parametrize(
     ("title", "slug", "package"),
     [
@@ -174,6 +199,8 @@ def test_names_from_titles(tmp_path: Path, title: str, slug: str, package: str |
         ("OpenAI", "20}", "", "openai"),
         ("", "", "🦜", "paper"),
         ("Ashish Vaswani et al.", "2017", "A", "vaswani2017a"),
+        ("ATLAS Collaboration, X", "2012", "It's a Trap", "atlas2012trap"),
+        ("Xu Li (徐立)", "2020", "Why", "li2020why"),
     ],
 )
 def test_citation_keys(authors: str, year: str, title: str, key: str):
@@ -203,7 +230,9 @@ def test_flags_are_text(bake):
 
 def test_a_number_in_a_replay_is_a_number(tmp_path: Path):
     cookiecutter(tmp_path, ok=False, batch_size="0")
-    assert replay(tmp_path, batch_size=64).returncode == 0
+    assert replay(tmp_path, batch_size=64, year=2019, title=3, metric=1).returncode == 0
+    wrong = replay(tmp_path, title=None, authors=["A"], venue={}, seed=True, titel="x", project_slug="other")
+    assert set(re.findall(r"^  - (\w+)", wrong.stderr, re.MULTILINE)) == {"title", "authors", "venue", "seed", "titel"}
 
 
 def test_a_replay_finds_a_template_given_by_a_relative_path(tmp_path: Path):
@@ -284,7 +313,7 @@ def check_texts(repo: Path, given: dict[str, str], package: str = "a_paper") -> 
     run("ruff", "check", "--no-cache", init, cwd=repo)
     run("ruff", "format", "--no-cache", "--diff", init, cwd=repo)
     line = {key: on_one_line(text) for key, text in given.items()}
-    words = {key: " ".join(text.split()) for key, text in given.items()}
+    words = {key: " ".join(on_one_line(text).split()) for key, text in given.items()}
     people = [name.strip() for name in given["authors"].split(",") if name.strip()]
 
     docstring = ast.get_docstring(ast.parse(init.read_text(encoding="utf-8")), clean=False)
@@ -305,7 +334,7 @@ def check_texts(repo: Path, given: dict[str, str], package: str = "a_paper") -> 
 
     project = tomllib.loads((repo / "pyproject.toml").read_text(encoding="utf-8"))["project"]
     assert project["description"] == f"Reproduction of {words['title']}"
-    assert project["authors"] == [{"name": given["reproducer"]}]
+    assert project["authors"] == [{"name": " ".join(line["reproducer"].split())}]
 
     citation = yaml.safe_load((repo / "CITATION.cff").read_text(encoding="utf-8"))
     assert citation["title"] == f"Reproduction of {given['title']}"

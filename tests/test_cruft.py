@@ -104,5 +104,16 @@ def test_wrong_answers_are_refused(template: Path, tmp_path: Path):
     refused = cruft(folder, "create", template, "--no-input", "--extra-context", answers, ok=False)
     assert refused.returncode == 1
     assert re.findall(r"^  - (\w+)=", refused.stderr, re.MULTILINE) == ["project_slug", "optimizer"]
-    assert "Traceback" not in refused.stderr + refused.stdout and "--replay" not in refused.stderr
+    assert "Traceback" not in refused.stderr + refused.stdout
     assert {str(path) for path in tmp_path.rglob("*") if ".git" not in path.parts} == before
+
+
+def test_the_answers_are_kept(template: Path, tmp_path: Path):
+    answers = json.dumps({"optimizer": "adma", "title": "Kept", "titel": "x"})
+    refused = cruft(tmp_path, "create", template, "--no-input", "--extra-context", answers, ok=False)
+    assert "titel: is not asked, did you mean title?" in refused.stderr
+    command = refused.stderr.splitlines()[-1]
+    kept = Path(command.split()[-1])
+    kept.write_text(kept.read_text().replace("adma", "adamw"))
+    run("bash", "-c", command, cwd=tmp_path, HOME=str(tmp_path))
+    assert "optimizer: adamw" in (tmp_path / "kept/configs/experiment/paper.yaml").read_text()

@@ -203,11 +203,18 @@ def _forget():
     https://arxiv.org/html/1706.03762 HTTPS://ArXiv.org/ABS/1706.03762 https://arxiv.org/abs/1706.03762?context=cs
     https://arxiv.org/abs/1706.03762#comments https://export.arxiv.org/abs/1706.03762 https://arxiv.org/abs/1706.03762/
     https://ar5iv.labs.arxiv.org/html/1706.03762 https://huggingface.co/papers/1706.03762 10.48550/arXiv.1706.03762
-    https://doi.org/10.48550/arXiv.1706.03762""".split(),
+    https://doi.org/10.48550/arXiv.1706.03762 https://arxiv.org/abs/1706.03762. <https://arxiv.org/abs/1706.03762>
+    [Attention](https://arxiv.org/abs/1706.03762) "1706.03762" http://xxx.lanl.gov/abs/1706.03762""".split()
+    + [
+        "arXiv 1706.03762",
+        "1706.03762 [cs.CL]",
+        "arXiv preprint arXiv:1706.03762",
+        "arXiv:1706.03762 [cs.CL] 12 Jun 2017",
+    ],
 )
 def test_arxiv_in_every_form(archives, capsys, paper: str):
     assert lookup.look_up(paper) == ATTENTION
-    assert capsys.readouterr().err == "  found: Attention Is All You Need (arXiv 2017)\n"
+    assert capsys.readouterr().err == "  found: Attention Is All You Need (arXiv, 2017)\n"
     assert archives.requests == [("/api/query?id_list=1706.03762&max_results=1", lookup.USER_AGENT)]
 
 
@@ -234,7 +241,10 @@ def test_old_ids_journals_and_latex(archives, paper: str):
     "paper",
     """10.1038/nature14539 doi:10.1038/nature14539 https://doi.org/10.1038/nature14539 doi.org/10.1038/nature14539
     http://dx.doi.org/10.1038%2Fnature14539 https://doi.org/10.1038/nature14539?utm=x
-    https://publisher.example/doi/full/10.1038/nature14539 https://publisher.example/doi/10.1038/nature14539.pdf""".split(),
+    https://publisher.example/doi/full/10.1038/nature14539 https://publisher.example/doi/10.1038/nature14539.pdf
+    doi:https://doi.org/10.1038/nature14539 (10.1038/nature14539) "10.1038/nature14539" 10.1038/nature14539.
+    https://publisher.example/article?id=10.1038/nature14539 https://x.example/10.1038/nature14539.full.pdf""".split()
+    + ["DOI 10.1038/nature14539"],
 )
 def test_doi_in_every_form(archives, paper: str):
     assert lookup.look_up(paper) == NATURE
@@ -277,10 +287,16 @@ FAILURES = [
     ("2413.00001", "2413.00001 is not an arXiv id"),
     ("https://arxiv.org/abs/17O6.03762", "17O6.03762 is not an arXiv id"),
     ("arXiv:1706", "1706 is not an arXiv id"),
+    ("2401.99999x [cs.CL]", "2401.99999x is not an arXiv id"),
     ("10.1038", "10.1038 is not a DOI; one looks like 10.1038/nature14539"),
     ("https://doi.org/nature14539", "nature14539 is not a DOI"),
     ("10.1000/nothing", "Crossref knows no DOI 10.1000/nothing"),
-    ("https://openreview.net/forum?id=x", "only arXiv, a DOI, a title or a PDF can be looked up"),
+    (
+        "https://openreview.net/forum?id=x",
+        "nobody to ask about https://openreview.net/forum?id=x: an arXiv paper, a DOI",
+    ),
+    ("openreview.net/forum?id=x", "nobody to ask about openreview.net"),
+    ("https://arxiv.org/list/cs.LG/recent", "nobody to ask about"),
     ("nowhere/paper.pdf", "there is no file nowhere/paper.pdf"),
     *((f"2401.0000{n}", f"arXiv knows no paper 2401.0000{n}") for n in (1, 2, 3)),
     *((f"2401.100{n:02}", "gave an answer that is not arXiv's") for n in (1, 2, 3, 4, 7, 10, 11)),
@@ -291,7 +307,8 @@ FAILURES = [
     ("2401.20002", "no answer in 0.5 seconds"),
     ("2401.20003", "no answer in 0.5 seconds"),
     ("2401.20004", "cannot be reached"),
-    *((f"10.1000/{name}", "gave an answer that is not Crossref's") for name in ("empty", "text", "numbers")),
+    *((f"10.1000/{name}", "gave an answer that is not Crossref's") for name in ("text", "numbers")),
+    ("10.1000/empty", "Crossref has no title of it"),
 ]
 
 
@@ -358,7 +375,10 @@ def pdf(path: Path, *lines: str, password: str | None = None, **metadata: str) -
 
 
 def test_pdf_with_a_stamp(archives, tmp_path: Path):
-    for stamp in ["arXiv:1706.03762v5  [cs.CL]  6 Dec 2017", "a r X i v : 1 7 0 6 . 0 3 7 6 2 v 5 [ c s . C L ]"]:
+    for stamp in [
+        "arXiv:1706.03762v5  [cs.CL]  6 Dec 2017",
+        "a r X i v : 1 7 0 6 . 0 3 7 6 2 v 5 [ c s . C L ] 6 D e c 2 0 1 7",
+    ]:
         path = pdf(tmp_path / f"{len(stamp)}.pdf", "Attention", "see doi:10.1038/nature14539", stamp, Title="main.dvi")
         assert lookup.look_up(str(path)) == ATTENTION._replace(paper_url="https://arxiv.org/abs/1706.03762v5")
 
@@ -368,11 +388,21 @@ def test_pdf_with_a_doi(archives, tmp_path: Path):
     assert lookup.look_up(f"'{path}'") == NATURE
 
 
+def test_pdf_that_cites(archives, tmp_path: Path):
+    """Another paper's id in the text is not the stamp, and an archive of code is not the paper."""
+    said = "Recent work, arXiv:1706.03762 [cs.CL], and https://doi.org/10.5281/zenodo.5201345"
+    assert lookup.look_up(str(pdf(tmp_path / "x.pdf", said, Title="Ours"))) == lookup.Paper(title="Ours")
+    path = pdf(tmp_path / "a  b.pdf", "Nothing", Title="doi:10.1038/nature14539")
+    for typed in [str(path), str(path).replace(" ", "\\ "), path.as_uri()]:
+        assert lookup.look_up(typed) == NATURE
+
+
 def test_pdf_with_metadata(archives, tmp_path: Path, capsys):
     path = pdf(tmp_path / "x.pdf", "Nothing", Title="Gödel\n & Co", Author="Kurt Gödel and Emmy Noether, E. Artin")
     assert lookup.look_up(str(path)) == ("Gödel & Co", "Kurt Gödel, Emmy Noether, E. Artin", "", "", "")
-    path = pdf(tmp_path / "y.pdf", "Nothing", Title="Y", Author="Noether, Emmy; Artin, Emil")
-    assert lookup.look_up(str(path)).authors == "Emmy Noether, Emil Artin"
+    for authors in ["Noether, Emmy; Artin, Emil", "Noether, Emmy and Artin, Emil", "Emmy Noether & Emil Artin"]:
+        path = pdf(tmp_path / f"{len(authors)}.pdf", "Nothing", Title="Y", Author=authors)
+        assert lookup.look_up(str(path)).authors == "Emmy Noether, Emil Artin"
     assert archives.requests == []
 
 
@@ -456,12 +486,17 @@ def test_without_pypdf(tmp_path: Path):
         (r"$\alpha$-\textsc{Net}", "α-Net"),
         (r"$\ell_1$-regularized $O(n \log n)$", "ℓ₁-regularized O(n log n)"),
         (r"G\"odel, Erd\H{o}s--R\'enyi, Poincar\'{e}, \v{C}ech, na{\"\i}ve, \O{}rsted", "Gödel, Erdős–Rényi, Poincaré, Čech, naïve, Ørsted"),
-        (r"{\bf Big} $\mathbb{R}^2$ \& $\mathcal{O}(x^{k+y})$", "Big ℝ² & O(x^k+y)"),
+        (r"{\bf Big} $\mathbb{R}^2$ \& $\mathcal{O}(x^{k+y})$", "Big ℝ² & O(x^(k+y))"),
         ("From $5 to $10, or 5%", "From $5 to $10, or 5%"),
         (r"A$^*$, CO$_2$, $k$-means, $\{0,1\}$", "A*, CO₂, k-means, {0,1}"),
         ("R&amp;D <i>in vivo</i>, a < b and <unk> > c", "R&D in vivo, a < b and <unk> > c"),
         ("C++ & C#: {braces} ~ 100 %", "C++ & C#: {braces} ~ 100 %"),
         ("two\n  lines\x07", "two lines"),
+        (r"$\frac{4}{3}$-Approximation in $\tilde{O}(\sqrt{T})$", "4/3-Approximation in Õ(√T)"),
+        (r"$M_\odot$, $13\,\mathrm{TeV}$, $\alpha$$\beta$, $z \sim 6$, 30$^\circ$C", "M_⊙, 13 TeV, αβ, z ∼ 6, 30°C"),
+        ("US$5 and R$ only, Cash $$$ talk", "US$5 and R$ only, Cash $$$ talk"),
+        ("<tex>$k$</tex>-nearest, $rm K$-SVD, if a <b, c>, O&amp;apos;Neil", "k-nearest, K-SVD, if a <b, c>, O'Neil"),
+        ("{GAN}s ``why not?'' Kullback--Leibler", "GANs “why not?” Kullback–Leibler"),
     ],
 )  # fmt: skip
 def test_latex_and_entities(written: str, printed: str):

@@ -97,3 +97,22 @@ def test_braces_are_typed_as_text(tmp_path: Path):
     status, shown = answer(tmp_path, title="{{ 7 * 7 }} {% raw %}", project_slug="braces", package_name="braces")
     assert status == 0, shown
     assert (tmp_path / "braces/src/braces/__init__.py").read_text().splitlines()[0].endswith("{{ 7 * 7 }} {% raw %}")
+
+
+def test_a_long_answer_is_kept_whole(tmp_path: Path):
+    """A terminal takes 4,095 bytes in a line, unless the line is read with readline."""
+    title = "Long " * 1000 + "END"
+    status, shown = answer(tmp_path, title=title, project_slug="long", package_name="long")
+    assert status == 0, shown
+    assert (tmp_path / "long/src/long/__init__.py").read_text().splitlines()[0].endswith("Long END")
+
+
+def test_arrow_keys_move(tmp_path: Path):
+    status, shown = answer(tmp_path, title="Lora\x1b[D\x1b[DX")
+    assert status == 0, shown
+    assert (tmp_path / "loxra").is_dir()
+
+
+def test_a_terminal_of_few_letters(tmp_path: Path, monkeypatch):
+    monkeypatch.setitem(ENVIRONMENT, "PYTHONIOENCODING", "latin-1")
+    assert answer(tmp_path)[0] == 0
