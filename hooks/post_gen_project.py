@@ -1,14 +1,22 @@
 """Lay the chosen skeleton, start the history, and say what comes next."""
 
 import os
-import re
-import shutil
 import sys
 
 TASK, LICENSE, SLUG = "{{ cookiecutter.task }}", "{{ cookiecutter.license }}", "{{ cookiecutter.project_slug }}"
 SOURCE, ALL_COMPONENTS = "src/{{ cookiecutter.package_name }}", "{{ cookiecutter.components }}" == "all"
 # cruft also bakes into temporary folders, to compare them file by file; a .git there breaks its update and diff
 CRUFT = "{{ '_commit' in cookiecutter }}" == "True"
+
+
+def remove(folder: str) -> None:
+    """As ``shutil.rmtree``, whose import takes longer than all that this hook does."""
+    for inside, folders, names in os.walk(folder, topdown=False):
+        for name in names:
+            os.remove(os.path.join(inside, name))
+        for name in folders:
+            os.rmdir(os.path.join(inside, name))
+    os.rmdir(folder)
 
 
 def lay_skeleton() -> None:
@@ -19,28 +27,27 @@ def lay_skeleton() -> None:
         os.makedirs(target, exist_ok=True)
         for name in names:
             os.replace(os.path.join(folder, name), os.path.join(target, name))
-    shutil.rmtree("skeletons")
+    remove("skeletons")
 
 
 def drop_components() -> None:
     """Leave no trace of the building blocks that the task does not import."""
-    texts = [
-        open(os.path.join(SOURCE, name), encoding="utf-8").read() for name in os.listdir(SOURCE) if name[-3:] == ".py"
-    ]
-    used = re.findall(r"^from \.components\.(\w+) import", "\n".join(texts), re.MULTILINE)
+    paths = [os.path.join(SOURCE, name) for name in os.listdir(SOURCE) if name.endswith(".py")]
+    text = "".join(open(path, encoding="utf-8").read() for path in paths)
     blocks = os.path.join(SOURCE, "components")
-    for name in os.listdir(blocks):
-        if name != "__init__.py" and name[:-3] not in used:
-            os.remove(os.path.join(blocks, name))
-            os.remove(os.path.join("tests", f"test_{name}"))
+    names = [name[:-3] for name in os.listdir(blocks) if name != "__init__.py"]
+    used = [name for name in names if f"\nfrom .components.{name} import" in text]
+    for name in set(names) - set(used):
+        os.remove(os.path.join(blocks, f"{name}.py"))
+        os.remove(os.path.join("tests", f"test_{name}.py"))
     if not used:
-        shutil.rmtree(blocks)
+        remove(blocks)
 
 
 def lay_license() -> None:
     if LICENSE != "none":
         os.replace(os.path.join("licenses", LICENSE), "LICENSE")
-    shutil.rmtree("licenses")
+    remove("licenses")
 
 
 def git(command: str) -> bool:

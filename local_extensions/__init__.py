@@ -13,11 +13,11 @@ from cookiecutter.config import get_user_config
 from jinja2 import Environment
 from jinja2.ext import Extension
 
-from local_extensions.answers import citation_key, folder_name, import_name, problems, strangers, usual
-from local_extensions.lookup import look_up
+from local_extensions.answers import TASKS, Paper, citation_key, folder_name, import_name, problems, strangers, usual
 
-with suppress(ImportError):
-    import readline  # noqa: F401  arrow keys, and answers of more than the 4,095 bytes that a terminal takes in a line
+if sys.stdin.isatty():
+    with suppress(ImportError):
+        import readline  # noqa: F401  arrow keys, and answers of more than a terminal's own 4,095 bytes
 
 TEMPLATE = Path(__file__).resolve().parents[1]
 FOLDER = "{{cookiecutter.project_slug}}"
@@ -36,7 +36,7 @@ class Answers(Extension):
         super().__init__(environment)
         self.asking = False
         _refuse(strangers({key: value for key, value in _given().items() if _is_beyond_us(key, value)}, KEYS))
-        environment.filters["look_up"] = look_up
+        environment.filters["look_up"] = _look_up
         environment.filters["folder_name"] = _folder_name
         environment.filters["import_name"] = import_name
         environment.filters["citation_key"] = lambda answers: citation_key(
@@ -44,9 +44,9 @@ class Answers(Extension):
         )
         environment.filters["usual"] = usual
         environment.filters["checked"] = _checked
-        # cruft bakes two versions of the template in one process: each shall load its own extension
-        for name in [name for name in sys.modules if name.split(".")[0] == __name__]:
-            del sys.modules[name]
+        if "cruft" in sys.modules:  # it bakes two versions in one process: each shall load its own extension
+            for name in [name for name in sys.modules if name.split(".")[0] == __name__]:
+                del sys.modules[name]
 
     def preprocess(self, source: str, name: str | None, filename: str | None = None) -> str:
         """See each template before Jinja does; files have a name, while defaults, answers and the folder have none."""
@@ -66,6 +66,14 @@ def _options() -> dict:
         if context:
             return context.params
     return {}
+
+
+def _look_up(paper: str) -> Paper:
+    if not paper.strip():
+        return Paper()
+    from local_extensions.lookup import look_up  # only now: most of what the extension would import
+
+    return look_up(paper)
 
 
 def _folder_name(title: str) -> str:
@@ -100,6 +108,8 @@ def _checked(answers: dict) -> str:
             "--accept-hooks=no: the hook of this template lays the files of the task, and runs nothing else but git"
         )
     _refuse(found, answers)
+    # The other tasks' files are dropped by the hook, so that nobody need render them: a third of the time of a bake
+    answers["_copy_without_render"] += [f"skeletons/{task}" for task in TASKS if task != answers["task"]]
     return answers["project_slug"]
 
 

@@ -7,6 +7,7 @@ import sys
 from difflib import get_close_matches
 from itertools import chain, count
 from pathlib import Path
+from typing import NamedTuple
 
 from slugify import slugify
 
@@ -65,6 +66,16 @@ INTEGER = re.compile(r"0|[1-9][0-9]*")
 NUMBER = re.compile(r"(0|[1-9][0-9]*)(\.[0-9]*)?([eE][+-]?[0-9]+)?")  # as YAML reads one, and so not .5
 CLAIM = re.compile(rf"([<>]=? *)?-?({NUMBER.pattern})")  # 94.3, > 99, <= 0.5
 BUDGET = re.compile(rf"({INTEGER.pattern})( +(epoch|step)s?)?")
+
+
+class Paper(NamedTuple):
+    """What the questions after the first one offer; empty where nothing is known."""
+
+    title: str = ""
+    authors: str = ""
+    year: str = ""
+    venue: str = ""
+    paper_url: str = ""
 
 
 def strangers(given: dict, keys: list[str]) -> list[str]:

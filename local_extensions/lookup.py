@@ -8,10 +8,10 @@ import time
 from functools import lru_cache
 from pathlib import Path
 from threading import Thread
-from typing import NamedTuple
 from urllib.parse import quote, unquote, urlsplit
 from xml.etree import ElementTree
 
+from local_extensions.answers import Paper
 from local_extensions.titles import clean, normal, readable
 
 ARXIV, CROSSREF = "https://export.arxiv.org/api/query", "https://api.crossref.org/works"
@@ -32,16 +32,6 @@ NO_TITLE = re.compile(
     r"|.*\.(dvi|docx?|tex|pdf|indd|qxd|rtf)|\S+ \d+\.\.\d+|title|paper|main|manuscript|template|article|\W*",
     re.IGNORECASE,
 )
-
-
-class Paper(NamedTuple):
-    """What the questions after the first one offer; empty where nothing is known."""
-
-    title: str = ""
-    authors: str = ""
-    year: str = ""
-    venue: str = ""
-    paper_url: str = ""
 
 
 class NoAnswer(Exception):
