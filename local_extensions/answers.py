@@ -40,6 +40,17 @@ TASKS: dict[str, dict[str, str]] = {
         "batch_size": "256",
         "max_epochs": "32",
     },
+    "sequence": {
+        "metric": "bits per character",
+        "optimizer": "adamw",
+        "learning_rate": "6e-3",
+        "lr_schedule": "linear",
+        "warmup_steps": "100",
+        "weight_decay": "0.01",
+        "batch_size": "8",
+        "max_epochs": "3",
+        "gradient_clip": "1.0",
+    },
 }
 OPTIMIZERS = ["adam", "adamw", "rmsprop", "sgd"]
 SCHEDULES = ["constant", "cosine", "inverse_sqrt", "linear", "plateau", "step"]

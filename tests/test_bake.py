@@ -45,7 +45,7 @@ src/my_paper/data.py src/my_paper/loss.py src/my_paper/metrics.py src/my_paper/m
 tests/test_paper.py
 """
 OPTIONS = {
-    "task": ["classification", "contrastive", "generative", "physics"],
+    "task": ["classification", "contrastive", "generative", "physics", "sequence"],
     "optimizer": ["adam", "adamw", "rmsprop", "sgd"],
     "lr_schedule": ["constant", "cosine", "inverse_sqrt", "linear", "plateau", "step"],
     "precision": ["32-true", "16-mixed", "bf16-mixed", "64-true"],
@@ -262,7 +262,7 @@ def test_nobody_has_to_read_what_is_next(tmp_path: Path):
     assert (tmp_path / "my-paper/src/my_paper/model.py").is_file()
 
 
-USES = {"contrastive": ["contrastive"]}
+USES = {"contrastive": ["contrastive"], "sequence": ["attention", "positional"]}
 
 
 @pytest.mark.parametrize("task", OPTIONS["task"])

@@ -13,8 +13,13 @@ FIGURES = {
     # a Gaussian with the mean and covariance of the digits has 6e-3, an untrained network 67e-3
     "generative": lambda m: abs(m["test/mmd2_reference"]) < 2e-3 and m["test/mmd2"] < 5.4e-3,
     "physics": lambda m: m["test/relative_l2"] <= 1e-2,
+    "sequence": lambda m: m["test/bits_per_character"] < m["test/bits_per_character_5gram"],
 }
-LEFT_IN_RUNS = {"generative": ["samples/epoch_000.png", "samples/epoch_044.png"], "physics": ["solution.png"]}
+LEFT_IN_RUNS = {
+    "generative": ["samples/epoch_000.png", "samples/epoch_044.png"],
+    "physics": ["solution.png"],
+    "sequence": ["sample.txt"],
+}
 
 
 @pytest.mark.parametrize("task", FIGURES)
@@ -28,6 +33,7 @@ def test_an_untouched_skeleton(bake, task: str):
         assert (repo / record["run"] / name).is_file()
     assert "Equal to the record." in run("python", "evaluate.py", f"run={record['run']}", cwd=repo).stdout
     assert "status: runs" in run("python", "report.py", cwd=repo).stdout
+    run("python", "train.py", "experiment=smoke", "callbacks.progress=null", cwd=repo)
     suite = run("pytest", "-q", "-p", "no:cacheprovider", cwd=repo, ok=False)
     assert suite.returncode == 0, suite.stdout
 

@@ -89,8 +89,15 @@ class Procedure(L.LightningModule):
             total = total * self.trainer.accumulate_grad_batches / self.trainer.num_training_batches
         return math.ceil(total / settings.get("frequency", 1))
 
+    def weight_of(self, batch: Any) -> int:
+        """How much a batch counts where the terms of the loss are averaged over batches: as its number of samples.
+
+        To be overridden where the loss is a mean over something else, such as the characters of a batch.
+        """
+        return extract_batch_size(batch)
+
     def _keep(self, split: str, batch: Any, terms: dict[str, Tensor]) -> None:
-        self._terms[split].append((extract_batch_size(batch), {name: term.detach() for name, term in terms.items()}))
+        self._terms[split].append((self.weight_of(batch), {name: term.detach() for name, term in terms.items()}))
 
     def _log_terms(self, split: str, **how: Any) -> None:
         """Log the mean of each term over the samples since the last time, over all processes."""
