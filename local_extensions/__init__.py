@@ -39,9 +39,7 @@ class Answers(Extension):
         environment.filters["look_up"] = _look_up
         environment.filters["folder_name"] = _folder_name
         environment.filters["import_name"] = import_name
-        environment.filters["citation_key"] = lambda answers: citation_key(
-            *map(str, map(answers.get, ("authors", "year", "title")))
-        )
+        environment.filters["citation_key"] = citation_key
         environment.filters["usual"] = usual
         environment.filters["checked"] = _checked
         if "cruft" in sys.modules:  # it bakes two versions in one process: each shall load its own extension
@@ -85,7 +83,8 @@ def _folder_name(title: str) -> str:
 def _given() -> dict:
     """What was told by flag, or by a file named in the command."""
     options = _options()
-    named = get_user_config(options["config_file"])["default_context"] if options.get("config_file") else {}
+    file = options.get("config_file")  # a hook is rendered in another folder, where a relative path leads nowhere
+    named = get_user_config(file)["default_context"] if file and Path(file).is_file() else {}
     flags = options.get("extra_context") or {}
     flags = json.loads(flags) if isinstance(flags, str) else flags  # cruft takes them as JSON
     return {**named, **(flags if isinstance(flags, dict) else {})}
@@ -108,7 +107,7 @@ def _checked(answers: dict) -> str:
             "--accept-hooks=no: the hook of this template lays the files of the task, and runs nothing else but git"
         )
     _refuse(found, answers)
-    # The other tasks' files are dropped by the hook, so that nobody need render them: a third of the time of a bake
+    # The hook drops the files of the other tasks, so that they need not be rendered
     answers["_copy_without_render"] += [f"skeletons/{task}" for task in TASKS if task != answers["task"]]
     return answers["project_slug"]
 

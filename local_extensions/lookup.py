@@ -57,6 +57,8 @@ def look_up(paper: str) -> Paper:
         except Exception as error:  # of a file or an answer such as nobody has thought of
             failure.append(f"the look-up failed ({type(error).__name__}: {clean(str(error))[:80]})")
 
+    if sys.stderr.isatty():
+        print("  looking it up ...", end="\r", file=sys.stderr, flush=True)
     # A daemon, because neither a name server nor a page of a PDF knows of any limit
     worker = Thread(target=find, daemon=True)
     worker.start()
