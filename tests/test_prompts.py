@@ -17,7 +17,7 @@ KEYS = [key for key in QUESTIONS if not key.startswith("_")]
 
 def answer(folder: Path, **answers: str) -> tuple[int, str]:
     """Type the answers, and Enter for every other question; returns the exit status and all that was shown."""
-    environment = {**ENVIRONMENT, "HOME": str(folder), "TERM": "dumb", "COLUMNS": "400"}
+    environment = {**ENVIRONMENT, "HOME": str(folder), "TERM": "dumb", "COLUMNS": "400", "LINES": "50"}
     keyboard, terminal = pty.openpty()
     process = subprocess.Popen(
         ["cookiecutter", str(TEMPLATE)],
