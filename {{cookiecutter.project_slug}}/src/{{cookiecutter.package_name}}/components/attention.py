@@ -86,9 +86,9 @@ class MultiHeadAttention(nn.Module):
             value: (B, Tk, vdim).
             mask: bool or integer, False or 0 for what is *not* attended (in ``torch.nn.MultiheadAttention`` it is
                 True); or float, added to the scores before the softmax, -inf for what is not attended. (Tq, Tk);
-                (B, Tq, Tk); or (B, H, Tq, Tk), where B and H may be 1. Two dimensions are always (Tq, Tk), three
+                (B, Tq, Tk); or (B, H, Tq, Tk), where B, H and Tq may be 1. Two dimensions are always (Tq, Tk), three
                 always start with B: padding (B, Tk) goes into ``key_mask``, a mask by head is (1, H, Tq, Tk).
-            key_mask: (B, Tk) bool or integer, False or 0 for padding.
+            key_mask: (B, Tk) bool or integer, False or 0 for padding: ``~key_padding_mask`` of torch's.
             is_causal: the queries are the last Tq of the Tk positions, and each attends to those up to its own.
             need_weights: return the attention weights too, (B, H, Tq, Tk), before dropout.
 

@@ -54,7 +54,8 @@ class KNN(FeatureAccuracy):
 class LinearProbe(FeatureAccuracy):
     """Multinomial logistic regression on standardised features, by L-BFGS (Kornblith et al. 2019).
 
-    It minimises what scikit-learn's ``LogisticRegression(C=1 / l2)`` does, on the device of the features.
+    It minimises what scikit-learn's ``LogisticRegression(C=1 / l2)`` does, on the device of the features; for two
+    classes, where that has one vector of weights instead of two, ``C=2 / l2``.
 
     Args:
         l2: weight of ‖W‖² / (2N) beside the mean cross-entropy; the bias is free.
