@@ -199,7 +199,12 @@ def test_status_text_cannot_end_the_docstring(claimed, add):
     add(0, 94.3)
     run("python", "report.py", cwd=claimed)
     run("python", "report.py", cwd=claimed)
-    run("python", "-c", "import my_paper; assert 'reproduced 1 of 1' in my_paper.__doc__", cwd=claimed)
+    run(
+        "python",
+        "-c",
+        "import my_paper; assert 'reproduced 1 of 1, by stand-ins: TODO(paper) in data.py' in my_paper.__doc__",
+        cwd=claimed,
+    )
     table = [text for text in (claimed / "README.md").read_text().splitlines() if text.startswith("| paper ")]
     assert len(table) == 1 and len(re.findall(r"(?<!\\)\|", table[0])) == 8
 
