@@ -167,7 +167,12 @@ def problems(answers: dict[str, str]) -> list[str]:
     if not slugify(answers["metric"]):
         refuse("metric", "must be the name of a metric", "accuracy")
     if value("paper_value"):
-        number("paper_value", CLAIM, "must be a number without its unit, with > or < for a threshold, or empty", "94.3 @ Table 2")
+        number(
+            "paper_value",
+            CLAIM,
+            "must be a number without its unit, with > or < for a threshold, or empty",
+            "94.3 @ Table 2",
+        )
     one_of("task", list(TASKS), exact=True)
     one_of("optimizer", OPTIMIZERS)
     one_of("lr_schedule", SCHEDULES)
