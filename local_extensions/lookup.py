@@ -43,10 +43,8 @@ def look_up(paper: str) -> Paper:
     """What can be found out about a paper within a few seconds; never an error.
 
     Args:
-        paper: an arXiv link or id, a DOI, a title, or the path of a PDF. Empty: nothing is asked of anybody.
+        paper: an arXiv link or id, a DOI, a title, or the path of a PDF.
     """
-    if not paper.strip():
-        return Paper()
     known, failure = [Paper()], []  # what is learnt on the way stays when the rest fails
 
     def find() -> None:
@@ -199,7 +197,7 @@ def _arxiv_entries(query: dict[str, str]) -> list[tuple[str, Paper]]:
         text = {name: clean(entry.findtext(name, "", names)) for name in ("atom:id", "atom:title", "atom:published")}
         match = re.search(rf"/abs/({ARXIV_ID})$", text["atom:id"])
         if match and text["atom:title"]:
-            arxiv_id = re.sub(r"v\d+$", "", match[0].removeprefix("/abs/"))
+            arxiv_id = re.sub(r"v\d+$", "", match[1])
             paper = Paper(
                 title=readable(text["atom:title"]),
                 authors=_people(
