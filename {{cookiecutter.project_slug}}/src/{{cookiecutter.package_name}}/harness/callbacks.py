@@ -1,37 +1,82 @@
 """Callbacks that Lightning does not have."""
 
+import os
 from pathlib import Path
+from typing import Any
 
 import lightning as L
-from lightning.pytorch.callbacks import Checkpoint
-from lightning.pytorch.utilities.exceptions import SIGTERMException
+import torch
+from lightning.pytorch.callbacks import Callback
+from lightning.pytorch.utilities import move_data_to_device
+from omegaconf import OmegaConf
+from torch import Tensor
+
+from .settings import UsageError
 
 
-class LastCheckpoint(Checkpoint):
-    """``last.ckpt``: after each validation (each epoch, where there is none), at the end, and on Ctrl-C or SIGTERM.
+class FiniteLoss(Callback):
+    """Stops a training whose loss is not finite, before its gradient reaches the weights.
 
-    ``ModelCheckpoint(save_last=True)`` writes it only together with a better one, and so not at the end of a plateau.
-
-    As a ``Checkpoint`` it comes after all other callbacks, and so saves what they have just learned.
+    The batch, the weights and the random state of that step are saved, so that ``replay`` can run it again.
 
     Args:
-        dirpath: folder of the checkpoints.
+        dirpath: folder of the run.
     """
 
     def __init__(self, dirpath: str):
-        self.path = Path(dirpath) / "last.ckpt"
+        self.path = Path(dirpath) / "nonfinite.pt"
 
-    def on_validation_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
-        if trainer.state.fn == "fit" and not trainer.sanity_checking:
-            trainer.save_checkpoint(self.path)
+    def on_train_batch_start(
+        self, trainer: L.Trainer, pl_module: L.LightningModule, batch: Any, batch_idx: int
+    ) -> None:
+        self.batch, self.random = batch, torch.get_rng_state()
 
-    def on_train_epoch_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
-        if not trainer.enable_validation:
-            trainer.save_checkpoint(self.path)
+    def on_before_backward(self, trainer: L.Trainer, pl_module: L.LightningModule, loss: Tensor) -> None:
+        if loss.isfinite().all():
+            return
+        terms = {"loss": loss, **pl_module.terms}
+        saved = {
+            "step": trainer.global_step,
+            "terms": {name: term.detach() for name, term in terms.items()},
+            "batch": self.batch,
+            "state_dict": pl_module.state_dict(),
+            "random": self.random,
+        }
+        torch.save(move_data_to_device(saved, torch.device("cpu")), self.path)
+        package, path = __name__.split(".")[0], os.path.relpath(self.path)
+        raise UsageError(
+            f"The loss is not finite at step {saved['step']} (epoch {trainer.current_epoch}): "
+            f"{', '.join(f'{name} {term:.4g}' for name, term in saved['terms'].items())}. Training has stopped, before "
+            f"the weights were changed. The step, with its batch, is in {path}; to run it again:\n"
+            f"  python -c \"from {package}.harness.callbacks import replay; replay('{path}')\""
+        )
 
-    def on_train_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
-        trainer.save_checkpoint(self.path)
 
-    def on_exception(self, trainer: L.Trainer, pl_module: L.LightningModule, exception: BaseException) -> None:
-        if isinstance(exception, KeyboardInterrupt | SIGTERMException) and trainer.training and trainer.global_step > 0:
-            trainer.save_checkpoint(self.path)
+def replay(path: str) -> tuple[L.LightningModule, Any]:
+    """Run the step of ``nonfinite.pt`` again, on the CPU, and say which operation gave what is not finite.
+
+    Returns:
+        The procedure as it was before the step, and the batch.
+    """
+    from .building import build_procedure  # which needs the callbacks
+
+    saved = torch.load(path, map_location="cpu", weights_only=True)
+    procedure = build_procedure(OmegaConf.load(Path(path).with_name("config.yaml"))).train()
+    procedure.load_state_dict(saved["state_dict"])
+    first = []
+
+    def watch(name: str):
+        def hook(module: torch.nn.Module, inputs: Any, output: Any) -> None:
+            values = [value for value in torch.utils._pytree.tree_leaves(output) if torch.is_tensor(value)]
+            if not first and not all(value.isfinite().all() for value in values if value.is_floating_point()):
+                first.append(name)
+
+        return hook
+
+    for name, module in procedure.named_modules():
+        module.register_forward_hook(watch(name))
+    torch.set_rng_state(saved["random"])
+    terms = procedure.step(saved["batch"], procedure.train_metrics)
+    print(f"step {saved['step']}: {', '.join(f'{name} {term.item():.4g}' for name, term in terms.items())}")
+    print(f"The first module whose output is not finite: {first[0]}" if first else "Every module's output is finite.")
+    return procedure, saved["batch"]

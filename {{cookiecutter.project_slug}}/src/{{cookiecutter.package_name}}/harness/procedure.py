@@ -43,6 +43,7 @@ class Procedure(L.LightningModule):
         self.train_metrics = metrics.clone(prefix="train/")
         self.val_metrics = metrics.clone(prefix="val/")
         self.test_metrics = metrics.clone(prefix="test/")
+        self.terms: dict[str, Tensor] = {}  # of the last batch that was trained on
         # Logging a value costs more than a small training step, so terms wait here and are averaged now and then.
         self._terms: dict[str, list[tuple[int, dict[str, Tensor]]]] = {"train": [], "val": [], "test": []}
 
@@ -51,7 +52,7 @@ class Procedure(L.LightningModule):
         raise NotImplementedError("Say in PaperProcedure.step what happens to one batch.")
 
     def training_step(self, batch: Any, batch_idx: int) -> Tensor:
-        terms = self.step(batch, self.train_metrics)
+        self.terms = terms = self.step(batch, self.train_metrics)
         self._keep("train", batch, terms)
         # just at the steps at which Lightning hands values to the loggers, and once for all that is accumulated
         if self.trainer._logger_connector.should_update_logs and not self.trainer.fit_loop._should_accumulate():
