@@ -4,13 +4,12 @@ import csv
 import json
 import re
 import shutil
-import signal
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
-from conftest import ENVIRONMENT, run
+from conftest import run
 
 # A network namespace of its own has no network at all; where the system allows none, the tests run with one
 _ALONE = ["unshare", "--map-root-user", "--net"]
@@ -21,25 +20,6 @@ OFFLINE = (
 
 def train(repo: Path, *overrides: str, ok: bool = True, **environment: str) -> subprocess.CompletedProcess:
     return run(*OFFLINE, "python", "train.py", *overrides, cwd=repo, ok=ok, **environment)
-
-
-def stop(repo: Path, sign: signal.Signals, *overrides: str) -> tuple[int, str]:
-    """Train until the first checkpoint is written, then send a signal; the exit code and what was said of it."""
-    process = subprocess.Popen(
-        [*OFFLINE, "python", "train.py", *overrides],
-        cwd=repo,
-        env=ENVIRONMENT,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.PIPE,
-        text=True,
-        # where the suite runs in the background, Ctrl-C is ignored, and a child inherits that
-        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
-    )
-    while process.poll() is None and not list(repo.glob("runs/*/checkpoints/last.ckpt")):
-        pass
-    process.send_signal(sign)
-    _, errors = process.communicate()
-    return process.returncode, errors
 
 
 def only(folder: Path, pattern: str) -> Path:
@@ -101,37 +81,6 @@ def test_in_an_environment_of_its_own(repo):
     run(python, "-m", "pip", "install", "--quiet", "-e", ".", "-c", "constraints.txt", cwd=repo, PYTHONPATH="")
     for command in (["train.py", "experiment=smoke"], ["report.py"], ["-m", "pytest", "-q"]):
         run(*OFFLINE, python, *command, cwd=repo, PYTHONPATH="")
-
-
-def test_interrupted_and_resumed(repo):
-    """Ctrl-C writes the last checkpoint and exits with 130; resume=auto goes on in the same folder."""
-    code, errors = stop(repo, signal.SIGINT, "trainer.max_epochs=60", "logger=wandb")
-    assert code == 130, errors
-    stopped = record(repo)
-    assert stopped["status"] == "interrupted" and "resume=auto" in errors
-    assert not (repo / "results").exists()
-    before = (only(repo, "runs/*") / "metrics.csv").read_text().splitlines()
-
-    train(repo, "trainer.max_epochs=60", "logger=wandb", "resume=auto")
-    finished = record(repo)
-    assert finished["status"] == "finished" and finished["id"] == stopped["id"]
-    assert finished["wall_time_s"] > stopped["wall_time_s"]
-    with (only(repo, "runs/*") / "metrics.csv").open() as file:
-        rows = list(csv.DictReader(file))
-    steps = [int(row["step"]) for row in rows if row["train/loss"]]
-    assert steps == list(range(9, steps[-1] + 1, 10)), "the curve has a gap or a double"
-    assert steps[-1] >= 60 * 20 - 11
-    assert len(rows) > len(before)
-    wandb_runs = list(repo.glob("runs/*/wandb/offline-run-*"))
-    assert len(wandb_runs) == 2 and all(path.name.endswith(finished["id"]) for path in wandb_runs)
-    assert "finished already" in train(repo, "trainer.max_epochs=60", "logger=wandb", "resume=auto").stdout
-
-
-def test_sigterm_saves_and_asks_to_be_started_again(repo):
-    """A cluster's warning: the last checkpoint is that of the last step, and the exit code is no success."""
-    code, errors = stop(repo, signal.SIGTERM, "trainer.max_epochs=500")
-    assert code == 143, errors
-    assert record(repo)["status"] == "interrupted" and "resume=auto" in errors
 
 
 def test_last_is_the_last(repo):
@@ -196,15 +145,6 @@ def test_a_run_again_loses_nothing(repo):
     before = first.read_text()
     train(repo, "experiment=smoke")
     assert first.read_text() == before and len(list(repo.glob("results/smoke-*-seed0*.json"))) == 2
-
-
-def test_resumed_with_other_code(repo):
-    """Half of the training is of other code: the run goes on, and its record does not pass for either."""
-    assert stop(repo, signal.SIGINT, "trainer.max_epochs=60")[0] == 130
-    edit(repo / "src/my_paper/model.py", "nn.ReLU()", "nn.GELU()")
-    run("git", "commit", "--quiet", "--all", "--message", "Another activation", cwd=repo)
-    train(repo, "trainer.max_epochs=60", "resume=auto")
-    assert record(repo)["code"] == "mixed" and record(repo)["resumed"] is True
 
 
 def test_accumulated_batches_are_averaged(repo):

@@ -10,8 +10,9 @@ from lightning.pytorch.callbacks import Callback
 from lightning.pytorch.loggers import Logger
 from omegaconf import DictConfig
 
+from .checkpoints import WholeCheckpointIO
 from .procedure import Procedure
-from .settings import UsageError
+from .settings import UsageError, identity
 
 
 def prepare(cfg: DictConfig) -> None:
@@ -22,6 +23,7 @@ def prepare(cfg: DictConfig) -> None:
     warnings.filterwarnings("ignore", ".*have no `val_dataloader`.*")  # not every paper has a validation set
     warnings.filterwarnings("ignore", ".*callbacks used to create the checkpoint.*")  # testing needs none of them
     warnings.filterwarnings("ignore", ".*sync_dist=True.*")  # torchmetrics has synchronised what is logged
+    warnings.filterwarnings("ignore", ".*exists and is not empty.*")  # of a run that is resumed
     warnings.filterwarnings("ignore", ".*isinstance.treespec, LeafSpec.*")  # Lightning 2.6 on torch 2.13
     if cfg.threads:
         torch.set_num_threads(cfg.threads)
@@ -47,6 +49,7 @@ def build_procedure(cfg: DictConfig) -> Procedure:
         optimizer=cfg.optimizer,
         scheduler=cfg.scheduler,
     )
+    procedure.save_hyperparameters(identity(cfg), logger=False)  # each checkpoint says what it is of
     if cfg.compile:
         procedure.model.compile()  # in place: the names in a checkpoint stay those of the plain model
     return procedure
@@ -64,6 +67,7 @@ def require_device(accelerator: str) -> None:
 
 def build_trainer(cfg: DictConfig, callbacks: list[Callback] = (), loggers: list[Logger] = (), **settings) -> L.Trainer:
     """Lightning's Trainer; ``settings`` go before those of ``cfg.trainer``."""
+    settings = {"plugins": [*hydra.utils.instantiate(cfg.trainer.get("plugins") or []), WholeCheckpointIO()]} | settings
     if isinstance(cfg.trainer.val_check_interval, int):  # then it counts steps, over the borders of epochs
         settings = {"check_val_every_n_epoch": None} | settings
     return hydra.utils.instantiate(cfg.trainer, callbacks=list(callbacks), logger=list(loggers), **settings)

@@ -6,6 +6,7 @@ from pathlib import Path
 from omegaconf import DictConfig, OmegaConf
 
 from .building import build_data, build_procedure, build_trainer, prepare, require_device
+from .checkpoints import read_checkpoint
 from .records import read
 from .settings import ROOT, UsageError
 from .training import measure
@@ -27,6 +28,8 @@ def evaluate(request: DictConfig) -> None:
         raise UsageError(
             f"ckpt={ckpt}: no such checkpoint in {run}. There is: {there}; or give the path of a .ckpt file."
         )
+    record = read(run / "record.json")
+    read_checkpoint(checkpoint, record["config"])
     accelerator = request.accelerator or cfg.trainer.accelerator
     require_device(accelerator)
     prepare(cfg)
@@ -34,7 +37,6 @@ def evaluate(request: DictConfig) -> None:
     trainer = build_trainer(cfg, **one, enable_progress_bar=False, enable_checkpointing=False)
     metrics = measure(cfg, trainer, build_procedure(cfg), build_data(cfg), checkpoint)
 
-    record = read(run / "record.json")
     comparable = record["status"] == "finished" and ckpt == record["checkpoint"]
     recorded = record["metrics"] if comparable else {}
     width = max(map(len, metrics), default=6)

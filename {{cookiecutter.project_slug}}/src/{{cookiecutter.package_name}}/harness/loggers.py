@@ -6,18 +6,22 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-from lightning.pytorch.loggers import Logger, WandbLogger
+from lightning.pytorch import loggers as pytorch_loggers
+from lightning.pytorch.loggers import Logger
 from lightning.pytorch.utilities.rank_zero import rank_zero_only
 
 
 class CSVLogger(Logger):
     """``metrics.csv`` in the run's folder, one row per logging step.
 
-    Lightning's ``CSVLogger`` deletes the rows of earlier sessions when a run is resumed. This one keeps those up to
-    the step from which the run goes on, so that the curve has neither a gap nor a double.
+    Lightning's ``CSVLogger`` deletes the rows of earlier sessions when a run is resumed. This one keeps those that were
+    there when the checkpoint was written from which the run goes on, so that the curve has neither a gap nor a double.
 
     Args:
         path: the file.
+
+    Attributes:
+        rows: how many the file has.
     """
 
     def __init__(self, path: str):
@@ -25,7 +29,12 @@ class CSVLogger(Logger):
         self.path = Path(path)
         self._columns: list[str] = ["step", "epoch"]
         self._pending: list[dict[str, float]] = []
-        self._started = False
+        self.rows = 0
+
+    @rank_zero_only
+    def rewind(self, rows: int) -> None:
+        """Keep the first rows alone: what follows was logged after the checkpoint that a run goes on from."""
+        self._write(self._read()[:rows])
 
     @property
     def name(self) -> str:
@@ -41,9 +50,6 @@ class CSVLogger(Logger):
 
     @rank_zero_only
     def log_metrics(self, metrics: dict[str, float], step: int | None = None) -> None:
-        if not self._started:
-            self._started = True
-            self._write([row for row in self._read() if int(row["step"]) <= step])
         self._pending.append({"step": step, **metrics})  # Lightning calls save() when they should be written
 
     @rank_zero_only
@@ -56,20 +62,18 @@ class CSVLogger(Logger):
         elif self._pending:
             with self.path.open("a", newline="") as file:
                 csv.DictWriter(file, self._columns).writerows(self._pending)
+            self.rows += len(self._pending)
         self._pending = []
 
     @rank_zero_only
     def finalize(self, status: str) -> None:
         self.save()
-        # What was logged just before an interruption may have been logged again after it: the last one holds
-        rows = {(row["step"], *(name for name in row if row[name] and name != "epoch")): row for row in self._read()}
-        self._write(list(rows.values()))
 
     def _read(self) -> list[dict[str, str]]:
         if not self.path.exists():
             return []
-        with self.path.open(newline="") as file:
-            rows = list(csv.DictReader(file))
+        whole, _, _ = self.path.read_text().rpartition("\n")  # what follows was being written when the run was killed
+        rows = list(csv.DictReader(whole.splitlines()))
         self._columns = list(dict.fromkeys([*self._columns, *(rows[0] if rows else [])]))
         return rows
 
@@ -81,15 +85,25 @@ class CSVLogger(Logger):
             writer.writeheader()
             writer.writerows(rows)
         os.replace(beside, self.path)
+        self.rows = len(rows)
 
 
-def wandb_logger(**settings: Any) -> WandbLogger:
-    """Lightning's W&B logger, offline when nobody is logged in, so that it never asks and never fails."""
-    import wandb
+class WandbLogger(pytorch_loggers.WandbLogger):
+    """Lightning's W&B logger, offline when nobody is logged in, so that it never asks and never fails.
 
-    if "WANDB_MODE" not in os.environ and not wandb.login(prompt=False):
-        settings["mode"] = "offline"
-    return WandbLogger(**settings)
+    W&B's own step is that of the training: what a resumed run logs again it has, and does not take a second time.
+    """
+
+    def __init__(self, **settings: Any):
+        import wandb
+
+        if "WANDB_MODE" not in os.environ and not wandb.login(prompt=False):
+            settings["mode"] = "offline"
+        super().__init__(**settings)
+
+    @rank_zero_only
+    def log_metrics(self, metrics: dict[str, float], step: int | None = None) -> None:
+        self.experiment.log({**metrics, "trainer/global_step": step}, step=step)
 
 
 def close_loggers(loggers: Iterable[Logger], exit_code: int) -> None:

@@ -128,9 +128,9 @@ class Record:
             **facts,
             "wall_time_s": round(self._wall_before + time.monotonic() - self._begin, 2),
         }
-        _write(self.path, self.data)
-        if status == "finished" and self.results:
+        if status == "finished" and self.results:  # first, so that no run is finished without its evidence
             _write(self.results / f"{self.path.parent.name}.json", self.data)
+        _write(self.path, self.data)
 
 
 def read(path: Path) -> dict:

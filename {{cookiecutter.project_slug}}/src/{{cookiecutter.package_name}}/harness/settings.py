@@ -3,6 +3,7 @@
 import functools
 import hashlib
 import json
+import os
 import sys
 from difflib import get_close_matches
 from pathlib import Path
@@ -18,7 +19,7 @@ ROOT = Path(__file__).resolve().parents[3]
 _NOT_IDENTITY = {"hydra", "paper", "name", "seed", "run", "resume", "results", "logger", "threads", "compile"}
 _NOT_IDENTITY_OF = {
     "trainer": {"accelerator", "strategy", "enable_progress_bar", "profiler"},  # devices multiply the batch
-    "callbacks": {"last", "learning_rate", "progress"},
+    "callbacks": {"last", "finite", "learning_rate", "progress"},
     "data": {"num_workers"},
 }
 
@@ -52,6 +53,10 @@ def run_name(cfg: DictConfig) -> str:
 
 
 def _run_dir(cfg: DictConfig) -> str:
+    runs = ROOT / "runs"
+    folder = runs if runs.exists() else ROOT
+    if not folder.is_dir() or not os.access(folder, os.W_OK | os.X_OK):
+        raise UsageError(f"{folder} cannot be written to: a run needs it for its checkpoints, logs and record.")
     job = OmegaConf.select(cfg, "hydra.job.num", default=0)  # of -m; two jobs may have one name
     return _free_run_dir(run_name(cfg), cfg.resume == "auto", job)
 

@@ -1,9 +1,14 @@
 """``python train.py``: train, test, and leave a record."""
 
+import contextlib
+import errno
 import logging
 import os
+import signal
 import sys
+import threading
 import traceback
+from collections.abc import Iterator
 from pathlib import Path
 
 import hydra
@@ -17,9 +22,10 @@ from lightning.pytorch.utilities.rank_zero import rank_zero_only
 from omegaconf import DictConfig, OmegaConf
 
 from .building import build_data, build_procedure, build_trainer, prepare, require_device
-from .loggers import close_loggers
+from .checkpoints import read_checkpoint
+from .loggers import CSVLogger, close_loggers
 from .records import Record, read
-from .settings import ROOT, UsageError
+from .settings import ROOT, UsageError, identity
 
 try:
     import resource
@@ -27,6 +33,9 @@ except ImportError:  # Windows does not say how much memory a process has used
     resource = None
 
 log = logging.getLogger(__name__)
+
+# full, too large, read-only, not ours
+DISK = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EACCES, errno.EPERM}
 
 
 def train(cfg: DictConfig) -> None:
@@ -36,6 +45,18 @@ def train(cfg: DictConfig) -> None:
         UsageError: the configuration asks for something that cannot be or must not be.
         SystemExit: with code 130 after Ctrl-C, 143 after SIGTERM; the last checkpoint is written and the record says so.
     """
+    try:
+        _train(cfg)
+    except OSError as error:
+        if error.errno not in DISK:
+            raise
+        raise UsageError(
+            f"{error}. Training has stopped; what was whole is kept. Once that is mended, the same command with "
+            f"resume=auto goes on from {Path(cfg.run.dir).name}."
+        ) from None
+
+
+def _train(cfg: DictConfig) -> None:
     if (cfg.monitor.metric or "").startswith("test/"):
         raise UsageError(
             f"monitor.metric={cfg.monitor.metric}: test data never chooses a checkpoint. Use a val/ metric."
@@ -49,6 +70,7 @@ def train(cfg: DictConfig) -> None:
     if resume == "finished":
         print(f"{run.name} is finished already. Without resume=auto, it is trained again, beside it.")
         return
+    logged = _logged_before(resume, cfg)
     require_device(cfg.trainer.accelerator)
     prepare(cfg)
     data = build_data(cfg)
@@ -56,10 +78,11 @@ def train(cfg: DictConfig) -> None:
     record = _RankZeroRecord(cfg)
     loggers = []
     try:
-        loggers += [
-            hydra.utils.instantiate(logger, **({"id": record.id} if "id" in logger else {}))
-            for logger in cfg.logger.values()
-        ]
+        for logger in cfg.logger.values():
+            known = {"id": record.id, "purge_step": logged["step"]}
+            loggers.append(hydra.utils.instantiate(logger, **{key: known[key] for key in known if key in logger}))
+            if isinstance(loggers[-1], CSVLogger):
+                loggers[-1].rewind(logged["rows"])
         unused = {"best"} if cfg.monitor.metric is None else set()
         callbacks = [
             hydra.utils.instantiate(callback)
@@ -71,32 +94,58 @@ def train(cfg: DictConfig) -> None:
         for logger in loggers:
             logger.log_hyperparams(OmegaConf.to_container(cfg, resolve=True))
         log.info("Run %s", run.name)
-        trainer.fit(procedure, data, ckpt_path=resume, weights_only=True)
+        with _stop_at_a_batch() as by_hand:
+            trainer.fit(procedure, data, ckpt_path=resume, weights_only=True)
         steps, epochs = trainer.global_step, trainer.current_epoch
         metrics = {name: value.item() for name, value in trainer.callback_metrics.items() if "/" in name}
         metrics |= measure(cfg, trainer, procedure, data, run / "checkpoints" / f"{cfg.ckpt}.ckpt")
-    except (KeyboardInterrupt, SystemExit) as stop:
-        # Lightning turns Ctrl-C during training into SystemExit(1), after its callbacks have saved
-        by_hand = isinstance(stop, KeyboardInterrupt) or isinstance(stop.__context__, KeyboardInterrupt)
-        if not by_hand and not isinstance(stop, SIGTERMException):
-            record.close("crashed", error=str(stop))
+        record.close(
+            "finished", metrics=metrics, steps=steps, epochs=epochs, checkpoint=cfg.ckpt, hardware=_hardware(trainer)
+        )
+        close_loggers(loggers, exit_code=0)
+    except BaseException as error:
+        # Lightning turns Ctrl-C into SystemExit(1)
+        by_hand = by_hand or isinstance(error, KeyboardInterrupt) or isinstance(error.__context__, KeyboardInterrupt)
+        if by_hand or isinstance(error, SIGTERMException):
+            code = 130 if by_hand else 143  # what a shell and a queue expect after Ctrl-C and SIGTERM
+            record.close("interrupted")
+            close_loggers(loggers, exit_code=code)
+            print(f"\nInterrupted. The same command with resume=auto goes on from {run.name}.", file=sys.stderr)
+            raise SystemExit(code) from None
+        if isinstance(error, OSError) and error.errno in DISK:
             raise
-        code = 130 if by_hand else 143  # what a shell and a queue expect after Ctrl-C and SIGTERM
-        record.close("interrupted")
-        close_loggers(loggers, exit_code=code)
-        print(f"\nInterrupted. The same command with resume=auto goes on from {run.name}.", file=sys.stderr)
-        raise SystemExit(code) from None
-    except Exception as error:
-        (run / "traceback.txt").write_text(traceback.format_exc(), encoding="utf-8")
+        if not isinstance(error, SystemExit):
+            (run / "traceback.txt").write_text(traceback.format_exc(), encoding="utf-8")
         record.close("crashed", error=f"{type(error).__name__}: {error}")
         close_loggers(loggers, exit_code=1)
         raise
-    record.close(
-        "finished", metrics=metrics, steps=steps, epochs=epochs, checkpoint=cfg.ckpt, hardware=_hardware(trainer)
-    )
-    close_loggers(loggers, exit_code=0)
     if trainer.is_global_zero:
         print(f"{_line(metrics)}\n{os.path.relpath(run)}")
+
+
+@contextlib.contextmanager
+def _stop_at_a_batch() -> Iterator[list]:
+    """Let the first Ctrl-C wait for the end of the batch, where the state is whole, as SIGTERM does.
+
+    Gives a list that is not empty once there was one; the second Ctrl-C stops at once, and saves nothing.
+    """
+    pressed = []
+
+    def on_ctrl_c(number: int, frame: object) -> None:
+        signal.signal(signal.SIGINT, before)
+        pressed.append(number)
+        print("\nStopping after this batch (and its validation). Ctrl-C again stops at once.", file=sys.stderr)
+        signal.raise_signal(signal.SIGTERM)  # which Lightning waits with
+
+    before = signal.getsignal(signal.SIGINT)
+    if before is not signal.default_int_handler or threading.current_thread() is not threading.main_thread():
+        yield pressed  # ignored, as in the background of a shell, or somebody else's
+        return
+    signal.signal(signal.SIGINT, on_ctrl_c)
+    try:
+        yield pressed
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 def measure(cfg: DictConfig, trainer, procedure, data, checkpoint: Path) -> dict[str, float]:
@@ -140,6 +189,16 @@ def _checkpoint_to_resume(cfg: DictConfig, run: Path) -> str | None:
             return "finished"
     last = run / "checkpoints" / "last.ckpt"
     return str(last) if last.exists() else None
+
+
+def _logged_before(resume: str | None, cfg: DictConfig) -> dict[str, int]:
+    """How far the loggers were when the checkpoint was written that is resumed: their next step, their rows."""
+    if resume is None:
+        return {"step": 0, "rows": 0}
+    checkpoint = read_checkpoint(Path(resume), identity(cfg))
+    if "resume" not in checkpoint:
+        raise UsageError(f"{resume} is not what train.py wrote as last.ckpt: training cannot go on from it.")
+    return checkpoint["resume"][0]["logged"]
 
 
 class _RankZeroRecord:

@@ -1,0 +1,282 @@
+"""Stopped at any moment and resumed, a run is bit for bit the one that was never stopped."""
+
+import contextlib
+import json
+import os
+import pickle
+import resource
+import shutil
+import signal
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import torch
+from conftest import ENVIRONMENT, run
+from test_run import edit, only, record, train
+
+
+def rows(count: int) -> Callable[[Path], bool]:
+    """Once so many rows have been logged in one run."""
+    return lambda repo: any(
+        len(path.read_text().splitlines()) > count
+        for path in repo.glob("runs/*/metrics.csv")
+        if json.loads((path.parent / "record.json").read_text())["status"] == "running"
+    )
+
+
+def writing(repo: Path) -> bool:
+    """While a checkpoint is being written."""
+    return any(repo.glob("runs/*/checkpoints/*.part"))
+
+
+def stop(repo: Path, sign: signal.Signals, moment: Callable[[Path], bool], *overrides: str) -> int:
+    """Send a signal at a moment; the exit code."""
+    process = subprocess.Popen(
+        ["python", "train.py", *overrides, "callbacks.progress=null"],
+        cwd=repo,
+        env=ENVIRONMENT,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        # where the suite runs in the background, Ctrl-C is ignored, and a child inherits that
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
+    )
+    while process.poll() is None and not moment(repo):
+        if moment is not writing:  # which is over in a millisecond
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                process.wait(0.005)
+    assert process.poll() is None, "it ended before it could be stopped"
+    process.send_signal(sign)
+    return process.wait()
+
+
+def results_of(repo: Path) -> dict[str, dict]:
+    """All that the runs have come to, by run; the files are taken away."""
+    found = {}
+    for path in sorted(repo.glob("runs/*-seed*")):
+        facts = json.loads((path / "record.json").read_text())
+        assert facts["status"] == "finished"
+        found[path.name] = {
+            "metrics.csv": (path / "metrics.csv").read_text(),
+            "record.json": {key: facts[key] for key in ("metrics", "steps", "epochs")},
+            **{file.name: torch.load(file, weights_only=True) for file in path.glob("checkpoints/*")},
+        }
+    shutil.rmtree(repo / "runs")
+    shutil.rmtree(repo / "results")
+    return found
+
+
+def differences(one, other, place: str = "") -> list[str]:
+    """Where two structures differ, in the last bit or more."""
+    if isinstance(one, dict) and isinstance(other, dict):
+        keys = [f"{place}/{key}" for key in one.keys() ^ other.keys()]
+        return keys + [
+            d for key in one.keys() & other.keys() for d in differences(one[key], other[key], f"{place}/{key}")
+        ]
+    if isinstance(one, list | tuple) and isinstance(other, list | tuple) and len(one) == len(other):
+        return [d for k, pair in enumerate(zip(one, other, strict=True)) for d in differences(*pair, f"{place}/{k}")]
+    if torch.is_tensor(one) and torch.is_tensor(other):
+        same = one.dtype == other.dtype and torch.equal(one, other)
+    else:
+        same = one == other
+    # ModelCheckpoint shows its last score, and does not read it back
+    return [] if same or place.endswith("current_score") else [place]
+
+
+KILL, TERM, CTRL_C = signal.SIGKILL, signal.SIGTERM, signal.SIGINT
+EXIT = {KILL: -signal.SIGKILL, TERM: 143, CTRL_C: 130}
+EMA = ["+callbacks.ema._target_=lightning.pytorch.callbacks.EMAWeightAveraging", "+callbacks.ema.decay=0.9"]
+WITHIN_EPOCHS = [
+    "trainer.max_epochs=-1",
+    "trainer.max_steps=60",
+    "trainer.val_check_interval=7",
+    "trainer.accumulate_grad_batches=3",
+    "scheduler=cosine",
+    "data.num_workers=1",
+]
+CASES = {
+    "epochs": (["trainer.max_epochs=15"], [(KILL, rows(9)), (KILL, writing), (CTRL_C, rows(30))]),
+    "within epochs": ([*WITHIN_EPOCHS, *EMA], [(KILL, rows(10)), (TERM, rows(25)), (KILL, writing)]),
+}
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_stopped_and_resumed_is_the_same(repo, case):
+    """Weights, optimizer, schedule, average of weights, random state, position in the epoch, curves, results."""
+    overrides, stops = CASES[case]
+    train(repo, *overrides)
+    never_stopped = results_of(repo)
+    for sign, moment in stops:
+        assert stop(repo, sign, moment, *overrides, "resume=auto") == EXIT[sign]
+        assert not (repo / "results").exists()
+    train(repo, *overrides, "resume=auto")
+    assert record(repo)["resumed"] is True
+    assert not differences(never_stopped, results_of(repo))
+
+
+TASKS = {
+    "contrastive": ["trainer.max_epochs=10", "trainer.val_check_interval=0.3", "model.width=4"],
+    "generative": ["trainer.max_epochs=6", "logger=tensorboard"],
+    "sequence": ["+trainer.limit_train_batches=200", "trainer.val_check_interval=30", "trainer.max_epochs=2"],
+    "physics": ["trainer.max_steps=300"],
+}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("task", TASKS)
+def test_each_task_is_the_same(bake, task):
+    repo, overrides = bake(task=task), TASKS[task]
+    train(repo, *overrides)
+    never_stopped = results_of(repo)
+    for sign, moment in [(KILL, rows(3)), (KILL, writing), (TERM, rows(6))]:
+        assert stop(repo, sign, moment, *overrides, "resume=auto") == EXIT[sign]
+    train(repo, *overrides, "resume=auto")
+    assert not differences(never_stopped, results_of(repo))
+
+
+def test_a_sweep_goes_on_where_it_was(repo):
+    """What is finished is left alone, what is not goes on; W&B sees one run each."""
+    sweep = ["-m", "seed=0,1,2", "trainer.max_epochs=6", "logger=wandb"]
+    train(repo, *sweep)
+    never_stopped = results_of(repo)
+    finished = lambda repo: len(list(repo.glob("results/*.json"))) == 1 and rows(8)(repo)  # noqa: E731
+    assert stop(repo, KILL, finished, *sweep, "resume=auto") == EXIT[KILL]
+    (first,) = repo.glob("results/*.json")
+    before = first.read_text(), first.stat().st_mtime_ns
+    second = next(path for path in repo.glob("runs/*-seed*") if path.name != first.stem)
+    train(repo, *sweep, "resume=auto")
+    assert (first.read_text(), first.stat().st_mtime_ns) == before
+    sessions = [path.name.split("-")[-1] for path in second.glob("wandb/offline-run-*")]
+    ids = [
+        path.name.partition("-")[2].partition("-")[2].partition("-")[2] for path in second.glob("wandb/offline-run-*")
+    ]
+    assert len(sessions) == 2 and len(set(ids)) == 1
+    assert not differences(never_stopped, results_of(repo))
+
+
+def test_two_processes_go_on_as_one(repo):
+    """Each process has its own random state."""
+    overrides = ["trainer=ddp", "trainer.accelerator=cpu", "trainer.max_epochs=8"]
+    train(repo, *overrides)
+    never_stopped = results_of(repo)
+    assert stop(repo, TERM, rows(9), *overrides, "resume=auto") == EXIT[TERM]
+    train(repo, *overrides, "resume=auto")
+    assert not differences(never_stopped, results_of(repo))
+
+
+def test_resumed_with_other_code(repo):
+    """Half of the training is of other code: the run goes on, and its record does not pass for either."""
+    assert stop(repo, CTRL_C, rows(9), "trainer.max_epochs=60") == EXIT[CTRL_C]
+    assert record(repo)["status"] == "interrupted"
+    edit(repo / "src/my_paper/model.py", "nn.ReLU()", "nn.GELU()")
+    run("git", "commit", "--quiet", "--all", "--message", "Another activation", cwd=repo)
+    train(repo, "trainer.max_epochs=60", "resume=auto")
+    assert record(repo)["code"] == "mixed" and record(repo)["resumed"] is True
+    assert "finished already" in train(repo, "trainer.max_epochs=60", "resume=auto").stdout
+
+
+def test_ctrl_c_twice_stops_at_once(repo):
+    """Also in the midst of a batch; what was saved before is enough to go on."""
+    edit(
+        repo / "src/my_paper/procedure.py",
+        "        images, labels = batch\n",
+        "        while self.global_step == 30:\n            pass\n        images, labels = batch\n",
+    )
+    process = subprocess.Popen(
+        ["python", "train.py", "callbacks.progress=null"],
+        cwd=repo,
+        env=ENVIRONMENT,
+        stderr=subprocess.PIPE,
+        text=True,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
+    )
+    while not rows(4)(repo):
+        pass
+    process.send_signal(CTRL_C)
+    while "again stops at once" not in process.stderr.readline():
+        pass
+    process.send_signal(CTRL_C)
+    assert process.wait() == 130 and "resume=auto" in process.stderr.read()
+    assert record(repo)["status"] == "interrupted"
+
+
+def test_a_loss_that_is_not_finite_stops_and_can_be_replayed(repo):
+    edit(
+        repo / "src/my_paper/loss.py",
+        'return {"loss": cross_entropy}',
+        'aux = 1 / (cross_entropy > 2.2)\n        return {"loss": cross_entropy + 0 * aux.sum(), "main": cross_entropy, "aux": aux}',
+    )
+    done = train(repo, ok=False)
+    assert done.returncode == 1 and "Traceback" not in done.stderr
+    message = done.stderr[done.stderr.index("The loss is not finite at step") :]
+    assert "loss nan, main 2." in message and "aux inf" in message
+    assert not list(repo.glob("runs/*/checkpoints/*")), "the weights after it are nobody's"
+    assert record(repo)["status"] == "crashed"
+    saved = torch.load(only(repo, "runs/*/nonfinite.pt"), weights_only=True)
+    assert saved["batch"][0].shape == (64, 1, 8, 8) and f"step {saved['step']} " in message
+    replayed = run("bash", "-c", message.splitlines()[1], cwd=repo).stdout
+    assert f"main {saved['terms']['main']:.4g}" in replayed and "is not finite: loss" in replayed
+
+
+def test_a_full_disk_is_one_line(repo):
+    """A limit on the size of a file stands in for it: the best checkpoint fits, the last one does not."""
+    done = subprocess.run(
+        ["python", "train.py", "trainer.max_epochs=2"],
+        cwd=repo,
+        env=ENVIRONMENT,
+        capture_output=True,
+        text=True,
+        preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (150_000, 150_000)),
+    )
+    assert done.returncode == 1 and "File too large" in done.stderr and "Traceback" not in done.stderr
+    assert [path.name for path in repo.glob("runs/*/checkpoints/*")] == ["best.ckpt"]
+    train(repo, "trainer.max_epochs=2", "resume=auto")
+    assert record(repo)["status"] == "finished"
+
+
+def test_a_folder_that_cannot_be_written_to_is_one_line(repo):
+    (repo / "runs").write_text("in the way")
+    done = train(repo, ok=False)
+    assert done.returncode == 1 and "runs cannot be written to" in done.stderr
+    assert len(done.stderr.strip().splitlines()) == 1
+
+
+class Code:
+    """What runs when it is unpickled by a reader that allows it."""
+
+    def __init__(self, target: Path):
+        self.target = target
+
+    def __reduce__(self):
+        return os.system, (f"touch {self.target}",)
+
+
+def test_hostile_and_damaged_checkpoints_are_refused(repo, tmp_path):
+    """Those of a stranger, of another configuration, cut off, or with a byte changed: one line, nothing overwritten."""
+    train(repo, "trainer.max_epochs=1")
+    train(repo, "trainer.max_epochs=1", "model.width=8")
+    mine, other = sorted(
+        repo.glob("runs/*-seed0"), key=lambda path: "width: 16" not in (path / "config.yaml").read_text()
+    )
+    good, victim = (mine / "checkpoints/last.ckpt").read_bytes(), tmp_path / "victim"
+    files = {name: tmp_path / f"{name}.ckpt" for name in ("code", "pickle", "cut", "byte", "text", "foreign")}
+    torch.save({"state_dict": {}, "hyper_parameters": Code(victim)}, files["code"])
+    files["pickle"].write_bytes(pickle.dumps(Code(victim)))
+    files["cut"].write_bytes(good[: len(good) // 2])
+    files["byte"].write_bytes(good[:50_000] + bytes([good[50_000] ^ 1]) + good[50_001:])
+    files["text"].write_text("not a checkpoint")
+    files["foreign"].write_bytes((other / "checkpoints/last.ckpt").read_bytes())
+    says = {"code": "could run code", "foreign": "model.width (8 there, 16 here)"}
+
+    edit(mine / "record.json", '"finished"', '"interrupted"')
+    shutil.rmtree(repo / "results")
+    for name, file in files.items():
+        refused = says.get(name, "is damaged, or no checkpoint of this repository")
+        done = run("python", "evaluate.py", f"run={mine}", f"ckpt={file}", cwd=repo, ok=False)
+        assert done.returncode == 1 and refused in done.stderr.splitlines()[-1], done.stderr
+        shutil.copy(file, mine / "checkpoints/last.ckpt")
+        before = {path: path.read_bytes() for path in mine.rglob("*") if path.is_file()}
+        done = train(repo, "trainer.max_epochs=1", "resume=auto", ok=False)
+        assert done.returncode == 1 and refused in done.stderr.splitlines()[-1], done.stderr
+        assert {path: path.read_bytes() for path in before} == before and not victim.exists()

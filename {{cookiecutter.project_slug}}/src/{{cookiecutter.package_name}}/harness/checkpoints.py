@@ -1,0 +1,273 @@
+"""Checkpoints: written whole, read without running code, and complete enough to go on as if nothing had happened."""
+
+import os
+import pickle
+import zipfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import lightning as L
+import torch
+from lightning.fabric.plugins import TorchCheckpointIO
+from lightning.fabric.utilities.seed import _collect_rng_states, _set_rng_states
+from lightning.pytorch.callbacks import Checkpoint
+from lightning.pytorch.utilities import move_data_to_device
+from lightning.pytorch.utilities.exceptions import SIGTERMException
+from torchmetrics import Metric, MetricCollection
+
+from .loggers import CSVLogger
+from .settings import UsageError
+
+
+class WholeCheckpointIO(TorchCheckpointIO):
+    """Writes beside the file and moves into place, so that there is always a whole checkpoint, whenever it is killed.
+
+    Lightning's own writes to the system's temporary folder, from where a move to another disk is a copy.
+    """
+
+    def save_checkpoint(self, checkpoint: dict[str, Any], path: str | Path, storage_options: Any = None) -> None:
+        path = Path(path)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        beside = path.with_name(f"{path.name}.part")
+        try:
+            with beside.open("wb") as file:
+                torch.save(checkpoint, file)
+            os.replace(beside, path)
+        except BaseException as error:
+            beside.unlink(missing_ok=True)
+            # torch hides a full disk behind a failure of its own
+            raise error.__context__ if isinstance(error.__context__, OSError) else error  # noqa: B904
+
+
+def read_checkpoint(path: Path, config: dict) -> dict[str, Any]:
+    """The checkpoint at ``path``, which must be of the experiment whose ``identity`` is ``config``.
+
+    Only containers and tensors are read: a file from a stranger cannot run code.
+
+    Raises:
+        UsageError: it is damaged, holds more than containers and tensors, or is of another configuration.
+    """
+    try:
+        with zipfile.ZipFile(path) as archive:
+            if damaged := archive.testzip():
+                raise ValueError(damaged)
+        checkpoint = torch.load(path, map_location="cpu", weights_only=True)
+        found = _flat(checkpoint["hyper_parameters"])
+    except pickle.UnpicklingError as error:
+        refused = str(error).partition("GLOBAL ")[2].split(" ")[0]
+        why = f"holds {refused}, which could run code" if refused else "is damaged, or no checkpoint of this repository"
+    except (zipfile.BadZipFile, RuntimeError, EOFError, KeyError, TypeError, ValueError, AttributeError):
+        why = "is damaged, or no checkpoint of this repository"
+    else:
+        wanted = _flat(config)
+        different = [
+            f"{key} ({found.get(key)} there, {wanted.get(key)} here)"
+            for key in sorted(found.keys() | wanted.keys())
+            if found.get(key) != wanted.get(key)
+        ]
+        if not different:
+            return checkpoint
+        why = f"is of another configuration: {', '.join(different[:5])}{', …' if len(different) > 5 else ''}"
+    raise UsageError(f"{path} {why}. It was not loaded, and nothing was written.")
+
+
+def _flat(settings: dict, prefix: str = "") -> dict[str, Any]:
+    flat = {}
+    for key, value in settings.items():
+        flat |= _flat(value, f"{prefix}{key}.") if isinstance(value, dict) and value else {f"{prefix}{key}": value}
+    return flat
+
+
+class LastCheckpoint(Checkpoint):
+    """``last.ckpt``: after each validation (each epoch, where there is none), at the end, and on Ctrl-C or SIGTERM.
+
+    A run that goes on from it computes, bit for bit, what it would have computed without a stop. For this, the state
+    is taken between two batches or two epochs, when all that belongs to the one before is done (validation, schedules,
+    logging), and holds what Lightning leaves out: the random number generators, the order of the batches, metrics and
+    terms that are still being averaged, gradients that are still being accumulated, what callbacks monitor. As a
+    ``Checkpoint`` it comes after all other callbacks, and so saves what they have just learned.
+
+    Not restored are attributes of a procedure that are not in its ``state_dict`` (save those in its
+    ``on_save_checkpoint``), and what ``persistent_workers`` of a data loader remember.
+
+    Args:
+        dirpath: folder of the checkpoints.
+    """
+
+    def __init__(self, dirpath: str):
+        self.path = Path(dirpath) / "last.ckpt"
+        self._due = False
+        self._saving = False
+        self._at_epoch_start: dict | None = None  # random state before the batches of this epoch were ordered
+        self._resumed: dict | None = None  # what is to be put back, until it is
+        self._loggers: list | None = None  # those that are silent while it is
+
+    def setup(self, trainer: L.Trainer, pl_module: L.LightningModule, stage: str) -> None:
+        # Lightning has no hook between two batches: the nearest ones come before the validation or after the next
+        # batch is drawn
+        if stage == "fit":
+            epochs, batches = trainer.fit_loop, trainer.fit_loop.epoch_loop
+            _wrap(epochs, "on_advance_start", lambda: self._resume_epoch(trainer), lambda: self._log_again(trainer))
+            _wrap(batches, "on_run_start", self._epoch_starts, lambda: self._resume_batch(trainer))
+            _wrap(batches, "on_advance_end", after=lambda: self._save_if_due(trainer, batches.done))
+            _wrap(epochs, "on_advance_end", after=lambda: self._save_if_due(trainer, False))
+
+    def on_validation_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
+        self._due = trainer.state.fn == "fit" and not trainer.sanity_checking
+
+    def on_train_epoch_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
+        self._due = self._due or not trainer.enable_validation
+
+    def on_train_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
+        self._save(trainer)
+
+    def on_exception(self, trainer: L.Trainer, pl_module: L.LightningModule, exception: BaseException) -> None:
+        if isinstance(exception, SIGTERMException) and trainer.training:  # raised between two batches
+            self._save(trainer)
+
+    def on_save_checkpoint(self, trainer: L.Trainer, pl_module: L.LightningModule, checkpoint: dict) -> None:
+        if self._saving:  # and not by another callback, in the middle of something
+            checkpoint["resume"] = _of_all_processes(self._state(trainer, pl_module))
+
+    def on_load_checkpoint(self, trainer: L.Trainer, pl_module: L.LightningModule, checkpoint: dict) -> None:
+        if trainer.state.fn == "fit":
+            self._resumed = checkpoint["resume"][trainer.global_rank] | {"loops": checkpoint["loops"]["fit_loop"]}
+            trainer.should_stop = self._resumed["should_stop"]
+
+    def on_fit_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
+        if self._resumed:
+            trainer._logger_connector._callback_metrics.update(self._resumed["callback_metrics"])
+
+    def _save_if_due(self, trainer: L.Trainer, epoch_done: bool) -> None:
+        if self._due and not epoch_done:  # then at the end of the epoch, a moment later
+            self._save(trainer)
+
+    def _save(self, trainer: L.Trainer) -> None:
+        self._due, self._saving = False, True
+        for logger in trainer.loggers:
+            logger.save()  # what was logged until now must not be lost, since it is not computed again
+        trainer.save_checkpoint(self.path)
+        self._saving = False
+
+    def _state(self, trainer: L.Trainer, procedure: L.LightningModule) -> dict:
+        progress = trainer.fit_loop.epoch_progress.current
+        within = progress.started > progress.processed
+        return {
+            "logged": {"step": trainer.fit_loop.epoch_loop._batches_that_stepped, "rows": _rows(trainer)},
+            "batches": trainer.fit_loop.epoch_loop.batch_progress.current.ready if within else None,
+            "random": _random_state(),
+            "random_at_epoch_start": self._at_epoch_start,
+            "should_stop": trainer.should_stop,
+            "callback_metrics": {name: value.cpu() for name, value in trainer.callback_metrics.items()},
+            "metrics": _metric_states(procedure),
+            "terms": procedure._terms,
+            "gradients": {
+                name: parameter.grad.cpu()
+                for name, parameter in procedure.named_parameters()
+                if parameter.grad is not None and _gradients_pending(trainer)
+            },
+        }
+
+    def _resume_epoch(self, trainer: L.Trainer) -> None:
+        """Put back, before the first epoch of a resumed run, where the run was; the rest follows with its batches."""
+        if not self._resumed:
+            return
+        loop = trainer.fit_loop
+        loop.load_state_dict(self._resumed["loops"])
+        if self._resumed["batches"] is not None:  # the epoch begins again, as procedures expect, but logs nothing twice
+            for progress in (loop.epoch_progress.current, loop.epoch_progress.total):
+                progress.ready = progress.started = progress.processed
+            self._loggers, trainer.loggers = trainer.loggers, []
+        for part in (loop, loop.epoch_loop, loop.epoch_loop.val_loop):
+            # Lightning's own way to go on repeats or leaves out parts of what was done; there is nothing left for it
+            part.restarting = part._loaded_from_state_dict = part._resuming_from_checkpoint = False
+            part.reset_restart_stage()
+        if self._resumed["batches"] is None:
+            _set_random_state(self._resumed["random"])
+            self._resumed = None
+
+    def _log_again(self, trainer: L.Trainer) -> None:
+        trainer.loggers, self._loggers = self._loggers or trainer.loggers, None
+
+    def _epoch_starts(self) -> None:
+        self._at_epoch_start = _random_state()
+
+    def _resume_batch(self, trainer: L.Trainer) -> None:
+        """Put back, in an epoch that was stopped within, its order of batches, and go on after those that are done."""
+        if not self._resumed:
+            return
+        state, self._resumed = self._resumed, None
+        loop, fetcher, procedure = trainer.fit_loop, trainer.fit_loop._data_fetcher, trainer.lightning_module
+        self._at_epoch_start = state["random_at_epoch_start"]
+        if trainer.current_epoch > 0:  # the order of the first epoch is that of the seed, and drawn already
+            _set_random_state(self._at_epoch_start)
+            iter(fetcher)
+        for _ in range(state["batches"]):
+            next(fetcher)
+        loop.epoch_loop.load_state_dict({**state["loops"]}, "epoch_loop.")
+        loop.epoch_loop.restarting = False
+        procedure._terms = state["terms"]
+        _set_metric_states(procedure, state["metrics"])
+        for name, parameter in procedure.named_parameters():
+            if name in state["gradients"]:
+                parameter.grad = state["gradients"][name].to(parameter)
+        _set_random_state(state["random"])
+
+
+def _wrap(
+    loop: Any, name: str, before: Callable[[], None] = lambda: None, after: Callable[[], None] = lambda: None
+) -> None:
+    inner = getattr(loop, name)
+
+    def wrapped(*args: Any) -> None:
+        before()
+        inner(*args)
+        after()
+
+    setattr(loop, name, wrapped)
+
+
+def _rows(trainer: L.Trainer) -> int:
+    return max((logger.rows for logger in trainer.loggers if isinstance(logger, CSVLogger)), default=0)
+
+
+def _gradients_pending(trainer: L.Trainer) -> bool:
+    return not trainer.lightning_module.automatic_optimization or trainer.fit_loop._should_accumulate()
+
+
+def _random_state() -> dict:
+    state = _collect_rng_states()
+    kind, key, *rest = state["numpy"]
+    return state | {"numpy": [kind, torch.from_numpy(key.astype("int64")), *rest]}  # no array: weights_only reads none
+
+
+def _set_random_state(state: dict) -> None:
+    kind, key, *rest = state["numpy"]
+    _set_rng_states(state | {"numpy": (kind, key.numpy().astype("uint32"), *rest)})
+
+
+def _metric_states(procedure: L.LightningModule) -> dict[str, dict]:
+    for module in procedure.modules():
+        if isinstance(module, MetricCollection):
+            list(module.values())  # metrics of one compute group share a state: now each has its own
+    return {
+        name: {"_update_count": metric._update_count, **metric.metric_state}
+        for name, metric in procedure.named_modules()
+        if isinstance(metric, Metric) and metric.update_called
+    }
+
+
+def _set_metric_states(procedure: L.LightningModule, states: dict[str, dict]) -> None:
+    metrics = dict(procedure.named_modules())
+    for name, state in states.items():
+        for attribute, value in move_data_to_device(state, procedure.device).items():
+            setattr(metrics[name], attribute, value)
+
+
+def _of_all_processes(state: dict) -> list[dict]:
+    if not (torch.distributed.is_available() and torch.distributed.is_initialized()):
+        return [state]
+    states = [None] * torch.distributed.get_world_size()
+    torch.distributed.all_gather_object(states, state)
+    return states
