@@ -1,0 +1,54 @@
+"""Stopped within an epoch and resumed, a training is bit for bit the one that was never stopped."""
+
+import signal
+from pathlib import Path
+
+import pytest
+import torch
+from conftest import weights
+from lightning import Callback
+from lightning.pytorch.utilities.exceptions import SIGTERMException
+
+from {{ cookiecutter.package_name }}.harness.building import build_data, build_procedure, build_trainer, prepare
+from {{ cookiecutter.package_name }}.harness.checkpoints import LastCheckpoint
+
+BATCHES, STOPPED_AFTER = 5, 3
+
+
+class After(Callback):
+    """Ends a training after some batches: with SIGTERM, as a cluster does, or as at its end."""
+
+    def __init__(self, batches: int, sigterm: bool):
+        self.left, self.sigterm = batches, sigterm
+
+    def on_train_batch_end(self, trainer, pl_module, outputs, batch, batch_idx):
+        self.left -= 1
+        if self.left == 0 and self.sigterm:
+            signal.raise_signal(signal.SIGTERM)
+        elif self.left == 0:
+            trainer.should_stop = True
+
+
+def train(cfg, folder: Path, batches: int, sigterm: bool = False, ckpt_path: Path | None = None) -> dict:
+    prepare(cfg)
+    trainer = build_trainer(
+        cfg,
+        [After(batches, sigterm), LastCheckpoint(str(folder))],
+        limit_val_batches=0,
+        enable_progress_bar=False,
+        accelerator="cpu",
+        devices=1,
+    )
+    procedure = build_procedure(cfg)
+    trainer.fit(procedure, build_data(cfg), ckpt_path=ckpt_path, weights_only=True)
+    return weights(procedure)
+
+
+def test_resumed_training_is_the_same(cfg, tmp_path):
+    """Where it is not: what ``PaperProcedure`` remembers from batch to batch belongs into its ``on_save_checkpoint``."""
+    never_stopped = train(cfg, tmp_path / "one", BATCHES)
+    with pytest.raises(SIGTERMException):
+        train(cfg, tmp_path / "other", STOPPED_AFTER, sigterm=True)
+    resumed = train(cfg, tmp_path / "other", BATCHES - STOPPED_AFTER, ckpt_path=tmp_path / "other/last.ckpt")
+    different = [name for name in never_stopped if not torch.equal(never_stopped[name], resumed[name])]
+    assert not different, f"not the same after a stop: {different}"
