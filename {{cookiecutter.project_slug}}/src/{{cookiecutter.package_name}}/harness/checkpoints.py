@@ -2,6 +2,9 @@
 
 import os
 import pickle
+import signal
+import sys
+import threading
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
@@ -14,6 +17,7 @@ from lightning.fabric.utilities.seed import _collect_rng_states, _set_rng_states
 from lightning.pytorch.callbacks import Checkpoint
 from lightning.pytorch.utilities import move_data_to_device
 from lightning.pytorch.utilities.exceptions import SIGTERMException
+from lightning.pytorch.utilities.rank_zero import rank_zero_only
 from torchmetrics import Metric, MetricCollection
 
 from .loggers import CSVLogger
@@ -82,6 +86,8 @@ def _flat(settings: dict, prefix: str = "") -> dict[str, Any]:
 class LastCheckpoint(Checkpoint):
     """``last.ckpt``: after each validation (each epoch, where there is none), at the end, and on Ctrl-C or SIGTERM.
 
+    These two wait for the end of the batch, where the state is whole; a second Ctrl-C does not, and saves nothing.
+
     A run that goes on from it computes, bit for bit, what it would have computed without a stop. For this, the state
     is taken between two batches or two epochs, when all that belongs to the one before is done (validation, schedules,
     logging), and holds what Lightning leaves out: the random number generators, the order of the batches, metrics and
@@ -99,6 +105,7 @@ class LastCheckpoint(Checkpoint):
         self.path = Path(dirpath) / "last.ckpt"
         self._due = False
         self._saving = False
+        self._asked_to_stop: int | None = None  # by this signal
         self._at_epoch_start: dict | None = None  # random state before the batches of this epoch were ordered
         self._resumed: dict | None = None  # what is to be put back, until it is
         self._loggers: list | None = None  # those that are silent while it is
@@ -110,8 +117,14 @@ class LastCheckpoint(Checkpoint):
             epochs, batches = trainer.fit_loop, trainer.fit_loop.epoch_loop
             _wrap(epochs, "on_advance_start", lambda: self._resume_epoch(trainer), lambda: self._log_again(trainer))
             _wrap(batches, "on_run_start", self._epoch_starts, lambda: self._resume_batch(trainer))
-            _wrap(batches, "on_advance_end", after=lambda: self._save_if_due(trainer, batches.done))
-            _wrap(epochs, "on_advance_end", after=lambda: self._save_if_due(trainer, False))
+            _wrap(batches, "on_advance_end", after=lambda: batches.done or self._between(trainer))
+            _wrap(epochs, "on_advance_end", after=lambda: self._between(trainer))
+
+    def on_train_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
+        if threading.current_thread() is threading.main_thread():
+            for number in (signal.SIGTERM, signal.SIGINT):
+                if signal.getsignal(number) != signal.SIG_IGN:  # as Ctrl-C is in the background of a shell
+                    signal.signal(number, self._ask_to_stop)  # until Lightning puts back what was before the training
 
     def on_validation_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
         self._due = trainer.state.fn == "fit" and not trainer.sanity_checking
@@ -123,7 +136,7 @@ class LastCheckpoint(Checkpoint):
         self._save(trainer)
 
     def on_exception(self, trainer: L.Trainer, pl_module: L.LightningModule, exception: BaseException) -> None:
-        if isinstance(exception, SIGTERMException) and trainer.training:  # raised between two batches
+        if isinstance(exception, SIGTERMException):
             self._save(trainer)
 
     def on_save_checkpoint(self, trainer: L.Trainer, pl_module: L.LightningModule, checkpoint: dict) -> None:
@@ -139,8 +152,17 @@ class LastCheckpoint(Checkpoint):
         if self._resumed:
             trainer._logger_connector._callback_metrics.update(self._resumed["callback_metrics"])
 
-    def _save_if_due(self, trainer: L.Trainer, epoch_done: bool) -> None:
-        if self._due and not epoch_done:  # then at the end of the epoch, a moment later
+    def _ask_to_stop(self, number: int, frame: object) -> None:
+        self._asked_to_stop = number
+        if number == signal.SIGINT:
+            signal.signal(number, signal.default_int_handler)
+            rank_zero_say("\nStopping after this batch and its validation. Ctrl-C again stops at once.")
+
+    def _between(self, trainer: L.Trainer) -> None:
+        """Between two batches or two epochs: save if it is time, stop if it was asked for, in all processes alike."""
+        if trainer.strategy.reduce_boolean_decision(self._asked_to_stop is not None, all=False):
+            raise SIGTERMException(128 + (self._asked_to_stop or signal.SIGTERM))
+        if self._due:
             self._save(trainer)
 
     def _save(self, trainer: L.Trainer) -> None:
@@ -213,6 +235,12 @@ class LastCheckpoint(Checkpoint):
             if name in state["gradients"]:
                 parameter.grad = state["gradients"][name].to(parameter)
         _set_random_state(state["random"])
+
+
+@rank_zero_only
+def rank_zero_say(message: str) -> None:
+    """Print for the person at the keyboard, once for all processes."""
+    print(message, file=sys.stderr)
 
 
 def _wrap(

@@ -1,14 +1,10 @@
 """``python train.py``: train, test, and leave a record."""
 
-import contextlib
 import errno
 import logging
 import os
-import signal
 import sys
-import threading
 import traceback
-from collections.abc import Iterator
 from pathlib import Path
 
 import hydra
@@ -22,7 +18,7 @@ from lightning.pytorch.utilities.rank_zero import rank_zero_only
 from omegaconf import DictConfig, OmegaConf
 
 from .building import build_data, build_procedure, build_trainer, prepare, require_device
-from .checkpoints import read_checkpoint
+from .checkpoints import rank_zero_say, read_checkpoint
 from .loggers import CSVLogger, close_loggers
 from .records import Record, read
 from .settings import ROOT, UsageError, identity
@@ -94,8 +90,7 @@ def _train(cfg: DictConfig) -> None:
         for logger in loggers:
             logger.log_hyperparams(OmegaConf.to_container(cfg, resolve=True))
         log.info("Run %s", run.name)
-        with _stop_at_a_batch() as by_hand:
-            trainer.fit(procedure, data, ckpt_path=resume, weights_only=True)
+        trainer.fit(procedure, data, ckpt_path=resume, weights_only=True)
         steps, epochs = trainer.global_step, trainer.current_epoch
         metrics = {name: value.item() for name, value in trainer.callback_metrics.items() if "/" in name}
         metrics |= measure(cfg, trainer, procedure, data, run / "checkpoints" / f"{cfg.ckpt}.ckpt")
@@ -105,12 +100,12 @@ def _train(cfg: DictConfig) -> None:
         close_loggers(loggers, exit_code=0)
     except BaseException as error:
         # Lightning turns Ctrl-C into SystemExit(1)
-        by_hand = by_hand or isinstance(error, KeyboardInterrupt) or isinstance(error.__context__, KeyboardInterrupt)
+        by_hand = isinstance(error, KeyboardInterrupt) or isinstance(error.__context__, KeyboardInterrupt)
         if by_hand or isinstance(error, SIGTERMException):
-            code = 130 if by_hand else 143  # what a shell and a queue expect after Ctrl-C and SIGTERM
+            code = 130 if by_hand else error.code or 143  # what a shell and a queue expect after Ctrl-C and SIGTERM
             record.close("interrupted")
             close_loggers(loggers, exit_code=code)
-            print(f"\nInterrupted. The same command with resume=auto goes on from {run.name}.", file=sys.stderr)
+            rank_zero_say(f"\nInterrupted. The same command with resume=auto goes on from {run.name}.")
             raise SystemExit(code) from None
         if isinstance(error, OSError) and error.errno in DISK:
             raise
@@ -121,31 +116,6 @@ def _train(cfg: DictConfig) -> None:
         raise
     if trainer.is_global_zero:
         print(f"{_line(metrics)}\n{os.path.relpath(run)}")
-
-
-@contextlib.contextmanager
-def _stop_at_a_batch() -> Iterator[list]:
-    """Let the first Ctrl-C wait for the end of the batch, where the state is whole, as SIGTERM does.
-
-    Gives a list that is not empty once there was one; the second Ctrl-C stops at once, and saves nothing.
-    """
-    pressed = []
-
-    def on_ctrl_c(number: int, frame: object) -> None:
-        signal.signal(signal.SIGINT, before)
-        pressed.append(number)
-        print("\nStopping after this batch (and its validation). Ctrl-C again stops at once.", file=sys.stderr)
-        signal.raise_signal(signal.SIGTERM)  # which Lightning waits with
-
-    before = signal.getsignal(signal.SIGINT)
-    if before is not signal.default_int_handler or threading.current_thread() is not threading.main_thread():
-        yield pressed  # ignored, as in the background of a shell, or somebody else's
-        return
-    signal.signal(signal.SIGINT, on_ctrl_c)
-    try:
-        yield pressed
-    finally:
-        signal.signal(signal.SIGINT, before)
 
 
 def measure(cfg: DictConfig, trainer, procedure, data, checkpoint: Path) -> dict[str, float]:
