@@ -19,7 +19,7 @@ from omegaconf import DictConfig, OmegaConf
 from .building import build_data, build_procedure, build_trainer, prepare, require_device
 from .loggers import close_loggers
 from .records import Record, read
-from .settings import ROOT, UsageError
+from .settings import ROOT, UsageError, refuse_test_metrics
 
 try:
     import resource
@@ -36,10 +36,7 @@ def train(cfg: DictConfig) -> None:
         UsageError: the configuration asks for something that cannot be or must not be.
         SystemExit: with code 130 after Ctrl-C, 143 after SIGTERM; the last checkpoint is written and the record says so.
     """
-    if (cfg.monitor.metric or "").startswith("test/"):
-        raise UsageError(
-            f"monitor.metric={cfg.monitor.metric}: test data never chooses a checkpoint. Use a val/ metric."
-        )
+    refuse_test_metrics(cfg)
     if cfg.monitor.metric is None and cfg.ckpt == "best":
         raise UsageError("ckpt=best: nothing says what is best. Set monitor.metric to a val/ metric, or ckpt=last.")
     if HydraConfig.get().mode == RunMode.MULTIRUN and cfg.trainer.devices != 1:
