@@ -183,18 +183,19 @@ def shared(one: Tensor, other: Tensor) -> list[tuple[int, int]]:
     (keys, affine), (others, other_affine) = fingerprints(one), fingerprints(other)
     where = {key: i for i, key in enumerate(keys)}
     pairs = [(where[key], j) for j, key in enumerate(others) if key in where]
-    by_relation: dict[tuple, list] = {}
-    for i, j in pairs:
-        scale = other_affine[0, j] / affine[0, i].clamp(min=1e-12)
-        shift = (other_affine[1, j] - scale * affine[1, i]) / other_affine[0, j].clamp(min=1e-12)
-        relation = tuple((1e3 * torch.cat([scale, shift])).round().long().tolist())
-        by_relation.setdefault(relation, []).append((i, j))
-    channels = affine.shape[-1]
-    same = by_relation.pop((1000,) * channels + (0,) * channels, [])
-    relation, most = max(by_relation.items(), key=lambda item: len(item[1]), default=((), []))
-    if len(most) >= 5 and len(most) > len(pairs) / 2 and any(relation[channels:]):
-        same = same + most
-    return same
+    if not pairs:
+        return []
+    i, j = torch.tensor(pairs).T
+    scale = other_affine[0, j] / affine[0, i].clamp(min=1e-12)  # (P, C)
+    shift = other_affine[1, j] / other_affine[0, j].clamp(min=1e-12) - affine[1, i] / affine[0, i].clamp(min=1e-12)
+    same = ((scale - 1).abs() < 1e-3).all(1) & (shift.abs() < 1e-3).all(1)
+    rest = torch.cat([scale, shift], dim=1)[~same]
+    if len(rest) >= 5:
+        usual = rest.median(0).values
+        alike = ((rest - usual).abs() < 2e-3).all(1)
+        if alike.double().mean() > 0.5 and usual[scale.shape[1] :].abs().max() > 1e-3:
+            same[~same] = alike
+    return [pair for pair, counts in zip(pairs, same.tolist(), strict=True) if counts]
 
 
 def repeated(inputs: Tensor) -> float:
