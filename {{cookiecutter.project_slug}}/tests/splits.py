@@ -6,7 +6,6 @@ The input is the first tensor of a batch with more than one number for a sample,
 import copy
 import functools
 import itertools
-from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, is_dataclass
 
@@ -147,21 +146,30 @@ class Split:
         return None
 
 
-def fingerprints(inputs: Tensor) -> tuple[list[bytes], Tensor]:
-    """What tells samples apart, whatever their scale and shift, and these two.
+def rows(inputs: Tensor) -> list[bytes]:
+    """The content of each sample; of sequences, without what is the same to the end, as padding is."""
+    flat = inputs.flatten(1) if inputs.dim() > 1 else inputs[:, None]
+    values = (flat.float() if flat.is_floating_point() else flat).numpy()
+    if flat.is_floating_point() or inputs.dim() > 2:
+        return [row.tobytes() for row in values]
+    ends = ((values != values[:, -1:]) * range(1, values.shape[1] + 1)).max(1) + 1
+    return [row[:end].tobytes() for row, end in zip(values, ends, strict=True)]
 
-    Two readings of one sample agree, though they were normalised by the statistics of their split, or computed in another
-    order. Of samples with few numbers and of whole numbers the content itself is taken.
+
+def repeated(inputs: Tensor) -> float:
+    """The share of samples that were there before."""
+    return 1 - len(set(rows(inputs))) / max(1, len(inputs))
+
+
+def fingerprints(inputs: Tensor) -> tuple[list[bytes], Tensor]:
+    """What tells samples of many real numbers apart, whatever their scale and shift, and these two.
+
+    Two readings of one sample agree, though each was normalised by the statistics of its split.
 
     Shapes:
-        inputs (N, …); returns N keys, and scale and shift (N, C) double each, C the channels of images.
+        inputs (N, …) float; returns N keys, and scale and shift (2, N, C) double, C the channels of images.
     """
-    flat = inputs.flatten(1) if inputs.dim() > 1 else inputs[:, None]
-    if not inputs.is_floating_point() or flat.shape[1] < 16:
-        ones = torch.ones(len(flat), 1, dtype=torch.double)
-        rows = (flat.float() if flat.is_floating_point() else flat).numpy()
-        ends = ((rows != rows[:, -1:]) * range(1, rows.shape[1] + 1)).max(1) + 1  # the same to the end is padding
-        return [row[:end].tobytes() for row, end in zip(rows, ends, strict=True)], torch.stack([ones, 0 * ones])
+    flat = inputs.flatten(1)
     dims = (2, 3) if inputs.dim() == 4 else tuple(range(1, inputs.dim()))
     directions = torch.randn(flat.shape[1], 4, generator=torch.Generator().manual_seed(0)).double()
     keys, affine = [], []
@@ -177,9 +185,13 @@ def fingerprints(inputs: Tensor) -> tuple[list[bytes], Tensor]:
 def shared(one: Tensor, other: Tensor) -> list[tuple[int, int]]:
     """Pairs of rows that hold the same sample.
 
-    Where scale and shift differ they count if they differ alike for most: then it is the normalisation. Otherwise, as
-    where waves differ in amplitude, they are samples of their own.
+    Where only scale and shift differ, they count if they differ alike for most: then it is the normalisation. Otherwise,
+    as where waves differ in amplitude, they are samples of their own.
     """
+    where = {row: i for i, row in enumerate(rows(one))}
+    pairs = [(where[row], j) for j, row in enumerate(rows(other)) if row in where]
+    if pairs or not one.is_floating_point() or not other.is_floating_point() or one[:1].numel() < 16:
+        return pairs
     (keys, affine), (others, other_affine) = fingerprints(one), fingerprints(other)
     where = {key: i for i, key in enumerate(keys)}
     pairs = [(where[key], j) for j, key in enumerate(others) if key in where]
@@ -196,10 +208,3 @@ def shared(one: Tensor, other: Tensor) -> list[tuple[int, int]]:
         if alike.double().mean() > 0.5 and usual[scale.shape[1] :].abs().max() > 1e-3:
             same[~same] = alike
     return [pair for pair, counts in zip(pairs, same.tolist(), strict=True) if counts]
-
-
-def repeated(inputs: Tensor) -> float:
-    """The share of samples that were there before."""
-    keys, affine = fingerprints(inputs)
-    counts = Counter((key, *affine[:, i].flatten().tolist()) for i, key in enumerate(keys))
-    return 1 - len(counts) / max(1, len(keys))
