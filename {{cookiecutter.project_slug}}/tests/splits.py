@@ -79,8 +79,8 @@ def varies(loader, place: int) -> bool:
     if repeats is None:
         one, other = (next(batches([loader]))[place] for _ in range(2))
         return not torch.equal(one, other)
-    first, *others = (parts[place] for parts in batches([repeats]))
-    return not all(torch.equal(first, other) for other in others)
+    read = [parts[place] for parts in batches([repeats]) if place < len(parts)]
+    return any(not torch.equal(read[0], other) for other in read[1:])
 
 
 def unaugmented(loader, plain):
