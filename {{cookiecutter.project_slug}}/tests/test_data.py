@@ -216,7 +216,7 @@ def test_workers_load_the_same_batches(cfg, given):
             f"num_workers={number} loads other batches than num_workers=0"
         )
     if drawn:
-        pytest.skip("samples and order are the same; but augmentation is drawn by the workers, and so depends on them")
+        pytest.skip("what is not augmented is the same; augmentation is drawn by the workers, and so depends on them")
 
 
 @workers
