@@ -77,7 +77,7 @@ BUGS = {
         "self.train, self.val, self.test = dataset(x, y)",
         "test_no_sample_in_two_splits",
     ),
-    "split that is not stratified": ("data.py", "stratify=labels, ", "", "test_data_splits"),
+    "split that is not stratified": ("data.py", "stratify=labels, ", "", "test_labels_are_as_stated"),
     "not a number in the data": (
         "data.py",
         "            return InMemory(images",

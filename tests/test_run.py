@@ -293,6 +293,19 @@ def test_mistyped_override_names_the_nearest(repo, typed, meant):
     ("command", "says"),
     [
         ("train.py monitor.metric=test/accuracy", "test data never chooses a checkpoint"),
+        ("train.py callbacks.best.monitor=test/loss", "callbacks.best.monitor=test/loss: test data never chooses"),
+        (
+            "train.py callbacks=early_stopping callbacks.early_stopping.monitor=test/accuracy",
+            "callbacks.early_stopping.monitor=test/accuracy: test data never chooses",
+        ),
+        (
+            "train.py scheduler=plateau scheduler.monitor=test/loss",
+            "scheduler.monitor=test/loss: test data never chooses",
+        ),
+        (
+            "train.py -m seed=0,1 +optimized_metric=test/accuracy",
+            "optimized_metric=test/accuracy: test data never chooses",
+        ),
         ("train.py resume=runs/other/last.ckpt", "only resume=auto"),
         ("train.py -m seed=0,1 trainer=ddp", "one seed at a time, without -m"),
         ("evaluate.py", "Which run? There is none: train first."),

@@ -4,6 +4,7 @@ import functools
 import hashlib
 import json
 import os
+import re
 import sys
 from difflib import get_close_matches
 from pathlib import Path
@@ -83,6 +84,23 @@ def _keys(settings: dict, prefix: str = "") -> list[str]:
     for key, value in settings.items():
         names += [f"{prefix}{key}", *(_keys(value, f"{prefix}{key}.") if isinstance(value, dict) else [])]
     return names
+
+
+def refuse_test_metrics(cfg: DictConfig) -> None:
+    """Refuse to choose by a test metric: a checkpoint, when to stop, a learning rate, or the best job of a sweep.
+
+    Raises:
+        UsageError: a setting called monitor, objective or optimized names one.
+    """
+    for name in _keys(OmegaConf.to_container(cfg)):
+        if name.startswith("paper.") or not re.search(r"(monitor|objective|optimi[sz]ed)[^.]*(\.[^.]*)?$", name):
+            continue
+        value = OmegaConf.select(cfg, name)
+        for metric in value if OmegaConf.is_list(value) else [value]:
+            if isinstance(metric, str) and re.match("test[/_]", metric):
+                raise UsageError(
+                    f"{name}={metric}: test data never chooses a checkpoint or a setting. Use a val/ metric."
+                )
 
 
 def _nearest(error: BaseException) -> str | None:

@@ -21,7 +21,7 @@ from .building import build_data, build_procedure, build_trainer, prepare, requi
 from .checkpoints import rank_zero_say, read_checkpoint
 from .loggers import CSVLogger, close_loggers
 from .records import Record, read
-from .settings import ROOT, UsageError, identity
+from .settings import ROOT, UsageError, identity, refuse_test_metrics
 
 try:
     import resource
@@ -53,10 +53,7 @@ def train(cfg: DictConfig) -> None:
 
 
 def _train(cfg: DictConfig) -> None:
-    if (cfg.monitor.metric or "").startswith("test/"):
-        raise UsageError(
-            f"monitor.metric={cfg.monitor.metric}: test data never chooses a checkpoint. Use a val/ metric."
-        )
+    refuse_test_metrics(cfg)
     if cfg.monitor.metric is None and cfg.ckpt == "best":
         raise UsageError("ckpt=best: nothing says what is best. Set monitor.metric to a val/ metric, or ckpt=last.")
     if HydraConfig.get().mode == RunMode.MULTIRUN and cfg.trainer.devices != 1:

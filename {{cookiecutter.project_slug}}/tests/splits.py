@@ -1,0 +1,210 @@
+"""How the tests read data that they know nothing of: batches of any nesting, samples known by their content.
+
+The input is the first tensor of a batch with more than one number for a sample, such as the images and not their labels.
+"""
+
+import copy
+import functools
+import itertools
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, is_dataclass
+
+import torch
+from lightning.pytorch.utilities import CombinedLoader
+from lightning.pytorch.utilities.model_helpers import is_overridden
+from torch import Tensor
+from torch.utils._pytree import tree_leaves
+from torch.utils.data import DataLoader, IterableDataset
+
+MAX_BATCHES, MAX_NUMBERS = 500, 50_000_000  # of a split that are looked at, the first ones
+
+
+def tensors(batch) -> list[Tensor]:
+    """Every tensor of a batch, however it is nested, in order."""
+    if torch.is_tensor(batch):
+        return [batch]
+    if hasattr(batch, "to_dict"):
+        batch = batch.to_dict()
+    if isinstance(batch, Mapping) or is_dataclass(batch):
+        batch = (batch if isinstance(batch, Mapping) else vars(batch)).values()
+    elif not isinstance(batch, list | tuple):
+        return []
+    return [tensor for part in batch for tensor in tensors(part)]
+
+
+def loaders(data, split: str) -> list:
+    """The loaders of a split, one as a rule; none where the paper has no such split."""
+    if not is_overridden(f"{split}_dataloader", data):
+        return []
+    given = getattr(data, f"{split}_dataloader")()
+    return given.flattened if isinstance(given, CombinedLoader) else tree_leaves(given)
+
+
+def batches(given: Iterable) -> Iterator[list[Tensor]]:
+    """The tensors of each batch, as far as they are looked at."""
+    numbers = 0
+    for batch in itertools.islice(itertools.chain(*given), MAX_BATCHES):
+        yield (parts := tensors(batch))
+        numbers += sum(part.numel() for part in parts)
+        if numbers > MAX_NUMBERS:
+            return
+
+
+def stated_size(loader) -> int | None:
+    """Samples of a loader, None where it does not say."""
+    if getattr(loader, "batch_sampler", None) is None or not hasattr(loader.sampler, "__len__"):
+        return None
+    return len(loader.sampler)
+
+
+def again(loader, **settings):
+    """The loader once more, with all its samples and without workers, or as ``settings`` say; itself if that cannot be."""
+    if not isinstance(loader, DataLoader) or not loader.batch_size or isinstance(loader.dataset, IterableDataset):
+        return loader
+    like = {"dataset": loader.dataset, "batch_size": loader.batch_size, "sampler": loader.sampler}
+    return DataLoader(**like | {"collate_fn": loader.collate_fn, "worker_init_fn": loader.worker_init_fn} | settings)
+
+
+def copies(loader, **settings):
+    """A loader of 12 batches that hold the same samples; None where samples are not asked for by number."""
+    if getattr(loader, "batch_sampler", None) is None or isinstance(loader.dataset, IterableDataset):
+        return None
+    few = min(8, len(loader.dataset))
+    return again(loader, batch_size=few, sampler=12 * list(range(few)), **settings)
+
+
+def varies(loader, place: int) -> bool:
+    """Whether this tensor of a batch changes from reading to reading."""
+    repeats = copies(loader)
+    if repeats is None:
+        one, other = (next(batches([loader]))[place] for _ in range(2))
+        return not torch.equal(one, other)
+    read = [parts[place] for parts in batches([repeats]) if place < len(parts)]
+    return any(not torch.equal(read[0], other) for other in read[1:])
+
+
+def unaugmented(loader, plain):
+    """A loader with the transform and the ``collate_fn`` of one that does not augment."""
+    dataset = inner = copy.copy(loader.dataset)
+    while hasattr(inner, "dataset"):  # of a Subset
+        inner.dataset = inner = copy.copy(inner.dataset)
+    theirs = plain.dataset
+    while hasattr(theirs, "dataset"):
+        theirs = theirs.dataset
+    if hasattr(inner, "transform") and hasattr(theirs, "transform"):
+        inner.transform = theirs.transform
+    return again(loader, dataset=dataset, collate_fn=plain.collate_fn)
+
+
+@dataclass
+class Split:
+    """What was read of a split.
+
+    Args:
+        batches: the tensors of each.
+        complete: whether these are all.
+        size: samples, None where that is not known.
+    """
+
+    batches: list[list[Tensor]]
+    complete: bool
+    size: int | None
+
+    @classmethod
+    def read(cls, given: list) -> "Split":
+        read = list(batches(map(again, given)))
+        complete = len(read) < MAX_BATCHES and sum(t.numel() for parts in read for t in parts) <= MAX_NUMBERS
+        sizes = [stated_size(loader) for loader in given]
+        split = cls(read, complete, None if None in sizes else sum(sizes))
+        if split.size is None and complete and split.inputs is not None:
+            split.size = len(split.inputs)
+        return split
+
+    @property
+    def place(self) -> int:
+        """Which tensor of a batch is the input."""
+        return next((i for i, part in enumerate(self.batches[0]) if part.dim() and part[:1].numel() > 1), 0)
+
+    @functools.cached_property
+    def inputs(self) -> Tensor | None:
+        """(N, …), in the order of reading; None where a row is no sample or samples differ in shape."""
+        parts = [parts[self.place] for parts in self.batches if parts]
+        if parts and all(part.dim() == 2 and not part.is_floating_point() for part in parts):
+            longest = torch.arange(max(part.shape[1] for part in parts))  # of padded sequences, the last value repeated
+            parts = [part[:, longest.clamp(max=part.shape[1] - 1)] for part in parts]  # (B, t) -> (B, T)
+        if not parts or parts[0].dim() == 0 or len({part.shape[1:] for part in parts}) > 1:
+            return None
+        inputs = torch.cat(parts)
+        return None if self.size and len(inputs) > self.size else inputs
+
+    @property
+    def labels(self) -> Tensor | None:
+        """The first whole numbers (N,) after the input."""
+        for i, part in enumerate(self.batches[0]):
+            if i > self.place and part.dim() == 1 and not part.is_floating_point():
+                return torch.cat([parts[i] for parts in self.batches])
+        return None
+
+
+def rows(inputs: Tensor) -> list[bytes]:
+    """The content of each sample; of sequences, without what is the same to the end, as padding is."""
+    flat = inputs.flatten(1) if inputs.dim() > 1 else inputs[:, None]
+    values = (flat.float() if flat.is_floating_point() else flat).numpy()
+    if flat.is_floating_point() or inputs.dim() > 2:
+        return [row.tobytes() for row in values]
+    ends = ((values != values[:, -1:]) * range(1, values.shape[1] + 1)).max(1) + 1
+    return [row[:end].tobytes() for row, end in zip(values, ends, strict=True)]
+
+
+def repeated(inputs: Tensor) -> float:
+    """The share of samples that were there before."""
+    return 1 - len(set(rows(inputs))) / max(1, len(inputs))
+
+
+def fingerprints(inputs: Tensor) -> tuple[list[bytes], Tensor]:
+    """What tells samples of many real numbers apart, whatever their scale and shift, and these two.
+
+    Two readings of one sample agree, though each was normalised by the statistics of its split.
+
+    Shapes:
+        inputs (N, …) float; returns N keys, and scale and shift (2, N, C) double, C the channels of images.
+    """
+    flat = inputs.flatten(1)
+    dims = (2, 3) if inputs.dim() == 4 else tuple(range(1, inputs.dim()))
+    directions = torch.randn(flat.shape[1], 4, generator=torch.Generator().manual_seed(0)).double()
+    keys, affine = [], []
+    for x in inputs.split(1024):
+        std, mean = torch.std_mean(x.double(), dims, correction=0, keepdim=True)
+        z = torch.where(std > 1e-6 * mean.abs(), (x - mean) / std, 0).flatten(1)
+        marks = z @ directions / flat.shape[1] ** 0.5  # (n, d) -> (n, 4)
+        keys += [row.tobytes() for row in (1e4 * marks).round().long().numpy()]
+        affine.append(torch.stack([std.flatten(1), mean.flatten(1)]))
+    return keys, torch.cat(affine, dim=1)
+
+
+def shared(one: Tensor, other: Tensor) -> list[tuple[int, int]]:
+    """Pairs of rows that hold the same sample.
+
+    Where only scale and shift differ, they count if they differ alike for most: then it is the normalisation. Otherwise,
+    as where waves differ in amplitude, they are samples of their own.
+    """
+    where = {row: i for i, row in enumerate(rows(one))}
+    pairs = [(where[row], j) for j, row in enumerate(rows(other)) if row in where]
+    if pairs or not one.is_floating_point() or not other.is_floating_point() or one[:1].numel() < 16:
+        return pairs
+    (keys, affine), (others, other_affine) = fingerprints(one), fingerprints(other)
+    where = {key: i for i, key in enumerate(keys)}
+    pairs = [(where[key], j) for j, key in enumerate(others) if key in where]
+    if not pairs:
+        return []
+    i, j = torch.tensor(pairs).T
+    scale = other_affine[0, j] / affine[0, i].clamp(min=1e-12)  # (P, C)
+    shift = other_affine[1, j] / other_affine[0, j].clamp(min=1e-12) - affine[1, i] / affine[0, i].clamp(min=1e-12)
+    same = ((scale - 1).abs() < 1e-3).all(1) & (shift.abs() < 1e-3).all(1)
+    rest = torch.cat([scale, shift], dim=1)[~same]
+    if len(rest) >= 5:
+        usual = rest.median(0).values
+        alike = ((rest - usual).abs() < 2e-3).all(1)
+        if alike.double().mean() > 0.5 and usual[scale.shape[1] :].abs().max() > 1e-3:
+            same[~same] = alike
+    return [pair for pair, counts in zip(pairs, same.tolist(), strict=True) if counts]

@@ -1,0 +1,57 @@
+"""Test data wait until the end: nothing is chosen by them, and training does not see them."""
+
+import lightning as L
+import pytest
+import torch
+from conftest import fit
+from splits import Split, loaders, rows
+from torch.nn.modules.module import register_module_forward_pre_hook
+
+from {{ cookiecutter.package_name }}.harness.settings import ROOT, refuse_test_metrics
+
+CONFIGS = sorted((ROOT / "configs").glob("*/*.yaml"))
+
+
+@pytest.mark.parametrize("experiment", [path.stem for path in CONFIGS if path.parent.name == "experiment"])
+def test_nothing_is_chosen_by_a_test_metric(compose, experiment):
+    refuse_test_metrics(compose(f"experiment={experiment}"))
+    for path in CONFIGS:
+        if path.parent.name in ("callbacks", "scheduler") and "test" in path.read_text(encoding="utf-8"):
+            refuse_test_metrics(compose(f"experiment={experiment}", f"{path.parent.name}={path.stem}"))
+
+
+class Wire(L.Callback):
+    """Fails where training asks for the test loader."""
+
+    def on_fit_start(self, trainer, pl_module):
+        trainer.datamodule.test_dataloader = self.trip
+
+    def trip(self):
+        pytest.fail("training asks for test_dataloader: test data wait until the end")
+
+
+def test_training_does_not_see_the_test_set(cfg, data):
+    read = {"train": Split.read(loaders(data, "train")).inputs, "val": Split.read(loaders(data, "val")).inputs}
+    data.setup("test")
+    read["test"] = Split.read(loaders(data, "test")).inputs
+    if read["test"] is None:
+        pytest.skip("there is no test split whose samples could be known again")
+    keys = {split: set(rows(inputs)) for split, inputs in read.items() if inputs is not None}
+    only_test = keys.pop("test").difference(*keys.values())
+    seen: set[str] = set()
+
+    def look(module, inputs):
+        for x in inputs:
+            # few numbers, such as the places of an equation, may be the same by intention
+            if torch.is_tensor(x) and x.shape[1:] == read["test"].shape[1:] and x[:1].numel() >= 16:
+                if not only_test.isdisjoint(rows(x.detach().cpu())):
+                    seen.add(type(module).__name__)
+
+    hook = register_module_forward_pre_hook(look)
+    try:
+        trainer = fit(cfg, 4, Wire(), limit_train_batches=2, limit_val_batches=2, check_val_every_n_epoch=1)
+    finally:
+        hook.remove()
+    assert not seen, f"in training or validation, samples of the test set go through {sorted(seen)}"
+    logged = {name for name in trainer.callback_metrics if name.startswith("test")}
+    assert not logged, f"training logs {sorted(logged)}: test metrics wait until the end"
