@@ -217,6 +217,10 @@ class Call:
     outputs: list[Tensor]
     about: str = ""  # a module without modules in it, as it is printed
 
+    def inside(self, other: "Call") -> bool:
+        """Whether this module is a part of the other."""
+        return self.name.startswith(f"{other.name}.")
+
     @property
     def idle(self) -> bool:
         """Whether it did nothing, as dropout in evaluation."""
@@ -350,7 +354,8 @@ def first_difference(ours: list[Call], theirs: list[Call], weights: Weights, tol
     first = next((i for i, row in rows.items() if row.differs), None)
     if first is None:
         return "by rounding alone: nothing differs by more than that in float64"
-    passed = [i for i in range(first) if not any(ours[i].name.startswith(f"{ours[k].name}.") for k in range(i, first))]
+    seen = [i for i in range(first) if i in rows or ours[i].about]  # leave out containers that cannot be compared
+    passed = [i for i in seen if not any(k in rows and ours[i].inside(ours[k]) for k in range(i, first))]
     lines = [_line(ours[i], theirs[pairs[i][0]] if i in pairs else None, rows.get(i)) for i in [*passed, first]]
     if len(lines) > 9:
         lines[2:-6] = [["…"]]
@@ -359,7 +364,7 @@ def first_difference(ours: list[Call], theirs: list[Call], weights: Weights, tol
     told += ["", table(["from the input", "reference", "output", "max |Δ|", "mean |Δ|"], lines), ""]
     inputs = _worst(ours[first].inputs, theirs, pairs[first][0], None, tolerance, "inputs")
     equal = max((i for i in rows if i < first), default=-1)
-    skipped = [call.name for call in ours[equal + 1 : first] if not call.idle]
+    skipped = [call.name for call in ours[equal + 1 : first] if call.about and not call.idle]
     changed = [name for name in weights.unequal if name.startswith(f"{names[0]}.")]
     if changed:
         told.append("Its weights differ: " + ", ".join(f"{name} by {weights.unequal[name]:.2g}" for name in changed))

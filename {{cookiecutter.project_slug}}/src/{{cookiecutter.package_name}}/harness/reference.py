@@ -342,11 +342,14 @@ class _Record(L.Callback):
     def on_train_batch_end(self, trainer: L.Trainer, *_: Any) -> None:
         torch.manual_seed(self.seed + trainer.global_step)  # for the batches that are drawn next
         if trainer.global_step and not self.after:
-            self.after.append(dict(self.model.named_parameters(remove_duplicate=False)))
-            self.after = [{name: p.detach().clone() for name, p in self.after[0].items()}]
+            named = self.model.named_parameters(remove_duplicate=False)
+            self.after.append(self._with_rates({name: p.detach().clone() for name, p in named}))
         if trainer.global_step >= self.steps:
-            self.after.append({**weights_of(self.model), "learning rate": torch.tensor(self.rates)})
+            self.after.append(self._with_rates(weights_of(self.model)))  # and the statistics of batch norm
             trainer.should_stop = True
+
+    def _with_rates(self, weights: dict[str, Tensor]) -> dict[str, Tensor]:
+        return {**weights, "learning rate": torch.tensor(self.rates, dtype=torch.float64)}
 
 
 def _differing(rows: list) -> str:
