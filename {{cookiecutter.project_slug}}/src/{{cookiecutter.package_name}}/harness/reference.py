@@ -23,6 +23,7 @@ from torch.utils._pytree import tree_map
 
 from .building import build_procedure, build_trainer
 from .correspondence import Adapted, Call, Rule, Weights, compare, first_difference, size, table, traced, weights_of
+from .settings import ROOT
 
 NO_REFERENCE = "no reference yet (TODO(paper))"
 # The largest difference allowed, as a share of the largest value of the reference's tensor
@@ -175,7 +176,8 @@ class _Theirs:
             self.weights = weights_of(reference.model)
             return
         rooms: dict[str, dict[str, Tensor]] = defaultdict(dict)
-        for key, value in _read(Path(reference.model)).items():
+        path = Path(reference.model)
+        for key, value in _read(path if path.exists() else ROOT / path).items():
             room, _, name = key.partition("/")
             rooms[room][name] = value
         outputs, self.inputs, self.weights = _tree(rooms["outputs"]), _tree(rooms["inputs"]), rooms["weights"]
