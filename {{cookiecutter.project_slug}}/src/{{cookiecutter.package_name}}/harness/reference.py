@@ -139,11 +139,12 @@ def climb(cfg: DictConfig, reference: Reference, data: L.LightningDataModule) ->
                     continue
                 other = weights.translate(other)
                 tolerance = {**allowed, **reference.tolerance.get(rung, {})}[dtype]
-                if rung in exact:  # float32 after float64: as much as ten times the reference's own rounding
-                    rounding = max(row.max / row.scale for row in compare(other, exact[rung], 1))
-                    tolerance = max(tolerance, min(10 * rounding, 100 * tolerance))
-                exact[rung] = other
                 rows = compare(mine, other, tolerance)
+                if rung in exact:  # float32 after float64: ten times the reference's own rounding is no difference
+                    rounding = {row.name: row.max for row in compare(other, exact[rung], 1)}
+                    usual = max(rounding.values())
+                    rows = [row._replace(allowed=max(row.allowed, 10 * rounding.get(row.name, usual))) for row in rows]
+                exact[rung] = other
                 worst = max(rows, key=lambda row: size(row.max / row.allowed))
                 cells += [f"{number:.1e}" for number in (worst.max, worst.mean, worst.allowed)]
                 if worst.differs:
