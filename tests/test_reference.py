@@ -182,12 +182,40 @@ def test_the_seventh_layer_has_other_weights(baked, tokens, differs, module):
 
 
 def test_weights_that_these_outputs_do_not_show(differs):
-    ours = nn.Sequential(nn.Linear(4, 4), nn.Linear(4, 4), nn.Embedding(3, 4))
-    ours.forward = lambda x: ours[1](ours[0](x))
+    class Unused(nn.Linear):
+        def __init__(self):
+            super().__init__(4, 4)
+            self.table = nn.Embedding(3, 4)
+
+    ours = nn.Sequential(nn.Linear(4, 4), Unused())
     theirs = copy.deepcopy(ours)
     with torch.no_grad():
-        theirs[2].weight[1, 1] += 1e-3
-    assert "2.weight" in differs(ours, theirs, torch.randn(2, 4))
+        theirs[1].table.weight[1, 1] += 1e-3
+    told = differs(ours, theirs, torch.randn(2, 4))
+    assert told.startswith("weights differ") and "no output shows that weights differ: 1.table.weight" in told
+
+
+def test_a_model_that_insists_on_float32(baked, differs):
+    class Fixed(nn.Linear):
+        def forward(self, x):
+            return super().forward(x @ torch.eye(4, dtype=torch.float32))
+
+    baked.compare(Fixed(4, 4), nn.Linear(4, 4), torch.randn(2, 4))
+    told = differs(
+        nn.Sequential(nn.Linear(4, 4), Fixed(4, 4), nn.ReLU()),
+        nn.Sequential(Fixed(4, 4), Fixed(4, 4), nn.GELU()),
+        torch.randn(2, 4),
+        rules=[("**", "**")],
+    )
+    assert "first in 2\n" in told
+
+
+def test_a_difference_that_is_allowed_is_named_all_the_same(baked, capsys):
+    ours = nn.Sequential(nn.Linear(4, 4), nn.GELU(), nn.Linear(4, 4))
+    theirs = copy.deepcopy(ours)
+    theirs[1] = nn.GELU("tanh")
+    baked.compare(ours, theirs, torch.randn(2, 4), atol=1e-2)
+    assert "within what is allowed, but not by rounding: first in 1\n" in capsys.readouterr().out
 
 
 def test_rounding_of_float32_is_no_difference(baked, gpt2, tokens, differs):

@@ -98,7 +98,7 @@ class Weights:
             link[:2] for link in self.links if shapes[carried[link.ours[0]].shape] > 1 and link.theirs != link.ours
         ]
         if rules is None and guessed:
-            rows = Counter(_starred(*theirs, *ours) for theirs, ours in guessed)
+            rows = Counter(_as_rules([(*theirs, *ours) for theirs, ours in guessed]))
             self.told += "; ambiguous, for their shape occurs again, as rules:\n"
             self.told += "\n".join(f"  {pair}," + f"  # {n} weights" * (n > 1) for pair, n in rows.items())
 
@@ -169,11 +169,11 @@ def _filled(pattern: str, match: re.Match) -> str:
     return re.sub(r"\*+", lambda star: next(groups, star[0]), pattern)
 
 
-def _starred(theirs: str, ours: str) -> str:
-    """The rule for a pair of names, for all of their numbers if those are equal."""
-    if re.findall(r"\d+", theirs) == re.findall(r"\d+", ours):
-        theirs, ours = re.sub(r"\d+", "*", theirs), re.sub(r"\d+", "*", ours)
-    return f'("{theirs}", "{ours}")'
+def _as_rules(pairs: list[tuple[str, str]]) -> list[str]:
+    """Pairs of names as they are written in rules, with a star for numbers if those are equal in all."""
+    if all(re.findall(r"\d+", theirs) == re.findall(r"\d+", ours) for theirs, ours in pairs):
+        pairs = [(re.sub(r"\d+", "*", theirs), re.sub(r"\d+", "*", ours)) for theirs, ours in pairs]
+    return [f'("{theirs}", "{ours}")' for theirs, ours in pairs]
 
 
 def _deal(link: Rule, theirs: dict[str, Tensor], ours: dict[str, Tensor]) -> dict[str, Tensor]:
@@ -353,8 +353,9 @@ def first_difference(ours: list[Call], theirs: list[Call], weights: Weights, tol
     rows = {i: row for i in sorted(pairs) if (row := _worst(ours[i].outputs, theirs, *pairs[i], tolerance))}
     first = next((i for i, row in rows.items() if row.differs), None)
     if first is None:
-        return "by rounding alone: nothing differs by more than that in float64"
-    seen = [i for i in range(first) if i in rows or ours[i].about]  # leave out containers that cannot be compared
+        unequal = "no output shows that weights differ: " + ", ".join(weights.unequal)
+        return unequal if weights.unequal else "by rounding alone: nothing differs by more than that in float64"
+    seen = [i for i in range(first) if i in rows or (ours[i].about and not ours[i].idle)]
     passed = [i for i in seen if not any(k in rows and ours[i].inside(ours[k]) for k in range(i, first))]
     lines = [_line(ours[i], theirs[pairs[i][0]] if i in pairs else None, rows.get(i)) for i in [*passed, first]]
     if len(lines) > 9:
@@ -365,7 +366,7 @@ def first_difference(ours: list[Call], theirs: list[Call], weights: Weights, tol
     inputs = _worst(ours[first].inputs, theirs, pairs[first][0], None, tolerance, "inputs")
     equal = max((i for i in rows if i < first), default=-1)
     skipped = [call.name for call in ours[equal + 1 : first] if call.about and not call.idle]
-    changed = [name for name in weights.unequal if name.startswith(f"{names[0]}.")]
+    changed = [name for name in weights.unequal if not ours[first].name or name.startswith(f"{names[0]}.")]
     if changed:
         told.append("Its weights differ: " + ", ".join(f"{name} by {weights.unequal[name]:.2g}" for name in changed))
     elif inputs and inputs.differs:

@@ -99,14 +99,17 @@ def compare_with_reference(
         largest, mean = (max((getattr(row, which) for row in rows), key=size) for which in ("max", "mean"))
         told = f"max |Δ| {largest:.2g}, mean |Δ| {mean:.2g}, allowed {atol:g}"
         print(f"outputs: {told}\n{weights.told}")
-        if any(row.differs for row in rows):
-            if not theirs.calls:
-                calls = traces(torch.float64)  # without the rounding of float32
-            dtype = theirs.dtype or torch.float64
-            where = first_difference(*calls, weights, TOLERANCE["forward"].get(dtype, 1e-5))
-            raise AssertionError(f"outputs differ, {told}, {where}\n\n{weights.told}")
-        if hidden := {name: by for name, by in weights.unequal.items() if by > atol}:
-            raise AssertionError(f"weights differ, though these outputs do not show it: {hidden}")
+        exact = theirs.dtype or torch.float64
+        try:
+            calls = traces(exact)  # without the rounding of float32
+        except RuntimeError:  # one of the two insists on it
+            exact = torch.float32
+        where = first_difference(*calls, weights, TOLERANCE["forward"].get(exact, 1e-5))
+        hidden = any(by > atol for by in weights.unequal.values())
+        if hidden or any(row.differs for row in rows):
+            raise AssertionError(f"{'weights' if hidden else 'outputs'} differ, {told}, {where}\n\n{weights.told}")
+        if where.startswith("first"):
+            print(f"within what is allowed, but not by rounding: {where.splitlines()[0]}")
 
 
 def climb(cfg: DictConfig, reference: Reference, data: L.LightningDataModule) -> None:
