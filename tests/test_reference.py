@@ -195,6 +195,13 @@ def test_weights_that_these_outputs_do_not_show(differs):
     assert told.startswith("weights differ") and "no output shows that weights differ: 1.table.weight" in told
 
 
+def test_counters_are_no_difference(baked):
+    ours = nn.Sequential(nn.Linear(4, 4), nn.BatchNorm1d(4))
+    theirs = copy.deepcopy(ours)
+    theirs[1].num_batches_tracked += 5
+    baked.compare(ours, theirs, torch.randn(2, 4))
+
+
 def test_a_model_that_insists_on_float32(baked, differs):
     class Fixed(nn.Linear):
         def forward(self, x):

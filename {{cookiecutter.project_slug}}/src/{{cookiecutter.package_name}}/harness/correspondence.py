@@ -77,7 +77,8 @@ class Weights:
         different = {name for name, w in carried.items() if not torch.equal(self.ours[name], w.to(self.ours[name]))}
         drawn = {name for name, w in carried.items() if w.numel() > 1 and w.min() != w.max()}  # not all 0 or all 1
         if rules is None and len(different & drawn) < len(drawn) / 2:
-            self.unequal = {name: (self.ours[name] - carried[name]).abs().max().item() for name in different}
+            numbers = [name for name in different if carried[name].is_floating_point()]  # no counters, no masks
+            self.unequal = {name: _difference(self.ours[name], carried[name])[0] for name in numbers}
             self.told = f"weights: {len(carried) - len(different)} of {len(carried)} equal already, none changed"
             return
         if carried:

@@ -148,7 +148,7 @@ def climb(cfg: DictConfig, reference: Reference, data: L.LightningDataModule) ->
                     usual = max(rounding.values())
                     rows = [row._replace(allowed=max(row.allowed, 10 * rounding.get(row.name, usual))) for row in rows]
                 exact[rung] = other
-                worst = max(rows, key=lambda row: size(row.max / row.allowed))
+                worst = max(rows, key=lambda row: (row.differs, size(row.max / row.scale)))
                 cells += [f"{number:.1e}" for number in (worst.max, worst.mean, worst.allowed)]
                 if worst.differs:
                     where = first_difference(calls, their_calls, weights, tolerance) if calls else _differing(rows)
@@ -167,14 +167,9 @@ class _Theirs:
     """The reference: a copy of its module, or what a file tells of it."""
 
     def __init__(self, reference: Reference):
-        self.reference, self.calls, self.found, self.inputs, self.batch, self.dtype = (
-            reference,
-            [],
-            [],
-            None,
-            None,
-            None,
-        )
+        self.reference, self.inputs, self.batch, self.dtype = reference, None, None, None
+        self.calls: list[Call] = []
+        self.found: list[Found] = []
         if not isinstance(reference.model, str | Path):
             self.model = Adapted(copy.deepcopy(reference.model), reference.call).eval()
             self.weights = weights_of(reference.model)
