@@ -34,15 +34,15 @@ configs/optimizer: adam.yaml adamw.yaml rmsprop.yaml sgd.yaml
 configs/scheduler: constant.yaml cosine.yaml from_torch.yaml inverse_sqrt.yaml linear.yaml plateau.yaml step.yaml
 configs/trainer: cpu.yaml ddp.yaml fsdp.yaml gpu.yaml
 src/my_paper: __init__.py data.py loss.py metrics.py model.py procedure.py
-src/my_paper/harness: __init__.py building.py callbacks.py evaluation.py figures.py loggers.py procedure.py
-src/my_paper/harness: records.py report.py schedules.py settings.py training.py
-tests: conftest.py test_configs.py test_data.py test_paper.py test_training.py
+src/my_paper/harness: __init__.py building.py callbacks.py correspondence.py evaluation.py figures.py loggers.py
+src/my_paper/harness: procedure.py records.py reference.py report.py schedules.py settings.py training.py
+tests: conftest.py record_reference.py test_configs.py test_data.py test_paper.py test_reference.py test_training.py
 """
 # Left to the user, by file; the second line explains the mark, or looks for it
 MARKED = """
 PAPER.md CITATION.cff configs/paper.yaml configs/experiment/paper.yaml src/my_paper/__init__.py
 src/my_paper/data.py src/my_paper/loss.py src/my_paper/metrics.py src/my_paper/model.py src/my_paper/procedure.py
-tests/test_paper.py
+tests/test_paper.py tests/test_reference.py
 """
 OPTIONS = {
     "task": ["classification", "contrastive", "generative", "physics", "sequence"],
@@ -121,7 +121,8 @@ def test_the_files(repo: Path):
 
 
 def test_the_marks(repo: Path):
-    explained = {"README.md", "AGENTS.md", "src/my_paper/harness/report.py"}  # what the mark means, and its search
+    # what the mark means, its search, and what is said without a reference
+    explained = {"README.md", "AGENTS.md", "src/my_paper/harness/report.py", "src/my_paper/harness/reference.py"}
     assert {name for name, text in files(repo).items() if "TODO(paper)" in text} - explained == set(MARKED.split())
 
 
