@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import hydra
 import lightning as L
@@ -39,13 +40,28 @@ def data(cfg: DictConfig) -> L.LightningDataModule:
     return data
 
 
-def fit(cfg: DictConfig, steps: int, *callbacks: L.Callback, **settings) -> L.Trainer:
+@pytest.fixture
+def fact(cfg: DictConfig) -> Callable[[str], Any]:
+    """What ``facts`` in ``configs/paper.yaml`` states; the test is skipped where it states nothing."""
+
+    def fact(name: str) -> Any:
+        value = cfg.paper.facts.get(name)
+        if value is None or value == {}:
+            pytest.skip(f"configs/paper.yaml states no {name}")
+        return value
+
+    return fact
+
+
+def fit(
+    cfg: DictConfig, steps: int, *callbacks: L.Callback, data: L.LightningDataModule | None = None, **settings
+) -> L.Trainer:
     """Train for some steps on the CPU, as ``cfg`` says but without validation, loggers and checkpoints."""
     prepare(cfg)
     settings = {"max_steps": steps, "max_epochs": -1, "limit_val_batches": 0, "val_check_interval": None} | settings
     quiet = {"enable_checkpointing": False, "enable_progress_bar": False, "accelerator": "cpu", "devices": 1}
     trainer = build_trainer(cfg, callbacks, **settings, **quiet)
-    trainer.fit(build_procedure(cfg), build_data(cfg))
+    trainer.fit(build_procedure(cfg), data or build_data(cfg))
     return trainer
 
 
