@@ -10,6 +10,7 @@ import torch
 
 from {{ cookiecutter.package_name }}.harness.building import build_procedure
 from {{ cookiecutter.package_name }}.loss import PaperLoss
+from {{ cookiecutter.package_name }}.metrics import PaperMetrics
 
 
 @pytest.mark.parametrize("batch_size", [1, 2, 7])
@@ -30,6 +31,20 @@ def test_loss_is_cross_entropy():
     logits = torch.tensor([[0.0, math.log(3.0)]])  # softmax: 1/4, 3/4
     loss = PaperLoss()(logits, torch.tensor([1]))["loss"]
     assert loss.item() == pytest.approx(-math.log(3 / 4))
+
+
+def test_accuracy_counts_images():
+    """Whatever their class and their batch: 3 of 6, though 2 of 3 classes and one of two batches are known."""
+    metrics, logits = PaperMetrics(num_classes=3), torch.eye(3)
+    metrics.update(logits[[0, 1]], torch.tensor([0, 1]))
+    metrics.update(logits[[2, 0, 0, 1]], torch.tensor([2, 2, 2, 2]))
+    assert metrics.compute()["accuracy"].item() == pytest.approx(3 / 6)
+
+
+def test_dropout_is_the_share_that_is_dropped(cfg):
+    model = build_procedure(cfg).model.train()
+    dropped = model.classifier[:2](torch.ones(100, 2 * cfg.model.width, 4, 4)) == 0
+    assert dropped.float().mean().item() == pytest.approx(cfg.model.dropout, abs=0.02)
 
 
 def test_data_splits(data):
