@@ -27,12 +27,6 @@ def test_loss_at_initialisation(cfg, data):
     assert torch.stack(losses).mean().item() == pytest.approx(math.log(cfg.model.num_classes), rel=0.2)
 
 
-def test_loss_is_cross_entropy():
-    logits = torch.tensor([[0.0, math.log(3.0)]])  # softmax: 1/4, 3/4
-    loss = PaperLoss()(logits, torch.tensor([1]))["loss"]
-    assert loss.item() == pytest.approx(-math.log(3 / 4))
-
-
 def test_accuracy_counts_images():
     """Whatever their class and their batch: 3 of 6, though 2 of 3 classes and one of two batches are known."""
     metrics, logits = PaperMetrics(num_classes=3), torch.eye(3)
@@ -45,6 +39,12 @@ def test_dropout_is_the_share_that_is_dropped(cfg):
     model = build_procedure(cfg).model.train()
     dropped = model.classifier[:2](torch.ones(100, 2 * cfg.model.width, 4, 4)) == 0
     assert dropped.float().mean().item() == pytest.approx(cfg.model.dropout, abs=0.02)
+
+
+def test_loss_is_cross_entropy():
+    logits = torch.tensor([[0.0, math.log(3.0)]])  # softmax: 1/4, 3/4
+    loss = PaperLoss()(logits, torch.tensor([1]))["loss"]
+    assert loss.item() == pytest.approx(-math.log(3 / 4))
 
 
 def test_data_splits(data):
