@@ -7,6 +7,7 @@ import math
 
 import pytest
 import torch
+from sklearn.neighbors import KNeighborsClassifier
 
 from {{ cookiecutter.package_name }}.harness.building import build_procedure
 from {{ cookiecutter.package_name }}.loss import PaperLoss
@@ -33,6 +34,12 @@ def test_accuracy_counts_images():
     metrics.update(logits[[0, 1]], torch.tensor([0, 1]))
     metrics.update(logits[[2, 0, 0, 1]], torch.tensor([2, 2, 2, 2]))
     assert metrics.compute()["accuracy"].item() == pytest.approx(3 / 6)
+
+
+def test_labels_belong_to_the_images(data):
+    """The nearest training image is of the same class, as a rule."""
+    train, val = ([split.tensors[0].flatten(1), split.tensors[1]] for split in (data.train, data.val))
+    assert KNeighborsClassifier(1).fit(*train).score(*val) > 0.9
 
 
 def test_dropout_is_the_share_that_is_dropped(cfg):
