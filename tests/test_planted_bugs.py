@@ -128,7 +128,7 @@ def test_whole_suite_on_every_bug(correct, tmp_path):
         with tempfile.TemporaryDirectory(dir=tmp_path) as folder:
             return suite(plant(bug, repositories[name], Path(folder)))
 
-    with ThreadPoolExecutor(len(os.sched_getaffinity(0))) as pool:
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
         alarms = dict(zip(repositories, pool.map(suite, repositories.values()), strict=True))
         seen = dict(zip(BUGS, pool.map(planted, BUGS.values()), strict=True))
     SCORE.write_text(score(seen), encoding="utf-8")
