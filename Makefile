@@ -14,6 +14,9 @@ test: .venv/installed
 	$(BIN)/ruff format --check hooks local_extensions examples tests benchmarks
 	$(BIN)/pytest --numprocesses 2
 
+bugs: .venv/installed  ## plants every known mistake, runs every test on each, writes tests/planted_bugs/README.md
+	$(BIN)/pytest -m slow tests/test_planted_bugs.py
+
 bench: .venv/installed
 	$(BIN)/python benchmarks/startup.py
 	$(BIN)/python benchmarks/components.py
@@ -26,4 +29,4 @@ bench: .venv/installed
 clean:
 	rm -rf build .venv
 
-.PHONY: demo example test bench clean
+.PHONY: demo example test bugs bench clean

@@ -52,6 +52,11 @@ def test_rotation_of_each_pair(interleaved, dtype):
         torch.testing.assert_close(turned[..., b], x[..., b] * cos + x[..., a] * sin, **TOLERANCE[dtype])
 
 
+def test_base_of_the_paper():
+    slowest = torch.tensor([0.0, 0.0, 1.0, 0.0], dtype=torch.float64).expand(101, 4)  # θ_1 = 10000^(−2/4) = 1/100
+    assert RotaryPositionalEmbedding(4).rotate(slowest)[100, 2:].tolist() == pytest.approx([math.cos(1), math.sin(1)])
+
+
 @pytest.mark.parametrize("interleaved", [False, True])
 def test_product_depends_on_the_distance_alone(interleaved):
     rotary = RotaryPositionalEmbedding(8, interleaved=interleaved)

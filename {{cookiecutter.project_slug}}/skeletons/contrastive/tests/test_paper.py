@@ -91,6 +91,35 @@ def test_loss_of_equal_views(temperature):
     assert PaperLoss(temperature)(z, 3 * z)["loss"].item() == pytest.approx(expected, rel=1e-3)
 
 
+def test_partners_are_views_of_one_image(cfg, data):
+    procedure = build_procedure(cfg).eval()
+    batch = next(iter(data.val_dataloader()))
+    expected = procedure.loss(procedure.model(batch[2]), procedure.model(batch[3]))["loss"]
+    torch.testing.assert_close(procedure.step(batch, procedure.val_metrics)["loss"], expected)
+
+
+def test_gradient_is_that_of_the_loss(cfg, data):
+    """By finite differences along a random direction: nothing is detached between the weights and the loss."""
+    procedure = build_procedure(cfg).double()
+    batch = [part[:32].double() for part in next(iter(data.train_dataloader()))]
+    weights = list(procedure.model.parameters())
+    directions = [torch.randn_like(weight) for weight in weights]
+
+    def moved_loss(step: float) -> torch.Tensor:
+        for weight, direction in zip(weights, directions, strict=True):
+            weight.data += step * direction
+        torch.manual_seed(0)
+        return procedure.step(batch, procedure.train_metrics)["loss"]
+
+    here = moved_loss(0.0)
+    gradients = torch.autograd.grad(here, weights)
+    slope = sum((g * direction).sum().item() for g, direction in zip(gradients, directions, strict=True))
+    tolerance = 1e-5 * math.sqrt(sum(g.square().sum().item() for g in gradients))
+    ahead, behind = moved_loss(1e-8).item(), moved_loss(-2e-8).item()
+    sides = [(ahead - here.item()) / 1e-8, (here.item() - behind) / 1e-8]  # a ReLU may have its kink on one
+    assert pytest.approx(slope, abs=tolerance) in sides
+
+
 def test_knn_is_that_of_scikit_learn(data):
     known, images = data.train.tensors[0].flatten(1), data.test.tensors[0].flatten(1)
     known_labels = data.train.tensors[1]
@@ -106,6 +135,14 @@ def test_probe_is_that_of_scikit_learn(data):
     weight, bias = LinearProbe(l2=30.0).fit(known, labels)
     torch.testing.assert_close(weight, torch.from_numpy(theirs.coef_), rtol=0, atol=1e-3)
     torch.testing.assert_close(bias - bias.mean(), intercept - intercept.mean(), rtol=0, atol=1e-2)
+
+
+def test_prediction_depends_on_no_other_sample():
+    torch.manual_seed(0)
+    known, labels, features = torch.randn(60, 3) + 1, torch.arange(60) % 3, torch.randn(9, 3) + 1
+    for metric in PaperMetrics(k=5, l2=1.0).values():
+        together = metric.predict(known, labels, features)
+        assert together.tolist() == [metric.predict(known, labels, one[None]).item() for one in features]
 
 
 def test_metrics_are_apart():
@@ -133,6 +170,10 @@ def test_measuring_leaves_the_model_alone(cfg):
     logged = measure(cfg, trainer, procedure, build_data(cfg), checkpoint)
     assert logged.keys() == {f"test/{name}" for name in ("loss", "knn", "linear", "knn_untrained", "linear_untrained")}
     assert all(torch.equal(tensor, before[name]) for name, tensor in procedure.state_dict().items())
+    splits = [trainer.datamodule.train.tensors, trainer.datamodule.test.tensors]
+    known, features = (procedure.model.eval().encoder(images).detach() for images, _ in splits)  # h, not z
+    predicted = procedure.test_metrics["knn"].predict(known, splits[0][1], features)
+    assert logged["test/knn"] == pytest.approx((predicted == splits[1][1]).float().mean().item())
     assert all(parameter.grad is None for parameter in procedure.parameters())
 
     start = build_procedure(cfg).model.encoder.state_dict()

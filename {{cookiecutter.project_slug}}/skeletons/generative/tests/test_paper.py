@@ -16,6 +16,7 @@ from {{ cookiecutter.package_name }}.harness.building import build_procedure, bu
 from {{ cookiecutter.package_name }}.harness.settings import ROOT
 from {{ cookiecutter.package_name }}.loss import PaperLoss
 from {{ cookiecutter.package_name }}.metrics import SampleQuality, mmd2
+from {{ cookiecutter.package_name }}.model import TimeEmbedding
 from {{ cookiecutter.package_name }}.procedure import Diffusion, cosine_betas, linear_betas, normal_like, write_grid
 
 MODELS = sorted((ROOT / "configs/model").glob("*.yaml"))
@@ -70,6 +71,43 @@ def test_loss_at_initialisation(cfg, data):
     loss = procedure.step((images,), procedure.val_metrics)["loss"]
     own_square = procedure.model(images, t).square().mean()
     assert loss.item() == pytest.approx(1 + own_square.item(), rel=0.15)
+
+
+def test_each_sample_is_trained_at_a_time_of_its_own(cfg):
+    """Ho et al. 2020, Algorithm 1: t is uniform on 1 … T."""
+    procedure, seen = build_procedure(cfg), []
+    procedure.diffusion = Diffusion(torch.full((4,), 0.5))
+    procedure.model.register_forward_pre_hook(lambda _, inputs: seen.append(inputs[1]))
+    procedure.step((torch.zeros(400, 1, 8, 8),), procedure.train_metrics)
+    assert (torch.bincount(seen[0], minlength=5) / 400).tolist() == pytest.approx([0, *4 * [1 / 4]], abs=0.1)
+
+
+def test_frequencies_of_the_time():
+    """Those of Vaswani et al. 2017, Section 3.5, as in Ho et al. 2020: from 1 towards 1 / 10,000."""
+    expected = [10_000 ** (-i / 4) for i in range(4)]
+    assert TimeEmbedding(8).frequencies.tolist() == pytest.approx(expected)
+
+
+def test_gradient_is_that_of_the_loss(cfg, data):
+    """By finite differences along a random direction: nothing is detached between the weights and the loss."""
+    procedure = build_procedure(cfg).double()
+    batch = (data.train[:32][0].double(),)
+    weights = list(procedure.model.parameters())
+    directions = [torch.randn_like(weight) for weight in weights]
+
+    def moved_loss(step: float) -> torch.Tensor:
+        for weight, direction in zip(weights, directions, strict=True):
+            weight.data += step * direction
+        torch.manual_seed(0)
+        return procedure.step(batch, procedure.train_metrics)["loss"]
+
+    here = moved_loss(0.0)
+    gradients = torch.autograd.grad(here, weights)
+    slope = sum((g * direction).sum().item() for g, direction in zip(gradients, directions, strict=True))
+    tolerance = 1e-5 * math.sqrt(sum(g.square().sum().item() for g in gradients))
+    ahead, behind = moved_loss(1e-8).item(), moved_loss(-2e-8).item()
+    sides = [(ahead - here.item()) / 1e-8, (here.item() - behind) / 1e-8]  # a ReLU may have its kink on one
+    assert pytest.approx(slope, abs=tolerance) in sides
 
 
 def test_data_are_in_the_range_that_samples_are_clipped_to(data):
@@ -274,6 +312,12 @@ def test_what_is_measured_is_the_average(cfg):
     procedure.train(not procedure.training)
     assert step() == loss(procedure.model if procedure.training else procedure.average)
 
+    drawn = procedure.sample(x_0, torch.Generator().manual_seed(0))
+    generator = torch.Generator().manual_seed(0)
+    x_T = normal_like(x_0, generator)
+    expected = procedure.diffusion.sample(procedure.average, x_T, generator=generator, **procedure.sampling)
+    assert torch.equal(drawn, expected)
+
 
 def test_same_weights_same_measurement(cfg, data):
     """However often, in validation as in test, and whatever was drawn before."""
@@ -303,6 +347,17 @@ def test_metric_has_the_value_of_two_gaussians():
     x, y = torch.randn(2, 2000, 1, dtype=torch.float64)
     expected = 2 * h / math.sqrt(h**2 + 2) * (1 - math.exp(-(m**2) / (2 * (h**2 + 2))))
     assert mmd2(x, y + m, h).item() == pytest.approx(expected, rel=0.1)
+
+
+def test_kernel_is_chosen_by_the_training_images():
+    """As wide as the median distance of one to its nearest neighbour, whatever is held out."""
+    torch.manual_seed(0)
+    samples, images, reference = torch.randn(3, 20, 4) * torch.tensor([1.0, 3.0, 2.0]).view(3, 1, 1)
+    metric = SampleQuality()
+    metric.update(samples, images, reference)
+    nearest = [min((a - b).norm() for b in reference if not torch.equal(a, b)) for a in reference]
+    expected = mmd2(samples, images, torch.stack(nearest).median())
+    assert metric.compute()["mmd2"].item() == pytest.approx(expected.item(), abs=1e-6)
 
 
 def test_metric_tells_digits_from_what_is_like_them(data):

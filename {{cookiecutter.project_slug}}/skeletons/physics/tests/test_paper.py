@@ -65,12 +65,62 @@ def test_exact_solution_is_that_of_a_spectral_method(loss):
         series = series + h / 6 * (a + 2 * b + 2 * c + rate(series + h * c))
 
 
+def test_terms_are_mean_squares(loss, cfg, data):
+    """Raissi et al. 2019: of the residual, of what is missed at the start and at the boundary, each over its points."""
+    model, points = build_procedure(cfg).model, data.val.tensors
+    terms = loss(model, points)
+    start, edge = model(points["initial"]), model(points["boundary"])
+    torch.testing.assert_close(terms["residual"], (loss.residual(model, points["inside"]) ** 2).mean())
+    torch.testing.assert_close(terms["initial"], ((start + torch.sin(math.pi * points["initial"][:, 1])) ** 2).mean())
+    torch.testing.assert_close(terms["boundary"], (edge**2).mean())
+
+
+def test_model_has_a_second_derivative(cfg, data):
+    """Of another value at each point: that of a network of ReLUs is zero, and the equation would lose its last term."""
+    points = data.val.tensors["inside"].clone().requires_grad_()
+    (first,) = torch.autograd.grad(build_procedure(cfg).model(points).sum(), points, create_graph=True)
+    (second,) = torch.autograd.grad(first[:, 1].sum(), points)
+    assert second[:, 1].abs().min() < second[:, 1].abs().max() and second[:, 1].std() > 1e-3
+
+
+def test_initial_weights(cfg):
+    """Glorot & Bengio 2010: a variance of 2 / (inputs + outputs), and no bias."""
+    for layer in build_procedure(cfg).model.layers:
+        if isinstance(layer, torch.nn.Linear):
+            assert not layer.bias.any()
+            if layer.weight.numel() > 500:
+                expected = math.sqrt(2 / (layer.in_features + layer.out_features))
+                assert layer.weight.std().item() == pytest.approx(expected, rel=0.1)
+
+
 def test_terms_are_weighted(loss, cfg, data):
     model, points = build_procedure(cfg).model, data.val.tensors
     terms = PaperLoss(loss.problem, initial_weight=3.0, boundary_weight=5.0)(model, points)
     expected = terms["residual"] + 3 * terms["initial"] + 5 * terms["boundary"]
     torch.testing.assert_close(terms["loss"], expected)
     assert terms["residual"] > 0 and terms["initial"] > 0 and terms["boundary"] > 0
+
+
+def test_gradient_is_that_of_the_loss(cfg, data):
+    """By finite differences along a random direction: nothing is detached between the weights and the loss."""
+    procedure = build_procedure(cfg).double()
+    batch = {name: points[:64].double() for name, points in data.train.tensors.items()}
+    weights = list(procedure.model.parameters())
+    directions = [torch.randn_like(weight) for weight in weights]
+
+    def moved_loss(step: float) -> torch.Tensor:
+        for weight, direction in zip(weights, directions, strict=True):
+            weight.data += step * direction
+        torch.manual_seed(0)
+        return procedure.step(batch, procedure.train_metrics)["loss"]
+
+    here = moved_loss(0.0)
+    gradients = torch.autograd.grad(here, weights)
+    slope = sum((g * direction).sum().item() for g, direction in zip(gradients, directions, strict=True))
+    tolerance = 1e-5 * math.sqrt(sum(g.square().sum().item() for g in gradients))
+    ahead, behind = moved_loss(1e-8).item(), moved_loss(-2e-8).item()
+    sides = [(ahead - here.item()) / 1e-8, (here.item() - behind) / 1e-8]  # a ReLU may have its kink on one
+    assert pytest.approx(slope, abs=tolerance) in sides
 
 
 def test_loss_without_gradients(loss, cfg, data):

@@ -7,10 +7,12 @@ import math
 
 import pytest
 import torch
+import torch.nn.functional as F
 from lightning import Trainer
 
+from {{ cookiecutter.package_name }}.components.positional import SinusoidalPositionalEncoding
 from {{ cookiecutter.package_name }}.data import IGNORED, UNKNOWN, Vocabulary, distinct, split_of, windows
-from {{ cookiecutter.package_name }}.harness.building import build_procedure
+from {{ cookiecutter.package_name }}.harness.building import build_procedure, build_trainer
 from {{ cookiecutter.package_name }}.loss import PaperLoss
 from {{ cookiecutter.package_name }}.metrics import BitsPerCharacter, NGram
 from {{ cookiecutter.package_name }}.procedure import SampleText
@@ -61,6 +63,35 @@ def test_order_matters(compose, positions):
     assert (model(one)[0, -1] - model(one[:, [1, 0, 2, 3]])[0, -1]).abs().max() > 1e-3
 
 
+def test_block_is_its_formula(cfg):
+    """Xiong et al. 2020, pre-norm: x ← x + Attention(Norm(x)), x ← x + FeedForward(Norm(x)), causal, with GELU."""
+    cfg.model.positions = "sinusoidal"  # which are not the block's affair
+    block = trained_a_little(build_procedure(cfg).model).blocks[0]
+    x = torch.randn(2, 5, cfg.model.d_model)
+    h = F.layer_norm(x, x.shape[-1:], block.attention_norm.weight)
+    heads = [
+        projection(h).unflatten(-1, (cfg.model.n_heads, -1)).transpose(1, 2)  # (B, T, D) -> (B, H, T, D/H)
+        for projection in (block.attention.q_proj, block.attention.k_proj, block.attention.v_proj)
+    ]
+    read = F.scaled_dot_product_attention(*heads, is_causal=True).transpose(1, 2).flatten(2)  # -> (B, T, D)
+    after = x + block.attention.out_proj(read)
+    first, _, second = block.feed_forward
+    h = F.layer_norm(after, x.shape[-1:], block.feed_forward_norm.weight)
+    torch.testing.assert_close(block(x), after + second(F.gelu(first(h))))
+
+
+@POSITIONS
+def test_blocks_read_embedding_times_root_d(compose, positions):
+    """Vaswani et al. 2017, Section 3.4; and the sinusoidal positions of Section 3.5 are added to it."""
+    cfg = compose(f"model={positions}")
+    model, read = build_procedure(cfg).model.eval(), []
+    model.blocks.register_forward_pre_hook(lambda _, inputs: read.append(inputs[0]))
+    model(one := characters(cfg, 2, 7))
+    expected = model.embedding(one) * math.sqrt(cfg.model.d_model)
+    expected = expected if positions == "paper" else SinusoidalPositionalEncoding(cfg.model.d_model)(expected)
+    torch.testing.assert_close(read[0], expected)
+
+
 def test_positions_are_known_by_name(compose):
     with pytest.raises(Exception, match="rotary or sinusoidal"):
         build_procedure(compose("model.positions=none"))
@@ -75,6 +106,28 @@ def test_loss_at_initialisation(compose, data, positions):
     with torch.no_grad():
         losses = [procedure.step(batch, procedure.val_metrics)["loss"] for batch in data.val_dataloader()]
     assert torch.stack(losses).mean().item() == pytest.approx(math.log(cfg.model.vocab_size), rel=0.05)
+
+
+def test_gradient_is_that_of_the_loss(cfg, data):
+    """By finite differences along a random direction: nothing is detached between the weights and the loss."""
+    procedure = build_procedure(cfg).double()
+    batch = tuple(part[:4] for part in data.train.tensors)
+    weights = list(procedure.model.parameters())
+    directions = [torch.randn_like(weight) for weight in weights]
+
+    def moved_loss(step: float) -> torch.Tensor:
+        for weight, direction in zip(weights, directions, strict=True):
+            weight.data += step * direction
+        torch.manual_seed(0)
+        return procedure.step(batch, procedure.train_metrics)["loss"]
+
+    here = moved_loss(0.0)
+    gradients = torch.autograd.grad(here, weights)
+    slope = sum((g * direction).sum().item() for g, direction in zip(gradients, directions, strict=True))
+    tolerance = 1e-5 * math.sqrt(sum(g.square().sum().item() for g in gradients))
+    ahead, behind = moved_loss(1e-8).item(), moved_loss(-2e-8).item()
+    sides = [(ahead - here.item()) / 1e-8, (here.item() - behind) / 1e-8]  # a ReLU may have its kink on one
+    assert pytest.approx(slope, abs=tolerance) in sides
 
 
 def test_loss_is_cross_entropy_of_the_targets():
@@ -98,6 +151,16 @@ def test_bits_per_character_counts_characters_not_batches():
     ]
     assert len(bits) == 30
     assert metric.compute().item() == pytest.approx(sum(bits) / len(bits), rel=1e-6)
+
+
+def test_loss_is_that_of_the_bits(cfg, data):
+    """Both are means over the characters of the split: val/loss in nats, val/bits_per_character in bits."""
+    data.batch_size = 100
+    trainer = build_trainer(cfg, enable_progress_bar=False, enable_checkpointing=False)
+    procedure = build_procedure(cfg)
+    trained_a_little(procedure.model)
+    (logged,) = trainer.validate(procedure, data, verbose=False)
+    assert logged["val/loss"] / math.log(2) == pytest.approx(logged["val/bits_per_character"], rel=5e-6)
 
 
 def test_bits_of_the_model_are_those_of_a_loop(cfg, data):
@@ -194,6 +257,7 @@ def test_decoded_as_it_was_encoded(data):
 
 def test_vocabulary_is_that_of_training(data):
     assert set(data.vocabulary.characters[UNKNOWN + 1 :]) <= set("".join(data.topics["train"].values()))
+    assert data.vocabulary.characters == Vocabulary("".join(data.topics["train"].values()), data.vocab_size).characters
     assert data.vocabulary.encode("\0").tolist() == [UNKNOWN]
     assert Vocabulary("bbacaa", 3).characters[1:] == ["a", "b"]
 
