@@ -58,7 +58,8 @@ def fit(
 ) -> L.Trainer:
     """Train for some steps on the CPU, as ``cfg`` says but without validation, loggers and checkpoints."""
     prepare(cfg)
-    settings = {"max_steps": steps, "max_epochs": -1, "limit_val_batches": 0, "val_check_interval": None} | settings
+    bounds = {"max_steps": steps, "max_epochs": 10 * steps}  # the latter for a procedure that never steps
+    settings = bounds | {"limit_val_batches": 0, "val_check_interval": None} | settings
     quiet = {"enable_checkpointing": False, "enable_progress_bar": False, "accelerator": "cpu", "devices": 1}
     trainer = build_trainer(cfg, callbacks, **settings, **quiet)
     trainer.fit(build_procedure(cfg), data or build_data(cfg))

@@ -230,6 +230,38 @@ def test_the_loss_is_a_mean_over_samples(cfg, batch, fact):
     assert other != pytest.approx(2 * one, rel=1e-2), "twice the samples, twice the loss: a sum over the batch"
 
 
+def test_gradient_is_that_of_the_loss(cfg, batch, fact):
+    """By finite differences along a random direction: nothing is detached between the weights and the loss.
+
+    ``facts.stop_gradients: true`` where the paper does so, as with target networks or straight-through estimators.
+    """
+    if fact("stop_gradients"):
+        pytest.skip("facts.stop_gradients: true")
+    procedure, batch = build_procedure(cfg).double(), double(batch)
+    trained = [parameter for parameter in procedure.model.parameters() if parameter.requires_grad]
+    directions = [torch.randn_like(parameter) for parameter in trained]
+
+    def loss_after(step: float) -> Tensor:
+        for parameter, direction in zip(trained, directions, strict=True):
+            parameter.data += step * direction
+        torch.manual_seed(0)
+        return procedure.step(batch, procedure.train_metrics)["loss"]
+
+    here = loss_after(0.0)
+    gradients = torch.autograd.grad(here, trained, materialize_grads=True)
+    slope = sum((g * direction).sum().item() for g, direction in zip(gradients, directions, strict=True))
+    tolerance = 1e-5 * math.sqrt(sum(g.square().sum().item() for g in gradients))
+    ahead, behind = loss_after(1e-8).item(), loss_after(-2e-8).item()
+    sides = [(ahead - here.item()) / 1e-8, (here.item() - behind) / 1e-8]
+    if pytest.approx(slope, abs=tolerance) not in sides:  # a ReLU may have its kink on one
+        if abs(sides[0] - sides[1]) > 10 * tolerance:
+            pytest.skip("the loss is not smooth here, or not computed in float64")
+        raise AssertionError(
+            f"the gradient says that the loss rises by {slope:.4g}, and it does by {sides[0]:.4g}: something between the "
+            "weights and the loss is detached. Where the paper stops gradients: facts.stop_gradients: true"
+        )
+
+
 def test_loss_at_initialisation(cfg, data, fact):
     """An untrained model knows nothing: ``facts.initial_loss``, such as log K for K classes."""
     procedure = build_procedure(cfg).eval()
