@@ -34,9 +34,10 @@ configs/optimizer: adam.yaml adamw.yaml rmsprop.yaml sgd.yaml
 configs/scheduler: constant.yaml cosine.yaml from_torch.yaml inverse_sqrt.yaml linear.yaml plateau.yaml step.yaml
 configs/trainer: cpu.yaml ddp.yaml fsdp.yaml gpu.yaml
 src/my_paper: __init__.py data.py loss.py metrics.py model.py procedure.py
-src/my_paper/harness: __init__.py building.py callbacks.py correspondence.py evaluation.py figures.py loggers.py
-src/my_paper/harness: procedure.py records.py reference.py report.py schedules.py settings.py training.py
-tests: conftest.py record_reference.py test_configs.py test_data.py test_paper.py test_reference.py test_training.py
+src/my_paper/harness: __init__.py building.py callbacks.py checkpoints.py correspondence.py evaluation.py figures.py
+src/my_paper/harness: loggers.py procedure.py records.py reference.py report.py schedules.py settings.py training.py
+tests: conftest.py record_reference.py splits.py test_configs.py test_data.py test_model.py test_optimization.py
+tests: test_paper.py test_protocol.py test_reference.py test_resume.py test_training.py
 """
 # Left to the user, by file; the second line explains the mark, or looks for it
 MARKED = """

@@ -48,7 +48,7 @@ def draw_results(rows: list, path: Path) -> Path:
 
 
 def draw_curves(rows: list, folder: Path) -> list[Path]:
-    """For each experiment a figure with a panel for each quantity: training and validation, a line for each seed."""
+    """For each experiment a figure with a panel for each quantity, a line for each seed; the learning rate is one."""
     drawn = []
     for experiment in dict.fromkeys(row.target.experiment for row in rows):
         runs = {r["seed"]: r["run"] for row in rows if row.target.experiment == experiment for r in row.counted}
@@ -85,7 +85,10 @@ def _read(path: Path) -> dict[str, list[tuple[int, float]]]:
     curves: dict[str, list[tuple[int, float]]] = {}
     if path.exists():  # runs/ is not committed: a clone has the records, and may not have the curves
         with path.open(newline="") as file:
-            for row in csv.DictReader(file):
+            rows = csv.DictReader(file)
+            rate = next((name for name in rows.fieldnames or () if name.startswith("lr-")), None)  # of the first group
+            for row in rows:
+                row["train/learning rate"] = row.get(rate)
                 for name, value in row.items():
                     if value and name.startswith(("train/", "val/")):
                         curves.setdefault(name, []).append((int(row["step"]) + 1, float(value)))
