@@ -266,6 +266,8 @@ def test_hostile_and_damaged_checkpoints_are_refused(repo, tmp_path):
         refused = says.get(name, "is damaged, or no checkpoint of this repository")
         done = run("python", "evaluate.py", f"run={mine}", f"ckpt={file}", cwd=repo, ok=False)
         assert done.returncode == 1 and refused in done.stderr.splitlines()[-1], done.stderr
+        if name not in ("code", "byte"):
+            continue  # read in the same way
         shutil.copy(file, mine / "checkpoints/last.ckpt")
         before = {path: path.read_bytes() for path in mine.rglob("*") if path.is_file()}
         done = train(repo, "trainer.max_epochs=1", "resume=auto", ok=False)
