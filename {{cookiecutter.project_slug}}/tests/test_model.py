@@ -10,6 +10,7 @@ import pytest
 import torch
 from conftest import fit
 from lightning import Callback
+from lightning.pytorch.utilities.model_helpers import is_overridden
 from omegaconf import OmegaConf
 from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
@@ -94,6 +95,12 @@ def difference(one: list[Tensor], other: list[Tensor]) -> Tensor:
 def batch(data):
     torch.manual_seed(0)
     return next(iter(data.train_dataloader()))
+
+
+@pytest.fixture
+def validated(data) -> None:
+    if not is_overridden("val_dataloader", data):
+        pytest.skip("the paper has no validation split")
 
 
 @pytest.fixture
@@ -182,7 +189,7 @@ def test_dropout_drops_in_training(called):
     )
 
 
-def test_measuring_leaves_the_model_alone(cfg, data, fact):
+def test_measuring_leaves_the_model_alone(cfg, data, validated, fact):
     """Validation is in evaluation mode, and changes no weight and no statistic."""
     modes = []
 
@@ -287,7 +294,7 @@ def test_gradient_is_that_of_the_loss(cfg, batch, fact):
         )
 
 
-def test_loss_at_initialisation(cfg, data, fact):
+def test_loss_at_initialisation(cfg, data, validated, fact):
     """An untrained model knows nothing: ``facts.initial_loss``, such as log K for K classes."""
     procedure = build_procedure(cfg).eval()
     with torch.no_grad():
@@ -296,14 +303,14 @@ def test_loss_at_initialisation(cfg, data, fact):
     assert torch.stack(losses).mean().item() == pytest.approx(fact("initial_loss"), rel=0.2)
 
 
-def test_what_is_learned_holds_on_validation(cfg, fact):
+def test_what_is_learned_holds_on_validation(cfg, validated, fact):
     """After ``facts.learns_within`` steps, validation is better than untrained: inputs and targets belong together."""
     steps = fact("learns_within")
     before, after = validation_loss(cfg, 0), validation_loss(cfg, steps)
     assert after < 0.9 * before, f"in {steps} steps val/loss went from {before:.3g} only to {after:.3g}"
 
 
-def test_shuffled_labels_teach_nothing(cfg, batch, fact):
+def test_shuffled_labels_teach_nothing(cfg, batch, validated, fact):
     """What is measured must come from the labels: trained on shuffled ones, validation is no better than untrained."""
     fact("classes")
     steps = fact("learns_within")
