@@ -217,5 +217,5 @@ def test_gradient_of_a_step_is_that_of_its_batches(cfg, fact):
     assert not found.left, "the gradients of a step are there when the next begins: optimizer.zero_grad()"
     count = len(found.alone)
     if fact("reduction") == "mean" and count > 1:
-        share = (found.gradients[0].norm() / torch.stack(found.alone).mean()).item()  # of a mean: at most 1, but for noise
+        share = found.gradients[0].norm().item() / torch.stack(found.alone).mean().item()  # at most 1, but for noise
         assert share < count**0.5, f"the gradient of {count} batches is {share:.2g} times that of one: a sum"
