@@ -131,7 +131,7 @@ def test_whole_suite_on_every_bug(correct, tmp_path):
     def planted(found: tuple[str, dict]) -> dict[str, str]:
         name, bug = found
         with tempfile.TemporaryDirectory(dir=tmp_path) as folder:
-            tests = tests_for(bug)
+            tests = run_on(bug)
             return suite(plant(bug, repositories[name], Path(folder)), *tests) if tests or not BESIDES else {}
 
     with ThreadPoolExecutor(os.cpu_count()) as pool:
@@ -143,7 +143,7 @@ def test_whole_suite_on_every_bug(correct, tmp_path):
     assert not {key: list(seen[key]) for key in BUGS.keys() - CAUGHT if seen[key]}, "said to be missed, and caught"
 
 
-def tests_for(bug: dict) -> list[str]:
+def run_on(bug: dict) -> list[str]:
     """What is run on a bug: nothing said is everything."""
     if not BESIDES:
         return []
@@ -159,6 +159,7 @@ def score(seen: dict[str, dict[str, str]]) -> str:
         return sorted(test for test in seen[key] if not test.startswith(OF_THE_PAPER))
 
     caught = [key for key in BUGS if seen[key]]
+    least = "at least " if BESIDES else ""
     besides = ", ".join(f"`{test.removeprefix('tests/')}`" for test in BESIDES if test != "named")
     also = f"; where that is of the paper, or there is none, also {besides}" if besides else ""
     short = f"Not all tests were run on each this time, but the one that is named for it{also}. More may see it."
@@ -166,7 +167,7 @@ def score(seen: dict[str, dict[str, str]]) -> str:
         "# Planted bugs",
         "",
         f"{len(caught)} of {len(BUGS)} known mistakes turn the generated suite red when planted, one at a time, into an",
-        f"untouched repository; {sum(map(bool, map(general, caught)))} are seen by tests that hold for any paper, the",
+        f"untouched repository; {least}{sum(map(bool, map(general, caught)))} are seen by tests that hold for any paper, the",
         "others by those of the skeleton's formulas (`test_paper.py`) or of a building block. Without a bug, all is green.",
         "Measured and written by `make bugs`; the mistakes stand in the YAML files beside this one.",
         *(["", short] if BESIDES else []),
