@@ -14,8 +14,8 @@ test: .venv/installed
 	$(BIN)/ruff format --check hooks local_extensions examples tests benchmarks
 	$(BIN)/pytest --numprocesses 2
 
-bugs: .venv/installed  ## plants every known mistake, runs every test on each, writes tests/planted_bugs/README.md
-	$(BIN)/pytest -m slow tests/test_planted_bugs.py
+bugs: .venv/installed  ## plants every known mistake, runs every test on each, writes tests/planted_bugs/README.md; an hour, or TESTS="tests/test_model.py" besides those named
+	BUGS_TESTS="$(TESTS)" $(BIN)/pytest -m slow tests/test_planted_bugs.py
 
 bench: .venv/installed
 	$(BIN)/python benchmarks/startup.py

@@ -28,6 +28,7 @@ REPOSITORIES = {path.stem: yaml.safe_load(path.read_text(encoding="utf-8")) for 
 BUGS = {f"{name}: {bug['bug']}": (name, bug) for name, made in REPOSITORIES.items() for bug in made["bugs"]}
 CAUGHT = {key: found for key, found in BUGS.items() if "missed" not in found[1]}
 # What a repository keeps when every file of its paper is another
+BESIDES = os.environ.get("BUGS_TESTS", "").split()  # run in place of all of them where time is short
 OF_THE_PAPER = ("test_paper.py", "test_attention.py", "test_contrastive.py", "test_positional.py")
 
 
@@ -113,20 +114,25 @@ def test_score_is_of_these_bugs():
 
 @pytest.mark.slow
 def test_whole_suite_on_every_bug(correct, tmp_path):
-    """Which tests see which bug: all of them on each; ``planted_bugs/README.md`` is written by this."""
+    """Which tests see which bug: all of them on each; ``planted_bugs/README.md`` is written by this.
+
+    With ``make bugs TESTS="tests/test_model.py …"``, only the named test and, where that is of the paper, these; with
+    ``TESTS=named``, none but those named.
+    """
     repositories = {name: correct(name) for name in REPOSITORIES}
     worker = local()
 
-    def suite(repo: Path) -> dict[str, str]:
+    def suite(repo: Path, *tests: str) -> dict[str, str]:
         if not hasattr(worker, "pytest"):
             worker.pytest = Pytest(ENVIRONMENT)
-        found = worker.pytest(repo)
+        found = worker.pytest(repo, *tests)
         return {f"no end, {found['ended']}": ""} if found["ended"] else red(found)
 
     def planted(found: tuple[str, dict]) -> dict[str, str]:
         name, bug = found
         with tempfile.TemporaryDirectory(dir=tmp_path) as folder:
-            return suite(plant(bug, repositories[name], Path(folder)))
+            tests = run_on(bug)
+            return suite(plant(bug, repositories[name], Path(folder)), *tests) if tests or not BESIDES else {}
 
     with ThreadPoolExecutor(os.cpu_count()) as pool:
         alarms = dict(zip(repositories, pool.map(suite, repositories.values()), strict=True))
@@ -137,6 +143,15 @@ def test_whole_suite_on_every_bug(correct, tmp_path):
     assert not {key: list(seen[key]) for key in BUGS.keys() - CAUGHT if seen[key]}, "said to be missed, and caught"
 
 
+def run_on(bug: dict) -> list[str]:
+    """What is run on a bug: nothing said is everything."""
+    if not BESIDES:
+        return []
+    named = [f"tests/{bug['test']}"] if "test" in bug else []
+    others = [test for test in BESIDES if test != "named"]
+    return [*named, *(others if not named or bug["test"].startswith(OF_THE_PAPER) else [])]
+
+
 def score(seen: dict[str, dict[str, str]]) -> str:
     """The text of ``planted_bugs/README.md``, from the tests that failed on each bug."""
 
@@ -144,13 +159,18 @@ def score(seen: dict[str, dict[str, str]]) -> str:
         return sorted(test for test in seen[key] if not test.startswith(OF_THE_PAPER))
 
     caught = [key for key in BUGS if seen[key]]
+    least = "at least " if BESIDES else ""
+    besides = ", ".join(f"`{test.removeprefix('tests/')}`" for test in BESIDES if test != "named")
+    also = f"; where that is of the paper, or there is none, also {besides}" if besides else ""
+    short = f"Not all tests were run on each this time, but the one that is named for it{also}. More may see it."
     lines = [
         "# Planted bugs",
         "",
         f"{len(caught)} of {len(BUGS)} known mistakes turn the generated suite red when planted, one at a time, into an",
-        f"untouched repository; {sum(map(bool, map(general, caught)))} are seen by tests that hold for any paper, the",
+        f"untouched repository; {least}{sum(map(bool, map(general, caught)))} are seen by tests that hold for any paper, the",
         "others by those of the skeleton's formulas (`test_paper.py`) or of a building block. Without a bug, all is green.",
         "Measured and written by `make bugs`; the mistakes stand in the YAML files beside this one.",
+        *(["", short] if BESIDES else []),
     ]
     for name in REPOSITORIES:
         keys = [key for key in caught if BUGS[key][0] == name]

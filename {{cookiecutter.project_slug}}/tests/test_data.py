@@ -9,7 +9,8 @@ import pytest
 import torch
 from conftest import fit
 from omegaconf import DictConfig, OmegaConf
-from splits import Split, batches, copies, loaders, repeated, rows, shared, unaugmented, varies
+from splits import Split, batches, copies, loaders, repeated, rows, shared, stated_size, unaugmented, varies
+from torch.utils.data import SequentialSampler
 
 from {{ cookiecutter.package_name }}.harness.building import build_data, prepare
 from {{ cookiecutter.package_name }}.harness.settings import ROOT
@@ -166,6 +167,30 @@ def test_only_training_is_augmented(facts, given, held):
                 f"{split}: the input is another one each time it is read. Only training is augmented; or name "
                 f"{split} in facts.augmented, or let the sample as it is come first in a batch"
             )
+
+
+def test_training_is_shuffled(facts, given):
+    """Each epoch has its own order; ``facts.shuffled: false`` where the paper's data come in one."""
+    if facts.get("shuffled") is False:
+        pytest.skip("facts.shuffled: false")
+    ordered = [loader for loader in given["train"] if type(getattr(loader, "sampler", None)) is SequentialSampler]
+    if not any(loader.batch_sampler is not None and len(loader) > 1 for loader in ordered):
+        pytest.skip("the order is not that of a DataLoader without shuffle")
+    for loader in ordered:
+        one, other = (list(itertools.islice(batches([loader]), 3)) for _ in range(2))
+        if any(differ(one[:1], [later]) for later in one[1:]):  # no batch that is repeated to make an epoch
+            assert differ(one, other), (
+                "each epoch takes the samples in the same order: shuffle=True, or facts.shuffled: false"
+            )
+
+
+def test_no_sample_is_left_out_of_measuring(given):
+    for split, parts in given.items():
+        for loader in parts if split != "train" else []:
+            drops = getattr(getattr(loader, "batch_sampler", None), "drop_last", False)
+            if drops and (size := stated_size(loader)) is not None:
+                rest = size % loader.batch_sampler.batch_size
+                assert not rest, f"{split}: drop_last leaves out {rest} of {size} samples, which are not measured"
 
 
 def first_batches(cfg: DictConfig, **settings) -> list[list[torch.Tensor]]:

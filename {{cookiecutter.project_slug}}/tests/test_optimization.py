@@ -1,6 +1,9 @@
 """How the weights are moved: optimizer, schedule and batches, against what ``configs/paper.yaml`` states of them."""
 
+import contextlib
+
 import pytest
+import torch
 from conftest import fit
 from lightning import Callback
 from torch.utils._pytree import tree_leaves
@@ -43,6 +46,67 @@ class Rates(Callback):
         self.rates.append(optimizer.param_groups[0]["lr"])
 
 
+class ByHand(Callback):
+    """The steps of a procedure that steps itself, with one optimizer; ends the training after them.
+
+    Args:
+        steps: as many of them.
+        scale: of the loss.
+        each: whether to look at each batch of the first step alone, too.
+    """
+
+    def __init__(self, steps: int, scale: float, each: bool):
+        self.steps, self.scale, self.each = steps, scale, each
+        self.rates, self.batches, self.gradients = [], [], []  # of each step; gradients as one vector
+        self.alone: list[torch.Tensor] = []  # the size of the gradient of each batch of the first step
+        self.seen, self.fresh, self.left = 0, False, False  # left: whether gradients of a step were there in the next
+
+    def on_train_start(self, trainer, pl_module):
+        if len(trainer.optimizers) > 1:
+            raise Enough
+        pl_module.loss.register_forward_hook(lambda _, inputs, terms: {k: self.scale * v for k, v in terms.items()})
+
+    def on_train_batch_start(self, trainer, pl_module, batch, batch_idx):
+        self.seen += 1
+        if self.seen > 50 * self.steps:
+            raise Enough
+        if self.each and not self.rates:
+            parameters = [p for group in trainer.optimizers[0].param_groups for p in group["params"] if p.requires_grad]
+            loss = pl_module.step(batch, pl_module.train_metrics)["loss"]
+            gradients = torch.autograd.grad(loss, parameters, materialize_grads=True)
+            self.alone.append(torch.cat([g.flatten() for g in gradients]).norm())
+
+    def on_before_backward(self, trainer, pl_module, loss):
+        self.left = self.left or (self.fresh and bool(gradient(trainer.optimizers[0]).any()))
+        self.fresh = False
+
+    def on_before_optimizer_step(self, trainer, pl_module, optimizer):
+        self.fresh = True
+        self.rates.append(optimizer.param_groups[0]["lr"])
+        self.batches.append(self.seen)
+        self.gradients.append(gradient(optimizer))
+        if len(self.rates) == self.steps:
+            raise Enough
+
+
+def gradient(optimizer) -> torch.Tensor:
+    parameters = [p for group in optimizer.param_groups for p in group["params"] if p.grad is not None]
+    return torch.cat([p.grad.detach().flatten() for p in parameters] or [torch.zeros(1)])
+
+
+def by_hand(cfg, steps: int, scale: float = 1.0, each: bool = False) -> ByHand:
+    """What it did; without any step where Lightning steps, or where there are several optimizers."""
+    found = ByHand(steps, scale, each)
+    if not build_procedure(cfg).automatic_optimization:
+        with contextlib.suppress(Enough):
+            fit(cfg, steps, found, **paper_budget(cfg))
+    return found
+
+
+def paper_budget(cfg) -> dict:
+    return {"max_steps": cfg.trainer.max_steps, "max_epochs": cfg.trainer.max_epochs}
+
+
 # The schedule moves alone
 alone = pytest.mark.filterwarnings("ignore:Detected call of .lr_scheduler.step")
 
@@ -58,8 +122,9 @@ def scheduled(cfg, steps: int, **settings) -> list[float]:
 def test_learning_rate_is_as_stated(cfg, fact):
     """``facts.learning_rate``, by optimizer step, counted from 1: {1: 1.75e-7, 4000: 7.0e-4}."""
     stated = {int(step): rate for step, rate in fact("learning_rate").items()}
-    budget = {"max_steps": cfg.trainer.max_steps, "max_epochs": cfg.trainer.max_epochs}  # that of the paper
-    rates = scheduled(cfg, max(stated), **budget)
+    rates = scheduled(cfg, max(stated), **paper_budget(cfg))
+    taken = by_hand(cfg, 10).rates  # the first steps, where the procedure itself moves its schedule
+    rates[: len(taken)] = taken[: len(rates)]
     wrong = [
         f"step {s}: {rates[s - 1]:.4g}, stated {rate:.4g}"
         for s, rate in stated.items()
@@ -120,6 +185,12 @@ def test_weight_decay_is_as_stated(cfg, fact):
 def test_clipping_is_as_stated(cfg, fact):
     """``facts.gradient_clip``: {norm: 1.0} or {value: 0.5}."""
     ((algorithm, value),) = fact("gradient_clip").items()
+    if not build_procedure(cfg).automatic_optimization:
+        found = [g.norm() if algorithm == "norm" else g.abs().max() for g in by_hand(cfg, 2, scale=1e4).gradients]
+        assert all(size <= 1.01 * value for size in found), (
+            f"the gradients of two steps have a {algorithm} of {found}, the paper states {value}"
+        )
+        return
     found = {cfg.trainer.gradient_clip_algorithm: cfg.trainer.gradient_clip_val}
     assert found == {algorithm: value}, f"configured is {found}, the paper states {algorithm}: {value}"
 
@@ -130,7 +201,21 @@ def test_batch_size_is_as_stated(cfg, data, fact):
     first = next(leaf for leaf in tree_leaves(next(iter(data.train_dataloader()))) if hasattr(leaf, "shape"))
     if not isinstance(trainer.devices, int):
         pytest.skip(f"trainer.devices={trainer.devices}: known on the machine alone")
-    factors = [len(first), trainer.accumulate_grad_batches, trainer.devices, trainer.num_nodes]
+    steps = by_hand(cfg, 2).batches
+    accumulated = max(1, steps[1] - steps[0]) if len(steps) == 2 else trainer.accumulate_grad_batches
+    factors = [len(first), accumulated, trainer.devices, trainer.num_nodes]
     found = factors[0] * factors[1] * factors[2] * factors[3]
     said = " × ".join(map(str, factors))
     assert found == stated, f"{said} = {found} (batch, accumulated, devices, nodes); the paper states {stated}"
+
+
+def test_gradient_of_a_step_is_that_of_its_batches(cfg, fact):
+    """Where the procedure itself steps, and accumulates: nothing is left of the step before, and the mean is taken."""
+    found = by_hand(cfg, 2, scale=1e-4, each=True)  # so small that nothing is clipped
+    if not found.rates:
+        pytest.skip("Lightning steps, or there are several optimizers")
+    assert not found.left, "the gradients of a step are there when the next begins: optimizer.zero_grad()"
+    count = len(found.alone)
+    if fact("reduction") == "mean" and count > 1:
+        share = found.gradients[0].norm().item() / torch.stack(found.alone).mean().item()  # at most 1, but for noise
+        assert share < count**0.5, f"the gradient of {count} batches is {share:.2g} times that of one: a sum"

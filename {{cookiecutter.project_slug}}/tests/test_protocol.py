@@ -7,17 +7,31 @@ from conftest import fit
 from splits import Split, loaders, rows
 from torch.nn.modules.module import register_module_forward_pre_hook
 
+from {{ cookiecutter.package_name }}.harness.building import build_procedure
 from {{ cookiecutter.package_name }}.harness.settings import ROOT, refuse_test_metrics
 
 CONFIGS = sorted((ROOT / "configs").glob("*/*.yaml"))
+EXPERIMENTS = [path.stem for path in CONFIGS if path.parent.name == "experiment"]
 
 
-@pytest.mark.parametrize("experiment", [path.stem for path in CONFIGS if path.parent.name == "experiment"])
+@pytest.mark.parametrize("experiment", EXPERIMENTS)
 def test_nothing_is_chosen_by_a_test_metric(compose, experiment):
     refuse_test_metrics(compose(f"experiment={experiment}"))
     for path in CONFIGS:
         if path.parent.name in ("callbacks", "scheduler") and "test" in path.read_text(encoding="utf-8"):
             refuse_test_metrics(compose(f"experiment={experiment}", f"{path.parent.name}={path.stem}"))
+
+
+@pytest.mark.parametrize("experiment", EXPERIMENTS)
+def test_the_best_checkpoint_is_the_best(compose, experiment):
+    """``monitor.mode`` is that in which the metric is better; where the metric does not say, nothing is compared."""
+    cfg = compose(f"experiment={experiment}")
+    name = cfg.monitor.metric or ""
+    metric = dict(build_procedure(cfg).val_metrics.items()).get(name)
+    better = False if name == "val/loss" else getattr(metric, "higher_is_better", None)
+    if better is not None:
+        mode = "max" if better else "min"
+        assert cfg.monitor.mode == mode, f"monitor.mode is {cfg.monitor.mode}, but {name} is better at its {mode}"
 
 
 class Wire(L.Callback):
