@@ -251,14 +251,21 @@ def test_hostile_and_damaged_checkpoints_are_refused(repo, tmp_path):
         repo.glob("runs/*-seed0"), key=lambda path: "width: 16" not in (path / "config.yaml").read_text()
     )
     good, victim = (mine / "checkpoints/last.ckpt").read_bytes(), tmp_path / "victim"
-    files = {name: tmp_path / f"{name}.ckpt" for name in ("code", "pickle", "cut", "byte", "text", "foreign")}
+    files = {
+        name: tmp_path / f"{name}.ckpt"
+        for name in ("code", "pickle", "cut", "byte", "text", "foreign", "bare", "shape")
+    }
     torch.save({"state_dict": {}, "hyper_parameters": Code(victim)}, files["code"])
+    content = torch.load(mine / "checkpoints/last.ckpt", weights_only=True)
+    torch.save({key: content[key] for key in content if key != "state_dict"}, files["bare"])
+    content["state_dict"]["model.classifier.2.bias"] = torch.zeros(3)
+    torch.save(content, files["shape"])
     files["pickle"].write_bytes(pickle.dumps(Code(victim)))
     files["cut"].write_bytes(good[: len(good) // 2])
     files["byte"].write_bytes(good[:50_000] + bytes([good[50_000] ^ 1]) + good[50_001:])
     files["text"].write_text("not a checkpoint")
     files["foreign"].write_bytes((other / "checkpoints/last.ckpt").read_bytes())
-    says = {"code": "could run code", "foreign": "model.width (8 there, 16 here)"}
+    says = {"code": "could run code", "foreign": "model.width (8 there, 16 here)", "shape": "(3,) there, (10,) here"}
 
     edit(mine / "record.json", '"finished"', '"interrupted"')
     shutil.rmtree(repo / "results")
@@ -266,7 +273,7 @@ def test_hostile_and_damaged_checkpoints_are_refused(repo, tmp_path):
         refused = says.get(name, "is damaged, or no checkpoint of this repository")
         done = run("python", "evaluate.py", f"run={mine}", f"ckpt={file}", cwd=repo, ok=False)
         assert done.returncode == 1 and refused in done.stderr.splitlines()[-1], done.stderr
-        if name not in ("code", "byte"):
+        if name not in ("code", "byte", "shape"):
             continue  # read in the same way
         shutil.copy(file, mine / "checkpoints/last.ckpt")
         before = {path: path.read_bytes() for path in mine.rglob("*") if path.is_file()}

@@ -1,6 +1,5 @@
 """What holds of any model and loss, on a batch of the paper's data: through the configuration, before any training."""
 
-import copy
 import itertools
 import math
 from collections.abc import Iterator
@@ -11,10 +10,11 @@ import torch
 from conftest import fit
 from lightning import Callback
 from lightning.pytorch.utilities.model_helpers import is_overridden
+from lightning_utilities.core.apply_func import apply_to_collection
 from omegaconf import OmegaConf
+from splits import tensors
 from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
-from torch.utils._pytree import tree_leaves, tree_map
 from torch.utils.data import DataLoader
 from torch.utils.flop_counter import FlopCounterMode
 
@@ -50,14 +50,15 @@ class Called:
         hook.remove()
         if not seen:
             pytest.skip("PaperProcedure.step does not call the model")
-        self.model, self.inputs, self.noise = copy.deepcopy(procedure.model).double(), double(seen[0]), 1e-9
+        # built anew, since a model may keep what it was called with
+        self.model, self.inputs, self.noise = build_procedure(cfg).model.double(), double(seen[0]), 1e-9
         self.samples = next((leaf.shape[0] for leaf in tensors(self.inputs) if leaf.dim()), 1)
         try:
             float32 = any(output.dtype == torch.float32 for output in self())
         except RuntimeError:
             float32 = True
         if float32:  # the model insists on it
-            self.model, self.inputs, self.noise = copy.deepcopy(procedure.model), seen[0], 1e-4
+            self.model, self.inputs, self.noise = build_procedure(cfg).model, seen[0], 1e-4
 
     def __call__(self, inputs=None, seed: int = 0) -> list[Tensor]:
         """The outputs, with the same random numbers each time."""
@@ -69,17 +70,15 @@ class Called:
 
     def replaced(self, change) -> tuple:
         """The inputs, with ``change`` applied to each tensor that has a row for each sample."""
-        per_sample = lambda leaf: torch.is_tensor(leaf) and leaf.dim() > 0 and leaf.shape[0] == self.samples  # noqa: E731
-        return tree_map(lambda leaf: change(leaf.detach().clone()) if per_sample(leaf) else leaf, self.inputs)
-
-
-def tensors(tree) -> list[Tensor]:
-    return [leaf for leaf in tree_leaves(tree) if torch.is_tensor(leaf)]
+        per_sample = lambda leaf: leaf.dim() > 0 and leaf.shape[0] == self.samples  # noqa: E731
+        return apply_to_collection(
+            self.inputs, Tensor, lambda leaf: change(leaf.detach().clone()) if per_sample(leaf) else leaf
+        )
 
 
 def double(tree):
-    cast = lambda leaf: leaf.detach().double() if leaf.is_floating_point() else leaf  # noqa: E731
-    return tree_map(lambda leaf: cast(leaf) if torch.is_tensor(leaf) else leaf, tree)
+    """Each tensor of real numbers in float64, and without a past."""
+    return apply_to_collection(tree, Tensor, lambda t: t.detach().double() if t.is_floating_point() else t)
 
 
 def difference(one: list[Tensor], other: list[Tensor]) -> Tensor:
@@ -125,6 +124,7 @@ def test_a_sample_depends_on_no_other(called, fact, mode):
     change = difference(one, called(called.replaced(first_is_another)))
     statistics = sorted({type(m).__name__ for m in called.model.modules() if isinstance(m, _BatchNorm)})
     why = f"; {', '.join(statistics)}? Then facts.batch: statistics" if mode == "training" and statistics else ""
+    why = why or "; where the paper means it, facts.batch: together"
     assert change[1:].max() < called.noise, f"in {mode}, a sample's output depends on another sample of the batch{why}"
 
 
@@ -162,7 +162,9 @@ def test_no_position_sees_a_later_one(called, fact):
         changed = torch.stack(differs).any(0)
         for a, b in zip(one, other, strict=True):
             change = (a - b).abs().flatten(2).amax(2)  # (B, T, …) -> (B, T)
-            assert change[:, :position].max() < called.noise, f"outputs before position {position} depend on its input"
+            assert change[:, :position].max() < called.noise, (
+                f"outputs before position {position} depend on its input; a model that may: facts.causal: false"
+            )
             assert change[changed, position].min() > 0, (
                 f"the output at position {position} does not depend on its input"
             )
@@ -175,7 +177,10 @@ def test_evaluation_is_deterministic(called, fact):
     called.model.eval()
     before = {name: buffer.clone() for name, buffer in called.model.named_buffers()}
     same = all(torch.equal(a, b) for a, b in zip(called(seed=0), called(seed=1), strict=True))
-    assert same, "in evaluation the model draws random numbers: F.dropout without training=self.training?"
+    assert same, (
+        "in evaluation the model draws random numbers: F.dropout without training=self.training? Where the paper's model "
+        "draws, facts.stochastic: true"
+    )
     moved = [name for name, buffer in called.model.named_buffers() if not torch.equal(buffer, before[name])]
     assert not moved, f"changed by an evaluation: {moved}"
 
@@ -251,11 +256,13 @@ def test_the_loss_is_a_mean_over_samples(cfg, batch, fact):
     if fact("reduction") != "mean":
         pytest.skip(f"facts.reduction: {fact('reduction')}")
     samples = next((leaf.shape[0] for leaf in tensors(batch) if leaf.dim()), 1)
-    twice = tree_map(
-        lambda leaf: torch.cat([leaf, leaf]) if torch.is_tensor(leaf) and leaf.shape[:1] == (samples,) else leaf, batch
+    twice = apply_to_collection(
+        batch, Tensor, lambda leaf: torch.cat([leaf, leaf]) if leaf.shape[:1] == (samples,) else leaf
     )
     one, other = loss_of(cfg, batch)["loss"], loss_of(cfg, twice)["loss"]
-    assert other != pytest.approx(2 * one, rel=1e-2), "twice the samples, twice the loss: a sum over the batch"
+    assert other != pytest.approx(2 * one, rel=1e-2), (
+        "twice the samples, twice the loss. Where the paper sums: facts.reduction: sum"
+    )
 
 
 def test_gradient_is_that_of_the_loss(cfg, batch, fact):
@@ -324,8 +331,8 @@ def shuffled(batch):
     """The batch, its labels (B,) in another order."""
     samples = next(leaf.shape[0] for leaf in tensors(batch) if leaf.dim())
     order = torch.randperm(samples, generator=torch.Generator().manual_seed(0))
-    is_labels = lambda leaf: torch.is_tensor(leaf) and leaf.shape == (samples,) and not leaf.is_floating_point()  # noqa: E731
-    return tree_map(lambda leaf: leaf[order] if is_labels(leaf) else leaf, batch)
+    is_labels = lambda leaf: leaf.shape == (samples,) and not leaf.is_floating_point()  # noqa: E731
+    return apply_to_collection(batch, Tensor, lambda leaf: leaf[order] if is_labels(leaf) else leaf)
 
 
 def validation_loss(cfg, steps: int, change=None) -> float:

@@ -17,7 +17,10 @@ from lightning.fabric.utilities.seed import _collect_rng_states, _set_rng_states
 from lightning.pytorch.callbacks import Checkpoint
 from lightning.pytorch.utilities import move_data_to_device
 from lightning.pytorch.utilities.exceptions import SIGTERMException
+from lightning.pytorch.utilities.model_helpers import is_overridden
 from lightning.pytorch.utilities.rank_zero import rank_zero_only
+from torch.nn.parameter import UninitializedTensorMixin
+from torch.utils._pytree import tree_leaves
 from torchmetrics import Metric, MetricCollection
 
 from .loggers import CSVLogger
@@ -58,6 +61,7 @@ def read_checkpoint(path: Path, config: dict) -> dict[str, Any]:
                 raise ValueError(damaged)
         checkpoint = torch.load(path, map_location="cpu", weights_only=True)
         found = _flat(checkpoint["hyper_parameters"])
+        checkpoint["state_dict"].keys()
     except pickle.UnpicklingError as error:
         refused = str(error).partition("GLOBAL ")[2].split(" ")[0]
         why = f"holds {refused}, which could run code" if refused else "is damaged, or no checkpoint of this repository"
@@ -74,6 +78,33 @@ def read_checkpoint(path: Path, config: dict) -> dict[str, Any]:
             return checkpoint
         why = f"is of another configuration: {', '.join(different[:5])}{', …' if len(different) > 5 else ''}"
     raise UsageError(f"{path} {why}. It was not loaded, and nothing was written.")
+
+
+def require_fit(path: Path, checkpoint: dict[str, Any], procedure: L.LightningModule) -> None:
+    """Refuse a checkpoint whose tensors are not those of the procedure, because the code was another.
+
+    Raises:
+        UsageError: names them, with both shapes.
+    """
+    lazy = UninitializedTensorMixin  # made when the first batch comes
+    here = {name: tuple(t.shape) for name, t in procedure.state_dict().items() if not isinstance(t, lazy)}
+    there = {
+        name: tuple(t.shape) for name, t in checkpoint["state_dict"].items() if name in here or not _late(procedure)
+    }
+    different = [
+        f"{name} ({there.get(name, 'not')} there, {here.get(name, 'not')} here)"
+        for name in sorted(here.keys() | there.keys())
+        if there.get(name) != here.get(name)
+    ]
+    if different:
+        more = ", …" if len(different) > 5 else ""
+        raise UsageError(f"{path} is of other code: {', '.join(different[:5])}{more}. It was not loaded.")
+
+
+def _late(procedure: L.LightningModule) -> bool:
+    """Whether some of its tensors are made later than the procedure itself."""
+    lazy = any(isinstance(t, UninitializedTensorMixin) for t in procedure.state_dict().values())
+    return lazy or is_overridden("configure_model", procedure)
 
 
 def _flat(settings: dict, prefix: str = "") -> dict[str, Any]:
@@ -178,6 +209,7 @@ class LastCheckpoint(Checkpoint):
         return {
             "logged": {"step": trainer.fit_loop.epoch_loop._batches_that_stepped, "rows": _rows(trainer)},
             "batches": trainer.fit_loop.epoch_loop.batch_progress.current.ready if within else None,
+            "fetched": _plain(getattr(trainer.fit_loop._data_fetcher, "batches", [])),
             "random": _random_state(),
             "random_at_epoch_start": self._at_epoch_start,
             "should_stop": trainer.should_stop,
@@ -227,6 +259,8 @@ class LastCheckpoint(Checkpoint):
             iter(fetcher)
         for _ in range(state["batches"]):
             next(fetcher)
+        if state["fetched"]:  # ahead of time, where a loader does not know its length
+            fetcher.batches = state["fetched"]
         loop.epoch_loop.load_state_dict({**state["loops"]}, "epoch_loop.")
         loop.epoch_loop.restarting = False
         procedure._terms = state["terms"]
@@ -258,6 +292,12 @@ def _wrap(
 
 def _rows(trainer: L.Trainer) -> int:
     return max((logger.rows for logger in trainer.loggers if isinstance(logger, CSVLogger)), default=0)
+
+
+def _plain(batches: list) -> list:
+    """Batches that a checkpoint can hold; none where there is more in them than tensors and numbers."""
+    plain = all(isinstance(leaf, torch.Tensor | int | float | str | None) for leaf in tree_leaves(batches))
+    return move_data_to_device(list(batches), torch.device("cpu")) if plain else []
 
 
 def _gradients_pending(trainer: L.Trainer) -> bool:

@@ -6,7 +6,7 @@ from pathlib import Path
 from omegaconf import DictConfig, OmegaConf
 
 from .building import build_data, build_procedure, build_trainer, prepare, require_device
-from .checkpoints import read_checkpoint
+from .checkpoints import read_checkpoint, require_fit
 from .records import read
 from .settings import ROOT, UsageError
 from .training import measure
@@ -29,13 +29,15 @@ def evaluate(request: DictConfig) -> None:
             f"ckpt={ckpt}: no such checkpoint in {run}. There is: {there}; or give the path of a .ckpt file."
         )
     record = read(run / "record.json")
-    read_checkpoint(checkpoint, record["config"])
+    weights = read_checkpoint(checkpoint, record["config"])
     accelerator = request.accelerator or cfg.trainer.accelerator
     require_device(accelerator)
     prepare(cfg)
     one = {"accelerator": accelerator, "devices": 1, "num_nodes": 1, "strategy": "auto"}  # every sample once
     trainer = build_trainer(cfg, **one, enable_progress_bar=False, enable_checkpointing=False)
-    metrics = measure(cfg, trainer, build_procedure(cfg), build_data(cfg), checkpoint)
+    procedure = build_procedure(cfg)
+    require_fit(checkpoint, weights, procedure)
+    metrics = measure(cfg, trainer, procedure, build_data(cfg), checkpoint)
 
     comparable = record["status"] == "finished" and ckpt == record["checkpoint"]
     recorded = record["metrics"] if comparable else {}

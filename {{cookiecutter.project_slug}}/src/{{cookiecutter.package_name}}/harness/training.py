@@ -18,7 +18,7 @@ from lightning.pytorch.utilities.rank_zero import rank_zero_only
 from omegaconf import DictConfig, OmegaConf
 
 from .building import build_data, build_procedure, build_trainer, prepare, require_device
-from .checkpoints import rank_zero_say, read_checkpoint
+from .checkpoints import rank_zero_say, read_checkpoint, require_fit
 from .loggers import CSVLogger, close_loggers
 from .records import Record, read
 from .settings import ROOT, UsageError, identity, refuse_test_metrics
@@ -63,7 +63,8 @@ def _train(cfg: DictConfig) -> None:
     if resume == "finished":
         print(f"{run.name} is finished already. Without resume=auto, it is trained again, beside it.")
         return
-    logged = _logged_before(resume, cfg)
+    checkpoint = _read_to_resume(resume, cfg)
+    logged = checkpoint["resume"][0]["logged"] if checkpoint else {"step": 0, "rows": 0}
     require_device(cfg.trainer.accelerator)
     prepare(cfg)
     data = build_data(cfg)
@@ -83,6 +84,9 @@ def _train(cfg: DictConfig) -> None:
             if callback and name not in unused  # callbacks.progress=null takes one away
         ]
         procedure = build_procedure(cfg)
+        if checkpoint:
+            require_fit(Path(resume), checkpoint, procedure)
+            del checkpoint  # Lightning reads it again
         trainer = build_trainer(cfg, callbacks, loggers)
         for logger in loggers:
             logger.log_hyperparams(OmegaConf.to_container(cfg, resolve=True))
@@ -158,14 +162,13 @@ def _checkpoint_to_resume(cfg: DictConfig, run: Path) -> str | None:
     return str(last) if last.exists() else None
 
 
-def _logged_before(resume: str | None, cfg: DictConfig) -> dict[str, int]:
-    """How far the loggers were when the checkpoint was written that is resumed: their next step, their rows."""
-    if resume is None:
-        return {"step": 0, "rows": 0}
-    checkpoint = read_checkpoint(Path(resume), identity(cfg))
+def _read_to_resume(path: str | None, cfg: DictConfig) -> dict | None:
+    if path is None:
+        return None
+    checkpoint = read_checkpoint(Path(path), identity(cfg))
     if "resume" not in checkpoint:
-        raise UsageError(f"{resume} is not what train.py wrote as last.ckpt: training cannot go on from it.")
-    return checkpoint["resume"][0]["logged"]
+        raise UsageError(f"{path} is not what train.py wrote as last.ckpt: training cannot go on from it.")
+    return checkpoint
 
 
 class _RankZeroRecord:
