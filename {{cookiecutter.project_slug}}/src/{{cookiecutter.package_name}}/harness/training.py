@@ -69,6 +69,9 @@ def _train(cfg: DictConfig) -> None:
     prepare(cfg)
     data = build_data(cfg)
     _check_splits(cfg, data)
+    if checkpoint:
+        require_fit(Path(resume), checkpoint, build_procedure(cfg))
+        del checkpoint  # Lightning reads it again
     record = _RankZeroRecord(cfg)
     loggers = []
     try:
@@ -84,9 +87,6 @@ def _train(cfg: DictConfig) -> None:
             if callback and name not in unused  # callbacks.progress=null takes one away
         ]
         procedure = build_procedure(cfg)
-        if checkpoint:
-            require_fit(Path(resume), checkpoint, procedure)
-            del checkpoint  # Lightning reads it again
         trainer = build_trainer(cfg, callbacks, loggers)
         for logger in loggers:
             logger.log_hyperparams(OmegaConf.to_container(cfg, resolve=True))
