@@ -265,6 +265,21 @@ def test_the_loss_is_a_mean_over_samples(cfg, batch, fact):
     )
 
 
+def test_metrics_begin_anew(cfg, batch):
+    """Reset, they know nothing of what they were updated with before."""
+    procedure, values = build_procedure(cfg).eval(), []
+    for seed in (1, 0, 0):
+        procedure.val_metrics.reset()
+        torch.manual_seed(seed)
+        other = apply_to_collection(batch, Tensor, lambda t: t[: max(1, len(t) // 3)] if t.dim() else t)
+        procedure.step(other if seed else batch, procedure.val_metrics)
+        if not any(metric.update_called for metric in procedure.val_metrics.values()):
+            pytest.skip("PaperProcedure.step updates no metric")
+        values.append(procedure.val_metrics.compute())
+    for name, value in values[1].items():
+        assert torch.equal(value, values[2][name]), f"{name} remembers what came before its reset"
+
+
 def test_gradient_is_that_of_the_loss(cfg, batch, fact):
     """By finite differences along a random direction: nothing is detached between the weights and the loss.
 
