@@ -23,7 +23,8 @@ def test_model_shapes(cfg, batch_size):
 
 def test_accuracy_counts_images():
     """Whatever their class and their batch: 3 of 6, though 2 of 3 classes and one of two batches are known."""
-    metrics, logits = PaperMetrics(num_classes=3), torch.tensor([[3.0, 0, 1], [0, 3, 1], [0, 1, 3]])  # 2 is second twice
+    metrics = PaperMetrics(num_classes=3)
+    logits = torch.tensor([[3.0, 0, 1], [0, 3, 1], [0, 1, 3]])  # where class 2 is not the first, it is the second
     metrics.update(logits[[0, 1]], torch.tensor([0, 1]))
     metrics.update(logits[[2, 0, 0, 1]], torch.tensor([2, 2, 2, 2]))
     assert metrics.compute()["accuracy"].item() == pytest.approx(3 / 6)
