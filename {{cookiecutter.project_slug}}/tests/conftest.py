@@ -1,5 +1,6 @@
 """What the tests share: the configuration of ``experiment=paper``, cut to seconds, and a short training."""
 
+import functools
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -14,13 +15,20 @@ from {{ cookiecutter.package_name }}.harness.building import build_data, build_p
 from {{ cookiecutter.package_name }}.harness.settings import ROOT
 
 
+@functools.cache  # nearly every test asks for it, and Hydra takes longer than most of them
+def composed(*overrides: str) -> DictConfig:
+    with hydra.initialize_config_dir(str(ROOT / "configs"), version_base="1.3"):
+        return hydra.compose("train", [*overrides, "name=test", "run.dir=???", "results=null"])
+
+
 @pytest.fixture
 def compose(tmp_path: Path) -> Callable[..., DictConfig]:
     """The configuration that ``python train.py`` would have with these overrides, writing to a folder of the test."""
 
     def compose(*overrides: str) -> DictConfig:
-        with hydra.initialize_config_dir(str(ROOT / "configs"), version_base="1.3"):
-            return hydra.compose("train", [*overrides, "name=test", f"run.dir={tmp_path}", "results=null"])
+        cfg = composed(*overrides).copy()
+        cfg.run.dir = str(tmp_path)
+        return cfg
 
     return compose
 
