@@ -125,6 +125,7 @@ def test_a_paper_without_validation(repo):
     assert "Set monitor.metric=null ckpt=last." in done.stderr and len(done.stderr.strip().splitlines()) == 1
     train(repo, "experiment=smoke", "ckpt=last", "monitor.metric=null")
     assert [path.name for path in repo.glob("runs/*/checkpoints/*")] == ["last.ckpt"]
+    edit(repo / "configs/paper.yaml", "val: 180, ", "")
     assert "passed" in run("pytest", "-q", "tests/test_data.py", "tests/test_training.py", cwd=repo).stdout
 
 

@@ -116,7 +116,7 @@ def _nearest(error: BaseException) -> str | None:
     known = [path.name for path in (ROOT / "configs").iterdir() if path.is_dir()]
     if isinstance(error.__cause__, OmegaConfBaseException) and error.__cause__.parent_node is not None:
         composed = OmegaConf.to_container(error.__cause__.parent_node._get_root())
-        known += [key for key in _keys(composed) if not key.startswith("hydra.")]
+        known += [key for key in _keys(composed) if not key.startswith(("hydra.", "paper."))]
     # optimizer.learningrate is near a key as a whole; data.width is near none, but a key elsewhere ends in width
     found = get_close_matches(asked, known, n=1) or [key for key in known if key.split(".")[-1] == asked.split(".")[-1]]
     return found[0] if found else None
