@@ -4,16 +4,14 @@ import itertools
 import math
 import multiprocessing
 
-import hydra
 import pytest
 import torch
-from conftest import fit
+from conftest import composed, fit
 from omegaconf import DictConfig, OmegaConf
 from splits import Split, batches, copies, loaders, repeated, rows, shared, stated_size, unaugmented, varies
 from torch.utils.data import SequentialSampler
 
 from {{ cookiecutter.package_name }}.harness.building import build_data, prepare
-from {{ cookiecutter.package_name }}.harness.settings import ROOT
 
 
 def read(cfg: DictConfig) -> tuple[dict[str, list], dict[str, Split]]:
@@ -31,9 +29,8 @@ def read(cfg: DictConfig) -> tuple[dict[str, list], dict[str, Split]]:
 
 @pytest.fixture(scope="module")
 def everything(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("run")
-    with hydra.initialize_config_dir(str(ROOT / "configs"), version_base="1.3"):
-        cfg = hydra.compose("train", ["experiment=paper", "name=test", f"run.dir={folder}", "results=null"])
+    cfg = composed("experiment=paper").copy()
+    cfg.run.dir = str(tmp_path_factory.mktemp("run"))
     return read(cfg)
 
 

@@ -261,7 +261,7 @@ class LastCheckpoint(Checkpoint):
             next(fetcher)
         if state["fetched"]:  # ahead of time, where a loader does not know its length
             fetcher.batches = state["fetched"]
-        loop.epoch_loop.load_state_dict({**state["loops"]}, "epoch_loop.")
+        loop.epoch_loop.load_state_dict(state["loops"], "epoch_loop.")
         loop.epoch_loop.restarting = False
         procedure._terms = state["terms"]
         _set_metric_states(procedure, state["metrics"])
