@@ -24,7 +24,7 @@ from torch.utils._pytree import tree_leaves
 from torchmetrics import Metric, MetricCollection
 
 from .loggers import CSVLogger
-from .settings import UsageError
+from .settings import UsageError, differences, flat
 
 
 class WholeCheckpointIO(TorchCheckpointIO):
@@ -60,7 +60,7 @@ def read_checkpoint(path: Path, config: dict) -> dict[str, Any]:
             if damaged := archive.testzip():
                 raise ValueError(damaged)
         checkpoint = torch.load(path, map_location="cpu", weights_only=True)
-        found = _flat(checkpoint["hyper_parameters"])
+        found = flat(checkpoint["hyper_parameters"])
         checkpoint["state_dict"].keys()
     except pickle.UnpicklingError as error:
         refused = str(error).partition("GLOBAL ")[2].split(" ")[0]
@@ -68,15 +68,10 @@ def read_checkpoint(path: Path, config: dict) -> dict[str, Any]:
     except (zipfile.BadZipFile, RuntimeError, EOFError, KeyError, TypeError, ValueError, AttributeError):
         why = "is damaged, or no checkpoint of this repository"
     else:
-        wanted = _flat(config)
-        different = [
-            f"{key} ({found.get(key)} there, {wanted.get(key)} here)"
-            for key in sorted(found.keys() | wanted.keys())
-            if found.get(key) != wanted.get(key)
-        ]
+        different = differences(found, config)
         if not different:
             return checkpoint
-        why = f"is of another configuration: {', '.join(different[:5])}{', …' if len(different) > 5 else ''}"
+        why = f"is of another configuration: {different}"
     raise UsageError(f"{path} {why}. It was not loaded, and nothing was written.")
 
 
@@ -91,27 +86,14 @@ def require_fit(path: Path, checkpoint: dict[str, Any], procedure: L.LightningMo
     there = {
         name: tuple(t.shape) for name, t in checkpoint["state_dict"].items() if name in here or not _late(procedure)
     }
-    different = [
-        f"{name} ({there.get(name, 'not')} there, {here.get(name, 'not')} here)"
-        for name in sorted(here.keys() | there.keys())
-        if there.get(name) != here.get(name)
-    ]
-    if different:
-        more = ", …" if len(different) > 5 else ""
-        raise UsageError(f"{path} is of other code: {', '.join(different[:5])}{more}. It was not loaded.")
+    if different := differences(there, here):
+        raise UsageError(f"{path} is of other code: {different}. It was not loaded.")
 
 
 def _late(procedure: L.LightningModule) -> bool:
     """Whether some of its tensors are made later than the procedure itself."""
     lazy = any(isinstance(t, UninitializedTensorMixin) for t in procedure.state_dict().values())
     return lazy or is_overridden("configure_model", procedure)
-
-
-def _flat(settings: dict, prefix: str = "") -> dict[str, Any]:
-    flat = {}
-    for key, value in settings.items():
-        flat |= _flat(value, f"{prefix}{key}.") if isinstance(value, dict) and value else {f"{prefix}{key}": value}
-    return flat
 
 
 class LastCheckpoint(Checkpoint):

@@ -7,7 +7,7 @@ from omegaconf import DictConfig, OmegaConf
 
 from .building import build_data, build_procedure, build_trainer, prepare, require_device
 from .checkpoints import read_checkpoint, require_fit
-from .records import read
+from .records import file_digest, read
 from .settings import ROOT, UsageError
 from .training import measure
 
@@ -30,6 +30,9 @@ def evaluate(request: DictConfig) -> None:
         )
     record = read(run / "record.json")
     weights = read_checkpoint(checkpoint, record["config"])
+    comparable = record["status"] == "finished" and ckpt == record["tested"]["checkpoint"]
+    if comparable and file_digest(checkpoint) != record["tested"]["sha256"]:
+        raise UsageError(f"{os.path.relpath(checkpoint)} is not the checkpoint that the record of {run.name} is of.")
     accelerator = request.accelerator or cfg.trainer.accelerator
     require_device(accelerator)
     prepare(cfg)
@@ -38,8 +41,6 @@ def evaluate(request: DictConfig) -> None:
     procedure = build_procedure(cfg)
     require_fit(checkpoint, weights, procedure)
     metrics = measure(cfg, trainer, procedure, build_data(cfg), checkpoint)
-
-    comparable = record["status"] == "finished" and ckpt == record["checkpoint"]
     recorded = record["metrics"] if comparable else {}
     width = max(map(len, metrics), default=6)
     print(f"{os.path.relpath(run, ROOT)} · {ckpt}\n  {'metric':<{width}}  {'now':>12}  {'recorded':>12}")

@@ -1,15 +1,16 @@
-"""The figures of the report."""
+"""The figures of the report, as SVG."""
 
-import csv
-from pathlib import Path
+import io
 
 import matplotlib
+import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from .settings import ROOT
+from .claims import Row
 
 GREY, OURS, THEIRS = "#808080", "#1f77b4", "#d62728"  # readable on a light and on a dark page
+LINES = 10  # more curves than that are drawn as their median and range
 matplotlib.rcParams |= {
     "svg.hashsalt": "report",  # the same figure is the same file
     "text.color": GREY,
@@ -21,58 +22,88 @@ matplotlib.rcParams |= {
 }
 
 
-def draw_results(rows: list, path: Path) -> Path:
-    """A panel for each value of the paper: every seed a point, the paper's value a line with its tolerance."""
+def draw_results(rows: list[Row]) -> str:
+    """A panel for each value of the paper: every seed a point, our mean with its 95 % interval, the paper's value."""
     rows = [row for row in rows if row.counted]
-    figure = Figure(figsize=(2.6 * len(rows), 3.0), layout="constrained")
-    for axes, row in zip(figure.subplots(1, len(rows), squeeze=False)[0], rows, strict=True):
-        target = row.target
+    across = min(4, len(rows))
+    down = -(-len(rows) // across)
+    figure = Figure(figsize=(2.6 * across, 2.7 * down + 0.3), layout="constrained")
+    panels = figure.subplots(down, across, squeeze=False).ravel()
+    for axes in panels[len(rows) :]:
+        axes.remove()
+    for axes, row in zip(panels[: len(rows)], rows, strict=True):
+        target, seeds = row.target, [record["seed"] for record in row.counted]
         if target.value is not None:
             axes.axhline(target.value, color=THEIRS, linewidth=1)
             if target.claim == "equal" and target.tolerance is not None:
                 axes.axhspan(target.value - target.tolerance, target.value + target.tolerance, color=THEIRS, alpha=0.15)
-        axes.plot([record["seed"] for record in row.counted], row.values, "o", color=OURS)
-        axes.set_xticks([record["seed"] for record in row.counted])
-        axes.margins(x=0.3, y=0.3)
-        unit = f" ({target.unit})" if target.unit else ""
-        axes.set(xlabel="seed", ylabel=f"{target.metric}{unit}")
+        axes.plot(seeds, row.values, "o", color=OURS, markersize=4)
+        if row.interval:
+            half = (row.interval[1] - row.interval[0]) / 2
+            axes.errorbar([max(seeds) + 1], [row.mean], [half], fmt="D", color=OURS, markersize=4, capsize=3)
+        if len(seeds) <= LINES:
+            axes.set_xticks(
+                [*seeds, *([max(seeds) + 1] if row.interval else [])], [*seeds, *(["mean"] if row.interval else [])]
+            )
+        axes.margins(x=0.2, y=0.25)
+        axes.set(xlabel="seed", ylabel=f"{target.metric}{f' ({target.unit})' if target.unit else ''}")
         axes.set_title(f"{target.experiment}, {target.metric}\n{row.verdict}", fontsize=8)
     figure.legend(
-        [matplotlib.lines.Line2D([], [], color=THEIRS), matplotlib.lines.Line2D([], [], color=OURS, marker="o", ls="")],
-        ["paper ± tolerance", "ours"],
+        [
+            matplotlib.lines.Line2D([], [], color=THEIRS),
+            matplotlib.lines.Line2D([], [], color=OURS, marker="o", ls=""),
+            matplotlib.lines.Line2D([], [], color=OURS, marker="D", ls=""),
+        ],
+        ["paper ± tolerance", "ours", "mean, 95 % interval"],
         loc="outside lower center",
-        ncols=2,
+        ncols=3,
         frameon=False,
     )
-    return _save(figure, path)
+    return _svg(figure)
 
 
-def draw_curves(rows: list, folder: Path) -> list[Path]:
-    """For each experiment a figure with a panel for each quantity, a line for each seed; the learning rate is one."""
-    drawn = []
-    for experiment in dict.fromkeys(row.target.experiment for row in rows):
-        runs = {r["seed"]: r["run"] for row in rows if row.target.experiment == experiment for r in row.counted}
-        curves = {seed: _read(ROOT / run / "metrics.csv") for seed, run in runs.items()}
-        names = sorted({name.split("/")[1] for curve in curves.values() for name in curve})
-        if not names:
-            continue
-        targets = [row.target for row in rows if row.target.experiment == experiment]
-        figure = Figure(figsize=(4.0 * len(names), 2.8), layout="constrained")
-        for axes, name in zip(figure.subplots(1, len(names), squeeze=False)[0], names, strict=True):
-            for split, color in [("train", GREY), ("val", OURS)]:
-                for position, curve in enumerate(curves.values()):
-                    if points := curve.get(f"{split}/{name}"):
-                        label = {"train": "training", "val": "validation"}[split] if position == 0 else None
-                        axes.plot(*zip(*points, strict=True), color=color, linewidth=1, alpha=0.7, label=label)
-            for target in targets:
-                if target.metric == f"test/{name}" and target.value is not None:
-                    axes.axhline(target.value / target.factor, color=THEIRS, linewidth=1, label="paper, test")
-            axes.set(xlabel="step", ylabel=name)
-            if "loss" in name:
-                _log_scale(axes)
-            axes.legend(frameon=False)
-        drawn.append(_save(figure, folder / f"curves-{experiment}.svg"))
-    return drawn
+def draw_curves(rows: list[Row], experiment: str) -> str:
+    """A panel for each quantity that was logged, a line for each seed; the learning rate is one of them."""
+    rows = [row for row in rows if row.target.experiment == experiment]
+    counted = next(row.counted for row in rows if row.counted)
+    names = sorted({name.split("/", 1)[1] for record in counted for name in record["curves"]})
+    across = min(3, len(names))
+    down = -(-len(names) // across)
+    figure = Figure(figsize=(3.6 * across, 2.6 * down), layout="constrained")
+    panels = figure.subplots(down, across, squeeze=False).ravel()
+    for axes in panels[len(names) :]:
+        axes.remove()
+    for axes, name in zip(panels[: len(names)], names, strict=True):
+        for split, color, label in [("train", GREY, "training"), ("val", OURS, "validation")]:
+            _draw(
+                axes,
+                [r["curves"][f"{split}/{name}"] for r in counted if f"{split}/{name}" in r["curves"]],
+                color,
+                label,
+            )
+        for row in rows:
+            if row.target.metric.split("/", 1)[-1] == name and row.target.value is not None:
+                axes.axhline(row.target.value / row.target.factor, color=THEIRS, linewidth=1, label="paper")
+        axes.set(xlabel="step", ylabel=name)
+        if "loss" in name:
+            _log_scale(axes)
+        axes.legend(frameon=False)
+    return _svg(figure)
+
+
+def _draw(axes: Axes, curves: list[dict], color: str, label: str) -> None:
+    if not curves:
+        return
+    if len(curves) <= LINES:
+        for position, curve in enumerate(curves):
+            known = {"label": label} if position == 0 else {}
+            marker = "." if len(curve["steps"]) == 1 else None
+            axes.plot(curve["steps"], curve["values"], marker=marker, color=color, linewidth=1, alpha=0.7, **known)
+        return
+    steps = np.asarray(max((curve["steps"] for curve in curves), key=len))
+    values = np.stack([np.interp(steps, curve["steps"], curve["values"]) for curve in curves])  # (runs, steps)
+    axes.fill_between(steps, values.min(0), values.max(0), color=color, alpha=0.2, linewidth=0)
+    axes.plot(steps, np.median(values, 0), color=color, linewidth=1, label=f"{label}, median and range")
 
 
 def _log_scale(axes: Axes) -> None:
@@ -81,20 +112,7 @@ def _log_scale(axes: Axes) -> None:
         axes.set_yscale("log")
 
 
-def _read(path: Path) -> dict[str, list[tuple[int, float]]]:
-    curves: dict[str, list[tuple[int, float]]] = {}
-    if path.exists():  # runs/ is not committed: a clone has the records, and may not have the curves
-        with path.open(newline="") as file:
-            rows = csv.DictReader(file)
-            rate = next((name for name in rows.fieldnames or () if name.startswith("lr-")), None)  # of the first group
-            for row in rows:
-                row["train/learning rate"] = row.get(rate)
-                for name, value in row.items():
-                    if value and name.startswith(("train/", "val/")):
-                        curves.setdefault(name, []).append((int(row["step"]) + 1, float(value)))
-    return curves
-
-
-def _save(figure: Figure, path: Path) -> Path:
-    figure.savefig(path, transparent=True, metadata={"Date": None})
-    return path
+def _svg(figure: Figure) -> str:
+    text = io.StringIO()
+    figure.savefig(text, format="svg", transparent=True, metadata={"Date": None})
+    return text.getvalue()

@@ -1,11 +1,13 @@
 """The record of a run: one small JSON file that says what ran, on what, and what came out."""
 
 import ast
+import csv
 import functools
 import hashlib
 import json
 import os
 import platform
+import re
 import subprocess
 import sys
 import time
@@ -19,7 +21,8 @@ from .settings import ROOT, UsageError, digest, identity
 # A change in these may change the result. README, docs and the package docstring are written by report.py, and
 # configs/paper.yaml is the claim.
 CODE = ["src", "configs", "train.py", "evaluate.py", ":(exclude)src/*/__init__.py", ":(exclude)configs/paper.yaml"]
-NEEDED = {"experiment", "digest", "seed", "status", "run", "metrics", "git", "code"}
+NEEDED = {"experiment", "digest", "seed", "status", "run", "metrics", "git", "code", "config"}
+POINTS = 200  # of a curve, about
 PACKAGES = ["torch", "lightning", "torchmetrics", "hydra-core", "numpy"]
 
 
@@ -77,11 +80,54 @@ def _versions() -> dict[str, str]:
     return found
 
 
+def curves(path: Path) -> dict[str, dict[str, list]]:
+    """What ``metrics.csv`` holds of training and validation, thinned: early steps and late ones are both kept.
+
+    Returns:
+        ``steps`` (counted from 1) and ``values`` of each quantity; the learning rate is that of the first group.
+    """
+    points: dict[str, list[tuple[int, float]]] = {}
+    with path.open(newline="") as file:
+        rows = csv.DictReader(file)
+        rate = next((name for name in rows.fieldnames or () if name.startswith("lr-")), None)
+        for row in rows:
+            row["train/learning rate"] = row.get(rate)
+            for name, value in row.items():
+                if value and name.startswith(("train/", "val/")):
+                    points.setdefault(name, []).append((int(row["step"]) + 1, float(f"{float(value):.6g}")))
+    found = {}
+    for name, curve in points.items():
+        last, half = len(curve) - 1, POINTS // 2
+        even = {round(last * k / half) for k in range(half + 1)}
+        early = {round(last ** (k / half)) for k in range(half)} if last else set()
+        steps, values = zip(*(curve[position] for position in sorted(even | early | {0})), strict=True)
+        found[name] = {"steps": list(steps), "values": list(values)}
+    return found
+
+
+def file_digest(path: Path) -> str:
+    """SHA-256 of a file of any size."""
+    found = hashlib.sha256()
+    with path.open("rb") as file:
+        for block in iter(lambda: file.read(2**20), b""):
+            found.update(block)
+    return found.hexdigest()
+
+
+def checksum(record: dict) -> str:
+    """Sixteen hexadecimal digits of a record's content: one that was edited by hand has others."""
+    content = json.dumps({key: record[key] for key in record if key != "checksum"}, sort_keys=True)
+    return hashlib.sha256(content.encode()).hexdigest()[:16]
+
+
 def _write(path: Path, record: dict) -> None:
+    text = json.dumps(record | {"checksum": checksum(record)}, indent=2, ensure_ascii=False)
+    # a list of numbers in one line
+    text = re.sub(r"\[\n[^][{}\"]*]", lambda found: f"[{' '.join(found[0][1:-1].split())}]", text)
     # written beside and moved into place, so that a reader never sees half a record
     path.parent.mkdir(parents=True, exist_ok=True)
     beside = path.with_suffix(".tmp")
-    beside.write_text(json.dumps(record, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+    beside.write_text(text + "\n", encoding="utf-8")
     os.replace(beside, path)
 
 

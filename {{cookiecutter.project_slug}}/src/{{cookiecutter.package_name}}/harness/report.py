@@ -1,248 +1,267 @@
-"""``python report.py``: the paper's numbers beside ours, computed from ``results/`` and never typed."""
+"""``python report.py``: the paper's numbers beside ours, computed from ``results/`` and never typed.
+
+Writes the status into README.md, PAPER.md and the package's docstring, figures into docs/figures/, and REPORT.html.
+"""
 
 import argparse
-import math
 import re
-import statistics
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
-import hydra
-from omegaconf import DictConfig, OmegaConf
+from omegaconf import DictConfig
 
-from .records import code_digest, read
+from . import citations, page, provenance
+from .claims import Evidence, Row, compose, evidence
+from .records import git_state
 from .settings import ROOT, UsageError, digest
 
-FIGURES = ROOT / "docs" / "figures"
-README_STATUS = re.compile(r"(<!-- status:begin[^>]*-->\n).*?(<!-- status:end -->)", re.DOTALL)
-DOCSTRING_STATUS = re.compile(r'(\nReproduction status:\n).*?(""")', re.DOTALL)
+PACKAGE = Path(__file__).parents[1]
+PAPER_FILES = ["model.py", "loss.py", "data.py", "metrics.py", "procedure.py"]
 READABLE = {".py", ".yaml", ".md", ".toml", ".cff"}
-
-
-CLAIMS = {"equal": "", "at least": "≥ ", "at most": "≤ "}
-TARGET = {
-    "metric": "???",
-    "dataset": "",
-    "value": None,
-    "claim": "equal",
-    "spread": None,
-    "factor": 1,
-    "unit": "",
-    "mode": "max",
-    "tolerance": None,
-    "reason": "",
-    "experiment": "paper",
-}
+PROVED = ("Equation", "Algorithm", "Theorem", "Lemma", "Proposition", "Definition")  # what a test can verify
 
 
 @dataclass
-class Row:
-    """One value of the paper beside ours, both in the paper's unit."""
+class Step:
+    """Something that is left to do."""
 
-    target: DictConfig
-    counted: list[dict]  # records, one per seed
-    left_out: list[tuple[dict, str]]  # records and why they do not count
+    what: str
+    where: str  # a file and line, or a command
 
-    @property
-    def values(self) -> list[float]:
-        return [record["metrics"][self.target.metric] * self.target.factor for record in self.counted]
 
-    @property
-    def mean(self) -> float:
-        return statistics.fmean(self.values)
+@dataclass
+class Effect:
+    """What one alternative of an assumed value changes in one of our results."""
 
-    @property
-    def std(self) -> float | None:
-        return statistics.stdev(self.values) if len(self.values) > 1 and math.isfinite(self.mean) else None
+    value: provenance.Value
+    alternative: object
+    row: Row
+    found: list[float]  # in the paper's unit, one for each seed
 
     @property
-    def verdict(self) -> str:
-        target = self.target
-        if not self.counted:
-            return "no run counts" if self.left_out else "no run yet"
-        if target.value is None:
-            return "no paper value"
-        if target.claim == "equal" and target.tolerance is None:
-            return "no tolerance"
-        if self.holds:
-            return "reproduced" if len(self.counted) > 1 else "reproduced (n = 1)"
-        better = self.mean > target.value if target.mode == "max" else self.mean < target.value
-        return "not reproduced (better)" if better else "not reproduced"
+    def difference(self) -> float | None:
+        """Of the means, ours under the alternative less ours."""
+        return sum(self.found) / len(self.found) - self.row.mean if self.found and self.row.counted else None
+
+
+@dataclass
+class Report:
+    """All that is said of the reproduction; a function of what is committed."""
+
+    evidence: Evidence
+    sources: dict[str, list[provenance.Value]]  # by experiment
+    outcomes: dict[str, str]  # of the tests, by their name; empty where they were not run on this code
+    not_tested: str  # why outcomes is empty
+    parts: list[citations.Part]
 
     @property
-    def holds(self) -> bool:
-        """Whether our mean is what the paper claims, within the tolerance."""
-        difference, tolerance = self.mean - self.target.value, self.target.tolerance or 0
-        return {
-            "equal": abs(difference) <= tolerance,
-            "at least": difference >= -tolerance,
-            "at most": difference <= tolerance,
-        }[self.target.claim]
+    def paper(self) -> DictConfig:
+        return self.evidence.paper
 
-    def cells(self) -> list[str]:
-        """Experiment, metric, data set, paper, ours, tolerance, verdict."""
-        target, unit = self.target, f" {self.target.unit}" if self.target.unit else ""
-        spread = f" ± {target.spread:g}" if target.spread else ""
-        paper = "–" if target.value is None else f"{CLAIMS[target.claim]}{target.value:g}{spread}{unit}"
-        ours = f"{_number(self.mean, self.std)}{unit} (n = {len(self.counted)})" if self.counted else "–"
-        tolerance = "–" if target.tolerance is None else f"± {target.tolerance:g}"
-        return [target.experiment, target.metric, _line(target.dataset) or "–", paper, ours, tolerance, self.verdict]
+    @property
+    def rows(self) -> list[Row]:
+        return self.evidence.rows
+
+    @cached_property
+    def todos(self) -> dict[str, list[int]]:
+        return todos()
+
+    @cached_property
+    def unverified(self) -> list[str]:
+        """Why the code cannot be called verified; nothing where it can."""
+        why = []
+        stand_ins = [name for path in self.todos if (name := Path(path).name) in PAPER_FILES]
+        if stand_ins:
+            why.append(f"stand-ins, TODO(paper) in {', '.join(stand_ins)}")
+        elif self.todos:
+            why.append(f"TODO(paper) in {', '.join(self.todos)}")
+        failed = [name for name, outcome in self.outcomes.items() if outcome == "failed"]
+        if self.not_tested:
+            why.append(self.not_tested)
+        elif failed:
+            why.append(f"{_several(len(failed), 'test')} failed")
+        open_parts = [part.name for part in self.parts if part.name.startswith(PROVED) and _lacks_proof(part)]
+        if open_parts:
+            why.append(f"no passing test of {', '.join(open_parts)}")
+        return why
+
+    @property
+    def stage(self) -> str:
+        """*not started*, *runs*, *verified*, *reproduced* or *not reproduced*."""
+        if not any(row.counted or row.left_out for row in self.rows):
+            return "not started"
+        if self.unverified or not any(row.counted for row in self.rows):
+            return "runs"
+        if not all(row.decided for row in self.rows):
+            return "verified"
+        return "reproduced" if self._reproduced == len(self.rows) else "not reproduced"
+
+    @property
+    def _reproduced(self) -> int:
+        return sum(row.verdict.startswith("reproduced") for row in self.rows)
+
+    @property
+    def status(self) -> str:
+        """The stage, and what the runs that count say, in one line."""
+        rows, seeds = self.rows, {record["seed"] for row in self.rows for record in row.counted}
+        compared = sum(row.decided for row in rows)
+        if self.stage == "not started":
+            return self.stage
+        if not seeds:
+            told = "no run counts yet"
+        elif not compared:
+            told = "no verdict yet"
+        elif self.stage == "reproduced" or self.stage == "not reproduced":
+            told = f"{self._reproduced} of {len(rows)}"
+        else:
+            told = f"{self._reproduced} of {len(rows)} within the tolerance"
+        return f"{self.stage} · {told} · {_several(len(seeds), 'seed')}" if seeds else f"{self.stage} · {told}"
+
+    @cached_property
+    def effects(self) -> list[Effect]:
+        """For each assumed value with alternatives, what they give, where they were run."""
+        found = []
+        finished = [r for r in self.evidence.records if r["status"] == "finished" and not r["git"]["dirty"]]
+        for experiment, values in self.sources.items():
+            rows = [row for row in self.rows if row.target.experiment == experiment]
+            for value in values:
+                for alternative in value.alternatives:
+                    there = digest(compose(f"experiment={experiment}", provenance.override(value, alternative)))
+                    if there == digest(self.evidence.now[experiment]):
+                        continue
+                    runs = [r for r in finished if r["digest"] == there]
+                    for row in rows:
+                        metric, factor = row.target.metric, row.target.factor
+                        numbers = [r["metrics"][metric] * factor for r in runs if metric in r["metrics"]]
+                        found.append(Effect(value, alternative, row, numbers))
+        return found
+
+    @cached_property
+    def left(self) -> list[Step]:
+        """What is left to do, the next step first, as AGENTS.md goes."""
+        steps = [
+            Step(f"{len(lines)} × TODO(paper)", f"{name}:{','.join(map(str, lines))}")
+            for name, lines in sorted(self.todos.items(), key=lambda marked: _position(marked[0]))
+        ]
+        for values in self.sources.values():
+            steps += [
+                Step(f"{value.key}: {problem}", f"{value.file}:{value.line}")
+                for value in values
+                for problem in value.problems
+                if "TODO(paper)" not in value.source  # counted above
+            ]
+        for experiment in self.sources:
+            if unstated := provenance.unstated(experiment):
+                what = f"{_several(len(unstated), 'setting')} without a source: {', '.join(unstated[:3])}"
+                steps.append(
+                    Step(what + (", …" if unstated[3:] else ""), f"belongs into configs/experiment/{experiment}.yaml")
+                )
+            steps += [Step(told, "configs/") for told in provenance.overridden(experiment)]
+        for row in self.rows:
+            if row.target.value is not None and row.target.claim == "equal" and row.target.tolerance is None:
+                steps.append(Step(f"{row.target.metric} has no tolerance", "configs/paper.yaml"))
+            elif row.target.tolerance and not row.target.reason.strip():
+                steps.append(Step(f"the tolerance of {row.target.metric} has no reason", "configs/paper.yaml"))
+        if self.not_tested:
+            steps.append(Step(self.not_tested, "pytest"))
+        steps += [Step("a failed test", name) for name, outcome in self.outcomes.items() if outcome == "failed"]
+        steps += [
+            Step(f"{part.name}: {part.state}", ", ".join(f"{place.file}:{place.line}" for place in part.places[:3]))
+            for part in self.parts
+            if part.state == "no code" or part.name.startswith(PROVED) and part.state == "no test"
+        ]
+        if missing := self.evidence.commands():
+            if git_state()["dirty"]:
+                steps.append(Step("code or configs are not committed: runs of them do not count", "git commit"))
+            steps += [Step("seeds without a run that counts", command) for command in missing]
+        open_effects = {(e.row.target.experiment, e.value.key) for e in self.effects if not e.found}
+        for experiment in dict.fromkeys(experiment for experiment, _ in open_effects):
+            keys = ", ".join(sorted(key for other, key in open_effects if other == experiment))
+            steps.append(
+                Step(f"alternatives of {keys} not run", f"python train.py -m experiment={experiment} sweep=ambiguities")
+            )
+        for path in (PACKAGE / "__init__.py", ROOT / "PAPER.md"):
+            if boxes := _unticked(path):
+                what = f"{_several(len(boxes), 'box').replace('boxs', 'boxes')} not ticked"
+                steps.append(Step(what, f"{_name(path)}:{','.join(map(str, boxes))}"))
+        return steps
 
 
-PAPER_FILES = ["model.py", "loss.py", "data.py", "metrics.py", "procedure.py"]
-HEADER = ["experiment", "metric", "data", "paper", "ours", "tolerance", "verdict"]
-
-
-def compare() -> tuple[DictConfig, list[Row]]:
-    """The paper's claims, and a row for each of its targets.
+def report(write: bool = True) -> Report:
+    """Everything that is known; with ``write``, what pytest left is distilled into ``results/tests.json``.
 
     Raises:
-        UsageError: ``configs/paper.yaml`` or a record cannot be read as what it should be.
+        UsageError: a file cannot be read as what it should be.
     """
-    paper = OmegaConf.load(ROOT / "configs" / "paper.yaml")
-    targets = [OmegaConf.merge(TARGET, target) for target in paper.targets]
-    for number, target in enumerate(targets, start=1):
-        if target.claim not in CLAIMS or target.mode not in ("max", "min"):
-            raise UsageError(
-                f"configs/paper.yaml, target {number}: claim must be one of {', '.join(CLAIMS)}, and mode max or min."
-            )
-    records = [read(path) for path in sorted((ROOT / "results").glob("*.json"))]
-    records.sort(key=lambda record: record.get("started", ""), reverse=True)  # of several runs of a seed the newest
-    current = {name: _digest_now(name) for name in dict.fromkeys(target.experiment for target in targets)}
-    code = code_digest()
-    rows = []
-    for target in targets:
-        row = Row(target, [], [])
-        for record in records:
-            if record["experiment"] == target.experiment:
-                reason = _why_not(record, target.metric, current[target.experiment], code)
-                if not reason and record["seed"] in [other["seed"] for other in row.counted]:
-                    reason = "a newer run of this seed counts"
-                if reason:
-                    row.left_out.append((record, reason))
-                else:
-                    row.counted.append(record)
-        row.counted.sort(key=lambda record: record["seed"])
-        rows.append(row)
-    return paper, rows
-
-
-def _digest_now(experiment: str) -> str:
-    with hydra.initialize_config_dir(str(ROOT / "configs"), version_base="1.3"):
-        return digest(hydra.compose("train", [f"experiment={experiment}"]))
-
-
-def _why_not(record: dict, metric: str, current_digest: str, code: str) -> str | None:
-    if record["status"] != "finished":
-        return record["status"]
-    if record["digest"] != current_digest:
-        return "another configuration"
-    if record["git"]["commit"] is None:
-        return "code not in git"
-    if record["git"]["dirty"]:
-        return "code not committed"
-    if record["code"] != code:
-        return "the code has changed since"
-    if metric not in record["metrics"]:
-        return f"no {metric} in it"
-    return None
-
-
-def _number(value: float, spread: float | None = None) -> str:
-    """``value ± spread`` with two digits of the spread, or four digits of the value alone."""
-    if not spread:
-        return f"{value:.4g}"
-    decimals = max(0, 1 - math.floor(math.log10(spread)))
-    return f"{value:.{decimals}f} ± {spread:.{decimals}f}"
-
-
-def _line(text: str) -> str:
-    return " ".join("".join(c if c.isprintable() or c in "\u200c\u200d" else " " for c in text).split())
-
-
-def _markdown(text: str) -> str:
-    """Shown as it is, never as a link or a tag."""
-    text = re.sub(r"([\\`*_\[\]<>#|~&$]|:(?=//)|(?<=www)\.)", r"\\\1", text, flags=re.IGNORECASE)
-    return text.replace("@", "@<!-- -->")
-
-
-def status(rows: list[Row]) -> str:
-    """*not started*, *runs*, or how many values are reproduced."""
-    if not any(row.counted for row in rows):
-        return "not started" if not any(row.left_out for row in rows) else "runs, but no run counts yet"
-    if all(row.verdict in ("no paper value", "no tolerance") for row in rows if row.counted):
-        return "runs; no paper value with a tolerance to compare with yet"
-    reproduced = f"reproduced {sum(row.verdict.startswith('reproduced') for row in rows)} of {len(rows)}"
-    stand_ins = [name for path in todos() if (name := Path(path).name) in PAPER_FILES]
-    return f"{reproduced}, by stand-ins: TODO(paper) in {', '.join(stand_ins)}" if stand_ins else reproduced
+    known = evidence()
+    outcomes, why = citations.outcomes(write)
+    experiments = dict.fromkeys(row.target.experiment for row in known.rows)
+    sources = {name: provenance.values(name) for name in experiments}
+    return Report(known, sources, outcomes, why, citations.parts(outcomes))
 
 
 def todos() -> dict[str, list[int]]:
     """The lines marked ``TODO(paper)``, by file."""
     paths = [*ROOT.glob("*"), *(path for room in ("configs", "src", "tests") for path in (ROOT / room).rglob("*"))]
     found = {}
-    for path in sorted(
-        path for path in paths if path.suffix in READABLE and "harness" not in path.relative_to(ROOT).parts
-    ):
+    for path in sorted(path for path in paths if path.suffix in READABLE and "harness" not in _name(path).split("/")):
         if path.name in ("README.md", "AGENTS.md"):  # they explain the mark
             continue
         lines = path.read_text(encoding="utf-8", errors="replace").splitlines()
-        marked = [number for number, line in enumerate(lines, start=1) if "TODO(paper)" in line]
+        marked = [position for position, line in enumerate(lines, start=1) if "TODO(paper)" in line]
         if marked:
-            found[str(path.relative_to(ROOT))] = marked
+            found[_name(path)] = marked
     return found
 
 
-def print_report(paper: DictConfig, rows: list[Row], figures: list[Path]) -> None:
-    """The table, what does not count, what is left to do, and where the figures lie."""
-    print(f"\n{_line(paper.title)} · status: {status(rows)}\n")
-    table = [HEADER, *(row.cells() for row in rows)]
-    widths = [max(map(len, column)) for column in zip(*table, strict=True)]
-    for line in table:
-        print("  " + "  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip())
-    left_out = {(record["run"], reason) for row in rows for record, reason in row.left_out}
-    for run, reason in sorted(left_out):
-        print(f"  not counted: {run} ({reason})")
-    if marks := todos():
-        print(f"\nLeft to do: {sum(map(len, marks.values()))} × TODO(paper)")
-        for name, lines in marks.items():
-            print(f"  {name}:{','.join(map(str, lines))}")
-    if figures:
-        print("\nFigures: " + ", ".join(str(path.relative_to(ROOT)) for path in figures))
-
-
-def write_status(rows: list[Row]) -> None:
-    """Bring the status in the README and in the package's docstring up to date, touching nothing else."""
-    cells = [[_markdown(cell) for cell in row.cells()] for row in rows]
-    lines = [f"**Status: {status(rows)}**", "", "| " + " | ".join(HEADER) + " |", "|---" * len(HEADER) + "|"]
-    lines += ["| " + " | ".join(row) + " |" for row in cells]
-    if (FIGURES / "results.svg").exists():
-        lines += ["", "![paper and ours](docs/figures/results.svg)"]
-    _replace(ROOT / "README.md", README_STATUS, "\n".join(lines) + "\n")
-
-    told = [
-        f"    {experiment}, {metric}, {data}: paper {value}, ours {ours}: {verdict}"
-        for experiment, metric, data, value, ours, _, verdict in (row.cells() for row in rows)
+def _position(name: str) -> int:
+    """Where a file comes in AGENTS.md."""
+    order = [
+        "PAPER.md",
+        "configs/paper.yaml",
+        "configs/",
+        "data.py",
+        "model.py",
+        "loss.py",
+        "metrics.py",
+        "procedure.py",
     ]
-    text = "\n".join([f"    {status(rows)}", *told]).replace("\\", "\\\\").replace('"', '\\"')
-    _replace(Path(__file__).parents[1] / "__init__.py", DOCSTRING_STATUS, text + "\n")
+    order += ["tests/", "__init__.py"]
+    return next((position for position, part in enumerate(order) if part in name), len(order))
 
 
-def _replace(path: Path, between: re.Pattern, text: str) -> None:
-    before = path.read_text(encoding="utf-8")
-    after = between.sub(lambda marks: marks[1] + text + marks[2], before, count=1)
-    if after != before:
-        path.write_text(after, encoding="utf-8")
+def _lacks_proof(part: citations.Part) -> bool:
+    return part.state not in ("verified", "configuration")
+
+
+def _several(count: int, thing: str) -> str:
+    return f"{count} {thing}" if count == 1 else f"{count} {thing}s"
+
+
+def _name(path: Path) -> str:
+    return path.relative_to(ROOT).as_posix()
+
+
+def _unticked(path: Path) -> list[int]:
+    """The lines of boxes that a person ticks; those between marks are ticked here."""
+    text = page.STATUS.sub(lambda marks: re.sub(r"[^\n]", "", marks[0]), path.read_text(encoding="utf-8"))
+    return [position for position, line in enumerate(text.splitlines(), start=1) if "- [ ]" in line]
 
 
 def main() -> None:
-    argparse.ArgumentParser(description=__doc__.replace("``", "")).parse_args()
-    paper, rows = compare()
-    figures = []
-    if any(row.counted for row in rows):
-        from .figures import draw_curves, draw_results  # matplotlib, only once there is something to draw
-
-        FIGURES.mkdir(parents=True, exist_ok=True)
-        figures = [draw_results(rows, FIGURES / "results.svg"), *draw_curves(rows, FIGURES)]
-    write_status(rows)
-    print_report(paper, rows, figures)
+    parser = argparse.ArgumentParser(description=__doc__.replace("``", ""))
+    parser.add_argument("--check", action="store_true", help="write nothing; exit with 1 where what is written is old")
+    parser.add_argument("--missing", action="store_true", help="print the commands of the runs that are missing, only")
+    asked = parser.parse_args()
+    known = report(write=not (asked.check or asked.missing))
+    if asked.missing:
+        print(*known.evidence.commands(), sep="\n")
+    elif asked.check:
+        if old := page.old(known):
+            raise UsageError("\n".join([*old, "python report.py brings it up to date."]))
+        print(f"Up to date: {known.status}")
+    else:
+        written = page.write(known)
+        print(page.printed(known))
+        print("\nWritten: " + ", ".join(written) if written else "\nEverything written is up to date.")

@@ -8,6 +8,7 @@ import re
 import sys
 from difflib import get_close_matches
 from pathlib import Path
+from typing import Any
 
 import hydra
 from hydra.errors import MissingConfigException
@@ -46,6 +47,22 @@ def identity(cfg: DictConfig) -> dict:
 def digest(cfg: DictConfig) -> str:
     """Eight hexadecimal digits that name the configuration: equal digests, equal experiments."""
     return hashlib.sha256(json.dumps(identity(cfg), sort_keys=True).encode()).hexdigest()[:8]
+
+
+def flat(settings: dict, prefix: str = "") -> dict[str, Any]:
+    """``{"optimizer": {"lr": 1}}`` as ``{"optimizer.lr": 1}``."""
+    found = {}
+    for key, value in settings.items():
+        found |= flat(value, f"{prefix}{key}.") if isinstance(value, dict) and value else {f"{prefix}{key}": value}
+    return found
+
+
+def differences(left: dict, right: dict, there: str = "there", here: str = "here") -> str:
+    """The first five keys in which two mappings differ, with both values; empty where they do not."""
+    left, right = flat(left), flat(right)
+    values = {key: (left.get(key, "not"), right.get(key, "not")) for key in sorted(left.keys() | right.keys())}
+    found = [f"{key} ({a} {there}, {b} {here})" for key, (a, b) in values.items() if a != b]
+    return ", ".join(found[:5]) + (", …" if len(found) > 5 else "")
 
 
 def run_name(cfg: DictConfig) -> str:

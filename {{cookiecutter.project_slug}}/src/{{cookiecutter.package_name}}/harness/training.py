@@ -17,10 +17,11 @@ from lightning.pytorch.utilities.model_helpers import is_overridden
 from lightning.pytorch.utilities.rank_zero import rank_zero_only
 from omegaconf import DictConfig, OmegaConf
 
+from .architecture import architecture
 from .building import build_data, build_procedure, build_trainer, prepare, require_device
 from .checkpoints import rank_zero_say, read_checkpoint, require_fit
 from .loggers import CSVLogger, close_loggers
-from .records import Record, read
+from .records import Record, curves, file_digest, read
 from .settings import ROOT, UsageError, identity, refuse_test_metrics
 
 try:
@@ -96,7 +97,14 @@ def _train(cfg: DictConfig) -> None:
         metrics = {name: value.item() for name, value in trainer.callback_metrics.items() if "/" in name}
         metrics |= measure(cfg, trainer, procedure, data, run / "checkpoints" / f"{cfg.ckpt}.ckpt")
         record.close(
-            "finished", metrics=metrics, steps=steps, epochs=epochs, checkpoint=cfg.ckpt, hardware=_hardware(trainer)
+            "finished",
+            metrics=metrics,
+            steps=steps,
+            epochs=epochs,
+            tested=_tested(run / "checkpoints" / f"{cfg.ckpt}.ckpt"),
+            hardware=_hardware(trainer),
+            curves=curves(run / "metrics.csv") if (run / "metrics.csv").exists() else {},
+            architecture=architecture(trainer, procedure, data),
         )
         close_loggers(loggers, exit_code=0)
     except BaseException as error:
@@ -181,6 +189,17 @@ class _RankZeroRecord:
     def close(self, status: str, **facts) -> None:
         if self._record:
             self._record.close(status, **facts)
+
+
+def _tested(checkpoint: Path) -> dict:
+    """Which checkpoint was tested, so that no other can be shown in its place."""
+    state = torch.load(checkpoint, map_location="cpu", mmap=True, weights_only=True)
+    return {
+        "checkpoint": checkpoint.stem,
+        "epoch": state["epoch"],
+        "step": state["global_step"],
+        "sha256": file_digest(checkpoint),
+    }
 
 
 def _hardware(trainer) -> dict:

@@ -1,0 +1,289 @@
+"""What the paper claims beside what our runs reached: which runs count, and what their numbers say."""
+
+import math
+import re
+import statistics
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+
+import hydra
+from omegaconf import DictConfig, OmegaConf
+
+from .records import checksum, code_digest, read
+from .settings import ROOT, UsageError, differences, digest, identity
+
+CLAIMS = {"equal": "", "at least": "≥ ", "at most": "≤ "}
+TARGET = {
+    "metric": "???",
+    "dataset": "",
+    "value": None,
+    "claim": "equal",
+    "spread": None,
+    "runs": None,
+    "factor": 1,
+    "unit": "",
+    "mode": "max",
+    "tolerance": None,
+    "reason": "",
+    "experiment": "paper",
+}
+NUMBERS = {"value", "spread", "runs", "factor", "tolerance"}
+# Of Student's distribution, for a 95 % interval; from ten degrees of freedom on, a series about the normal's is exact
+# to three digits (Abramowitz and Stegun, Equation (26.7.5)).
+T_975 = [12.706, 4.303, 3.182, 2.776, 2.571, 2.447, 2.365, 2.306, 2.262]
+
+
+@dataclass
+class Row:
+    """One value of the paper beside ours, both in the paper's unit."""
+
+    target: DictConfig
+    counted: list[dict]  # records, one for each seed
+    left_out: list[tuple[dict, str]]  # records and why they do not count
+    seeds: list[int]  # that were declared
+
+    @property
+    def missing(self) -> list[int]:
+        """The declared seeds of which no run counts."""
+        return [seed for seed in self.seeds if seed not in [record["seed"] for record in self.counted]]
+
+    @cached_property
+    def values(self) -> list[float]:
+        return [record["metrics"][self.target.metric] * self.target.factor for record in self.counted]
+
+    @property
+    def mean(self) -> float:
+        return statistics.fmean(self.values)
+
+    @property
+    def std(self) -> float | None:
+        return statistics.stdev(self.values) if len(self.values) > 1 and math.isfinite(self.mean) else None
+
+    @property
+    def interval(self) -> tuple[float, float] | None:
+        """Of our mean, with 95 % confidence, by Student's t; None for one seed."""
+        if self.std is None:
+            return None
+        half = t_975(len(self.values) - 1) * self.std / math.sqrt(len(self.values))
+        return self.mean - half, self.mean + half
+
+    @property
+    def verdict(self) -> str:
+        target = self.target
+        if not self.counted:
+            return "no run counts" if self.left_out else "no run yet"
+        if target.value is None:
+            return "no paper value"
+        if target.claim == "equal" and target.tolerance is None:
+            return "no tolerance"
+        if target.tolerance and not target.reason.strip():
+            return "no reason for the tolerance"
+        if self.missing:
+            so_far = "within" if self.holds(self.mean) else "outside"
+            return f"so far {so_far}, seed {', '.join(map(str, self.missing))} missing"
+        if self.holds(self.mean):
+            return "reproduced" if len(self.counted) > 1 else "reproduced (n = 1)"
+        better = self.mean > target.value if target.mode == "max" else self.mean < target.value
+        return "not reproduced (better)" if better else "not reproduced"
+
+    @property
+    def decided(self) -> bool:
+        return "reproduced" in self.verdict
+
+    @property
+    def certain(self) -> bool | None:
+        """Whether all of the interval says what the mean says; None where there is no interval or no verdict."""
+        if self.interval is None or not self.decided:
+            return None
+        ends = [self.holds(end) for end in self.interval]
+        if self.holds(self.mean):
+            return all(ends)
+        below, above = (end < self.target.value for end in self.interval)
+        return not any(ends) and below == above
+
+    def holds(self, value: float) -> bool:
+        """Whether ``value``, in the paper's unit, is what the paper claims, within the tolerance."""
+        difference, tolerance = value - self.target.value, self.target.tolerance or 0
+        return {
+            "equal": abs(difference) <= tolerance,
+            "at least": difference >= -tolerance,
+            "at most": difference <= tolerance,
+        }[self.target.claim]
+
+    @property
+    def command(self) -> str:
+        """What trains all seeds that count."""
+        several = "-m " if len(self.seeds) > 1 else ""
+        return f"python train.py {several}experiment={self.target.experiment} seed={','.join(map(str, self.seeds))}"
+
+    def shown(self) -> dict[str, str]:
+        """The row as text, by column."""
+        target, unit = self.target, f" {self.target.unit}" if self.target.unit else ""
+        spread = f" ± {target.spread:g}" if target.spread else ""
+        runs = f" (n = {target.runs})" if target.runs else ""
+        paper = "–" if target.value is None else f"{CLAIMS[target.claim]}{target.value:g}{spread}{unit}{runs}"
+        ours = f"{number(self.mean, self.std)}{unit} (n = {len(self.counted)})" if self.counted else "–"
+        interval = "–"
+        if self.interval:
+            places = decimals((self.interval[1] - self.interval[0]) / 2)
+            interval = " … ".join(f"{end:.{places}f}" for end in self.interval)
+        return {
+            "experiment": target.experiment,
+            "metric": target.metric,
+            "data": " ".join(str(target.dataset).split()) or "–",
+            "paper": paper,
+            "ours": ours,
+            "95 % interval": interval,
+            "tolerance": "–" if target.tolerance is None else f"± {target.tolerance:g}",
+            "verdict": self.verdict,
+        }
+
+
+def t_975(freedom: int) -> float:
+    """The 97.5 % point of Student's distribution."""
+    if freedom <= len(T_975):
+        return T_975[freedom - 1]
+    z = statistics.NormalDist().inv_cdf(0.975)
+    g1, g2, g3 = (z**3 + z) / 4, (5 * z**5 + 16 * z**3 + 3 * z) / 96, (3 * z**7 + 19 * z**5 + 17 * z**3 - 15 * z) / 384
+    return z + g1 / freedom + g2 / freedom**2 + g3 / freedom**3
+
+
+def decimals(spread: float) -> int:
+    """How many decimals show two digits of ``spread``."""
+    return max(0, 1 - math.floor(math.log10(spread))) if spread > 0 and math.isfinite(spread) else 2
+
+
+def number(value: float, spread: float | None = None) -> str:
+    """``value ± spread`` with two digits of the spread, or four digits of the value alone."""
+    if not spread:
+        return f"{value:.4g}"
+    return f"{value:.{decimals(spread)}f} ± {spread:.{decimals(spread)}f}"
+
+
+@dataclass
+class Evidence:
+    """The paper's claims and all records, and which of them count for which claim."""
+
+    paper: DictConfig
+    rows: list[Row]
+    records: list[dict]  # all that lie in results/, the newest first
+    now: dict[str, DictConfig] = field(default_factory=dict)  # the configuration of each targeted experiment
+
+    @property
+    def uncounted(self) -> list[tuple[dict, str]]:
+        """The records that count for no claim, each with the first reason."""
+        counted = {id(record) for row in self.rows for record in row.counted}
+        reasons: dict[int, str] = {}
+        for row in self.rows:
+            for record, reason in row.left_out:
+                reasons.setdefault(id(record), reason)
+        return [
+            (record, reasons.get(id(record), f"no target is of {record['experiment']}"))
+            for record in self.records
+            if id(record) not in counted
+        ]
+
+    def commands(self) -> list[str]:
+        """What trains every seed that is missing, finished ones skipped."""
+        return list(dict.fromkeys(f"{row.command} resume=auto" for row in self.rows if row.missing))
+
+
+def evidence() -> Evidence:
+    """The claims of ``configs/paper.yaml`` beside the records of ``results/``.
+
+    Raises:
+        UsageError: a claim or a record cannot be read as what it should be.
+    """
+    paper = OmegaConf.load(ROOT / "configs" / "paper.yaml")
+    targets, seeds = _targets(paper), list(paper.get("seeds") or [0])
+    records = [read(path) | {"file": path.stem} for path in sorted((ROOT / "results").glob("*-seed*.json"))]
+    records.sort(key=lambda record: record.get("started", ""), reverse=True)  # of several runs of a seed the newest
+    now = {name: compose(f"experiment={name}") for name in dict.fromkeys(target.experiment for target in targets)}
+    settings = {name: (digest(cfg), identity(cfg)) for name, cfg in now.items()}
+    doubted = {id(record): _doubt(record) for record in records}
+    rows = []
+    for target in targets:
+        row = Row(target, [], [], seeds)
+        for record in records:
+            if record["experiment"] != target.experiment:
+                continue
+            reason = doubted[id(record)] or _why_not(record, target.metric, *settings[target.experiment], seeds)
+            if reason := reason or _again(record, row.counted):
+                row.left_out.append((record, reason))
+            else:
+                row.counted.append(record)
+        row.counted.sort(key=lambda record: record["seed"])
+        rows.append(row)
+    return Evidence(paper, rows, records, now)
+
+
+def compose(*overrides: str) -> DictConfig:
+    """The configuration that ``train.py`` would have."""
+    with hydra.initialize_config_dir(str(ROOT / "configs"), version_base="1.3"):
+        return hydra.compose("train", list(overrides))
+
+
+def _targets(paper: DictConfig) -> list[DictConfig]:
+    wrong, targets = [], []
+    for position, given in enumerate(paper.get("targets") or [], start=1):
+        target = OmegaConf.merge(TARGET, given)
+        where = f"configs/paper.yaml, target {position} ({given.get('metric', 'without a metric')})"
+        wrong += [f"{where}: no such key: {key}; there are {', '.join(TARGET)}" for key in given if key not in TARGET]
+        wrong += [
+            f"{where}: {key}: {target[key]} is no number, such as 94.3"
+            for key in sorted(NUMBERS)
+            if target[key] is not None and (isinstance(target[key], bool) or not isinstance(target[key], int | float))
+        ]
+        for key, allowed in {"claim": list(CLAIMS), "mode": ["max", "min"]}.items():
+            if target[key] not in allowed:
+                wrong.append(f"{where}: {key}: {target[key]}; it must be {' or '.join(allowed)}")
+        targets.append(target)
+    if not isinstance(seeds := paper.get("seeds") or [0], Iterable) or not all(type(seed) is int for seed in seeds):
+        wrong.append(f"configs/paper.yaml: seeds: {seeds}; it must be a list of whole numbers, such as [0, 1, 2]")
+    if not targets:
+        wrong.append("configs/paper.yaml has no targets: at least one value of the paper is needed")
+    if wrong:
+        raise UsageError("\n".join(wrong))
+    return targets
+
+
+def _doubt(record: dict) -> str | None:
+    """Why a record is not what a run wrote, or None."""
+    name = f"{record['experiment']}-{record['digest']}-seed{record['seed']}"
+    if record.get("checksum") != checksum({key: record[key] for key in record if key != "file"}):
+        return "edited after it was written: its checksum is not that of its content"
+    if not re.fullmatch(re.escape(name) + r"(-\d+)?", record["file"]) or Path(record["run"]).name != record["file"]:
+        return f"renamed: it holds {name}"
+    beside = ROOT / record["run"] / "record.json"
+    if beside.is_file() and read(beside)["metrics"] != record["metrics"]:
+        return f"its run wrote other numbers, in {record['run']}"
+    return None
+
+
+def _why_not(record: dict, metric: str, current: str, config: dict, seeds: list[int]) -> str | None:
+    if record["status"] != "finished":
+        return record["status"]
+    if record["digest"] != current:
+        return f"another configuration: {differences(record['config'], config, 'in it', 'now')}"
+    if record["git"]["commit"] is None:
+        return "code not in git"
+    if record["git"]["dirty"]:
+        return "code not committed"
+    if record["code"] != code_digest():
+        return "the code has changed since"
+    if metric not in record["metrics"]:
+        return f"no {metric} in it; there is {', '.join(record['metrics']) or 'nothing'}"
+    if record["seed"] not in seeds:
+        return f"seed {record['seed']} is not one of the seeds in configs/paper.yaml"
+    return None
+
+
+def _again(record: dict, counted: list[dict]) -> str | None:
+    for other in counted:
+        if other["seed"] == record["seed"]:
+            return "a newer run of this seed counts"
+        if record.get("curves") and record["curves"] == other["curves"]:
+            return f"every number is that of seed {other['seed']}: a copy, or the seed changes nothing"
+    return None
