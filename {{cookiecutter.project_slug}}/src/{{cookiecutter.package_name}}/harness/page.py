@@ -144,7 +144,7 @@ def _stamp(path: Path) -> str | None:
 def _checklist(known: "Report") -> list[str]:
     told = {
         "runs": "a run has finished",
-        "verified": "no `TODO(paper)` is left, all tests pass, and one of them cites each equation and algorithm",
+        "verified": "all is filled in, all tests pass, and one of them cites each equation and algorithm",
         "reproduced": "every value of the paper is reached, over all seeds",
     }
     reached = {"not started": 0, "runs": 1, "verified": 2, "not reproduced": 2, "reproduced": 3}[known.stage]
