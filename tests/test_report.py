@@ -2,51 +2,85 @@
 
 import json
 import re
+from hashlib import sha256
+from pathlib import Path
 
 import pytest
 from conftest import run
+from scipy import stats
 
-CLAIM = {"value: null": "value: 94.3", "tolerance: null": "tolerance: 0.5", "spread: null": "spread: 0.2"}
-DIGEST = (
-    "import hydra; from my_paper.harness.settings import ROOT, digest\n"
-    "with hydra.initialize_config_dir(str(ROOT / 'configs'), version_base='1.3'):\n"
-    "    print(digest(hydra.compose('train', ['experiment=paper'])))"
+CLAIM = {
+    "value: null": "value: 94.3",
+    "tolerance: null": "tolerance: 0.5",
+    "spread: null": "spread: 0.2",
+    'reason: ""': 'reason: "the paper\'s own spread, doubled"',
+}
+KNOWN = (
+    "import json; from my_paper.harness import claims, records, settings\n"
+    "cfg = claims.compose('experiment=paper')\n"
+    "print(json.dumps([settings.digest(cfg), settings.identity(cfg), records.code_digest()]))"
 )
-
+DIGEST = "from my_paper.harness.claims import compose; from my_paper.harness.settings import digest\nprint(digest(compose(%s)))"
 CODE = "from my_paper.harness.records import code_digest; print(code_digest())"
+
+
+def edit(path: Path, **changes: str) -> None:
+    """Set keys of a target in configs/paper.yaml."""
+    text = path.read_text()
+    for key, value in changes.items():
+        text, found = re.subn(rf"(?m)^( *(?:- )?{key}: ).*$", lambda line, value=value: line[1] + value, text)
+        assert found, f"there is no {key}"
+    path.write_text(text)
+
+
+def checksum(record: dict) -> str:
+    """As a run computes it."""
+    return sha256(json.dumps(record, sort_keys=True).encode()).hexdigest()[:16]
 
 
 @pytest.fixture
 def claimed(repo):
-    """A repository whose paper claims 94.3 ± 0.2 %, tolerance 0.5."""
+    """A repository whose paper claims 94.3 ± 0.2 %, tolerance 0.5, for the seeds 0 and 1."""
     path = repo / "configs/paper.yaml"
     text = path.read_text()
     for before, after in CLAIM.items():
+        assert before in text
         text = text.replace(before, after)
     path.write_text(text)
+    edit(path, seeds="[0, 1]")
     return repo
 
 
 @pytest.fixture
 def add(claimed):
-    """Add a record of ``experiment=paper`` with an accuracy in percent; keywords go over its fields."""
-    digest = run("python", "-c", DIGEST, cwd=claimed).stdout.strip()
-    code = run("python", "-c", CODE, cwd=claimed).stdout.strip()
-    (claimed / "results").mkdir()
+    """Add a record of ``experiment=paper`` with an accuracy in percent; keywords go over its fields.
 
-    def add(seed: int, accuracy: float, **fields) -> None:
+    Seeds that the claim does not declare are declared.
+    """
+    digest, config, code = json.loads(run("python", "-c", KNOWN, cwd=claimed).stdout)
+    (claimed / "results").mkdir()
+    declared = set()
+
+    def add(seed: int, accuracy: float, declare: bool = True, **fields) -> Path:
+        name = f"{fields.get('experiment', 'paper')}-{fields.get('digest', digest)}-seed{seed}{fields.pop('again', '')}"
         record = {
             "experiment": "paper",
             "digest": digest,
             "seed": seed,
             "status": "finished",
-            "run": f"runs/paper-{digest}-seed{seed}",
+            "run": f"runs/{name}",
             "git": {"commit": "0" * 40, "dirty": False},
             "code": code,
+            "config": config,
             "metrics": {"test/accuracy": accuracy / 100},
-        }
-        path = claimed / f"results/paper-{fields.get('digest', digest)}-seed{seed}.json"
-        path.write_text(json.dumps(record | fields))
+            "curves": {"train/loss": {"steps": [1, 2], "values": [1.0, seed / 10]}},
+        } | fields
+        if declare:
+            declared.add(seed)
+            edit(claimed / "configs/paper.yaml", seeds=str(sorted(declared)))
+        path = claimed / "results" / f"{name}.json"
+        path.write_text(json.dumps(record | {"checksum": checksum(record)}))
+        return path
 
     return add
 
@@ -60,10 +94,10 @@ def line(repo) -> str:
 @pytest.mark.parametrize(
     ("accuracies", "ours", "verdict"),
     [
-        ([94.1, 94.3, 93.9], "94.10 ± 0.20 % (n = 3)", "reproduced"),
-        ([94.1], "94.1 % (n = 1)", "reproduced (n = 1)"),
-        ([93.0, 93.2], "93.10 ± 0.14 % (n = 2)", "not reproduced"),
-        ([96.0, 96.2], "96.10 ± 0.14 % (n = 2)", "not reproduced (better)"),
+        ([94.1, 94.3, 93.9], "94.10 ± 0.20 % (n = 3) 93.60 … 94.60", "reproduced"),
+        ([94.1], "94.1 % (n = 1) –", "reproduced (n = 1)"),
+        ([93.0, 93.2], "93.10 ± 0.14 % (n = 2) 91.8 … 94.4", "not reproduced"),
+        ([96.0, 96.2], "96.10 ± 0.14 % (n = 2) 94.8 … 97.4", "not reproduced (better)"),
     ],
 )
 def test_verdict(claimed, add, accuracies, ours, verdict):
@@ -72,9 +106,55 @@ def test_verdict(claimed, add, accuracies, ours, verdict):
     assert line(claimed) == f"paper test/accuracy – 94.3 ± 0.2 % {ours} ± 0.5 {verdict}"
 
 
+def test_student_t_is_that_of_scipy(repo):
+    script = "from my_paper.harness.claims import t_975; print(*(t_975(n) for n in range(1, 200)))"
+    ours = [float(value) for value in run("python", "-c", script, cwd=repo).stdout.split()]
+    assert ours == pytest.approx(stats.t.ppf(0.975, range(1, 200)), abs=6e-4)
+
+
+def test_a_missing_seed_is_no_success(claimed, add):
+    add(0, 94.3), add(1, 94.3)
+    edit(claimed / "configs/paper.yaml", seeds="[0, 1, 2]")
+    assert line(claimed).endswith("so far within, seed 2 missing")
+    assert "seeds without a run that counts" in run("python", "report.py", cwd=claimed).stdout
+    missing = run("python", "report.py", "--missing", cwd=claimed).stdout
+    assert missing == "python train.py -m experiment=paper seed=0,1,2 resume=auto\n"
+
+
+def test_seeds_are_chosen_beforehand(claimed, add):
+    """Of many runs the best ones cannot be shown."""
+    add(0, 94.3), add(1, 94.2), add(7, 99.0, declare=False)
+    report = run("python", "report.py", cwd=claimed).stdout
+    assert "(n = 2)" in report and "seed7 (seed 7 is not one of the seeds in configs/paper.yaml)" in report
+
+
+@pytest.mark.parametrize(
+    ("change", "verdict"),
+    [
+        ({"tolerance": "null"}, "no tolerance"),
+        ({"reason": '""'}, "no reason for the tolerance"),
+        ({"value": "null"}, "no paper value"),
+    ],
+)
+def test_a_verdict_needs_a_value_a_tolerance_and_its_reason(claimed, add, change, verdict):
+    add(0, 94.3), add(1, 94.3)
+    edit(claimed / "configs/paper.yaml", **change)
+    assert line(claimed).endswith(verdict)
+
+
+def test_all_mistakes_in_the_claims_are_told_at_once(claimed):
+    edit(claimed / "configs/paper.yaml", value="94.3 %", claim="about", mode="largest", seeds="3")
+    (claimed / "configs/paper.yaml").write_text(
+        (claimed / "configs/paper.yaml").read_text().replace("    tolerance:", "    tolerence:")
+    )
+    told = run("python", "report.py", cwd=claimed, ok=False).stderr
+    for part in ("value: 94.3 % is no number", "claim: about", "mode: largest", "no such key: tolerence", "seeds: 3"):
+        assert part in told
+    assert "Traceback" not in told
+
+
 def test_smaller_may_be_better(claimed, add):
-    path = claimed / "configs/paper.yaml"
-    path.write_text(path.read_text().replace("mode: max", "mode: min"))
+    edit(claimed / "configs/paper.yaml", mode="min")
     add(0, 93.0), add(1, 93.2)
     assert line(claimed).endswith("not reproduced (better)")
 
@@ -82,11 +162,11 @@ def test_smaller_may_be_better(claimed, add):
 @pytest.mark.parametrize(
     ("fields", "reason"),
     [
-        ({"digest": "00000000"}, "another configuration"),
+        ({"digest": "00000000", "config": {"lr": 1}}, "another configuration: callbacks.best._target_ (not in it, "),
         ({"git": {"commit": "0" * 40, "dirty": True}}, "code not committed"),
         ({"code": "00000000"}, "the code has changed since"),
         ({"git": {"commit": None, "dirty": None}}, "code not in git"),
-        ({"metrics": {"test/loss": 1.0}}, "no test/accuracy in it"),
+        ({"metrics": {"test/loss": 1.0}}, "no test/accuracy in it; there is test/loss"),
         ({"status": "interrupted"}, "interrupted"),
     ],
 )
@@ -94,7 +174,7 @@ def test_what_does_not_count(claimed, add, fields, reason):
     """It is shown with its reason, and changes no number."""
     add(0, 94.3), add(1, 94.3), add(2, 10.0, **fields)
     report = run("python", "report.py", cwd=claimed).stdout
-    assert "(n = 2)" in report and f"seed2 ({reason})" in report
+    assert "(n = 2)" in report and f"seed2 ({reason}" in report
 
 
 @pytest.mark.parametrize(
@@ -107,10 +187,7 @@ def test_what_does_not_count(claimed, add, fields, reason):
     ],
 )
 def test_a_threshold_needs_no_tolerance(claimed, add, claim, accuracies, shown, verdict):
-    path = claimed / "configs/paper.yaml"
-    path.write_text(
-        path.read_text().replace("claim: equal", f"claim: {claim}").replace("tolerance: 0.5", "tolerance: null")
-    )
+    edit(claimed / "configs/paper.yaml", claim=claim, tolerance="null")
     for seed, accuracy in enumerate(accuracies):
         add(seed, accuracy)
     assert shown in line(claimed) and line(claimed).endswith(f"– {verdict}")
@@ -130,15 +207,14 @@ def test_code_is_the_same_whatever_its_comments(repo):
 def test_a_seed_counts_once(claimed, add):
     """Of several runs of one seed the newest that may count, whatever their files are called."""
     add(0, 94.3, started="2026-01-01")
-    (claimed / "results/copy.json").write_text(next((claimed / "results").glob("*.json")).read_text())
-    add(0, 94.1, started="2026-01-02")
+    add(0, 94.1, started="2026-01-02", again="-2")
     report = run("python", "report.py", cwd=claimed).stdout
     assert "94.1 % (n = 1)" in report and "a newer run of this seed counts" in report
 
 
 def test_a_diverged_run_is_no_success(claimed, add):
     add(0, 94.3), add(1, float("nan"))
-    assert line(claimed).endswith("nan % (n = 2) ± 0.5 not reproduced")
+    assert line(claimed).endswith("nan % (n = 2) – ± 0.5 not reproduced")
 
 
 def test_code_digest_does_not_depend_on_the_version_of_python(repo):
@@ -160,7 +236,7 @@ def test_another_experiment_is_no_evidence(claimed, add):
 
 def test_digest_is_of_what_decides_the_result(repo):
     def digest(*overrides: str) -> str:
-        script = DIGEST.replace("'experiment=paper'", ", ".join(map(repr, ("experiment=paper", *overrides))))
+        script = DIGEST % ", ".join(map(repr, ("experiment=paper", *overrides)))
         return run("python", "-c", script, cwd=repo).stdout
 
     assert len({digest(), digest("seed=3"), digest("trainer=gpu", "logger=wandb"), digest("threads=2")}) == 1
@@ -184,29 +260,32 @@ def test_report_is_idempotent_and_touches_only_its_places(claimed, add):
     run("python", "report.py", cwd=claimed)
     run("git", "add", "--all", cwd=claimed)
     changed = run("git", "diff", "--cached", "--name-only", cwd=claimed).stdout.split()
-    assert {path.split("/")[0] for path in changed} == {"README.md", "docs", "results", "src"}
-    removed = run("git", "diff", "--cached", "--unified=0", "README.md", "src", cwd=claimed).stdout
+    assert {path.split("/")[0] for path in changed} == {"README.md", "PAPER.md", "docs", "results", "src"}
+    removed = run("git", "diff", "--cached", "--unified=0", "README.md", "PAPER.md", "src", cwd=claimed).stdout
     removed = [text for text in removed.splitlines() if text.startswith("-") and not text.startswith("---")]
-    assert removed == ["-Not started.", "-    not started: python train.py experiment=paper, then python report.py"]
+    assert removed == [
+        "-- [ ] runs: a run has finished",
+        "-**Status: not started**",
+        "-    not started: python train.py experiment=paper, then python report.py",
+    ]
     run("python", "report.py", cwd=claimed)
     assert run("git", "diff", "--name-only", cwd=claimed).stdout == ""
     assert run("ruff", "format", "--check", ".", cwd=claimed)
 
 
 def test_status_text_cannot_end_the_docstring(claimed, add):
-    path = claimed / "configs/paper.yaml"
-    path.write_text(path.read_text().replace('dataset: ""', 'dataset: \'""" | \\ `x`\''))
+    edit(claimed / "configs/paper.yaml", dataset='\'""" | \\ `x`\'')
     add(0, 94.3)
     run("python", "report.py", cwd=claimed)
     run("python", "report.py", cwd=claimed)
     run(
         "python",
         "-c",
-        "import my_paper; assert 'reproduced 1 of 1, by stand-ins: TODO(paper) in data.py' in my_paper.__doc__",
+        "import my_paper; assert 'runs · 1 of 1 within the tolerance · 1 seed' in my_paper.__doc__",
         cwd=claimed,
     )
     table = [text for text in (claimed / "README.md").read_text().splitlines() if text.startswith("| paper ")]
-    assert len(table) == 1 and len(re.findall(r"(?<!\\)\|", table[0])) == 8
+    assert len(table) == 1 and len(re.findall(r"(?<!\\)\|", table[0])) == 10
 
 
 @pytest.mark.parametrize("content", ["{", "[]", "{}", "1"])
@@ -219,8 +298,94 @@ def test_a_broken_record_is_named(claimed, add, content):
 
 def test_left_to_do_names_file_and_line(repo):
     report = run("python", "report.py", cwd=repo).stdout
-    marks = dict(re.findall(r"^  (\S+):([\d,]+)$", report, flags=re.MULTILINE))
+    marks = dict(re.findall(r"^  \d+ × TODO\(paper\) +(\S+):([\d,]+)$", report, flags=re.MULTILINE))
     assert {"configs/paper.yaml", "configs/experiment/paper.yaml", "src/my_paper/model.py", "PAPER.md"} <= marks.keys()
     for name, numbers in marks.items():
         lines = (repo / name).read_text().splitlines()
         assert all("TODO(paper)" in lines[int(number) - 1] for number in numbers.split(","))
+
+
+def false_claims(repo: Path) -> str:
+    """What ``report.py --check`` says of a repository with a false claim in it."""
+    done = run("python", "report.py", "--check", cwd=repo, ok=False)
+    assert done.returncode == 1 and "Traceback" not in done.stderr, done.stderr
+    return done.stderr
+
+
+def test_check_is_content_from_the_start(repo):
+    """An untouched repository passes its own continuous integration."""
+    assert run("python", "report.py", "--check", cwd=repo).stdout == "Up to date: not started\n"
+    run("python", "report.py", cwd=repo)
+    assert run("git", "status", "--porcelain", cwd=repo).stdout == ""
+
+
+def test_check_sees_a_number_that_was_typed(claimed, add):
+    add(0, 94.1), add(1, 94.3)
+    assert "README.md does not say" in false_claims(claimed)
+    run("python", "report.py", cwd=claimed)
+    run("python", "report.py", "--check", cwd=claimed)
+    for name in ("README.md", "src/my_paper/__init__.py", "docs/figures/results.svg"):
+        path = claimed / name
+        before = path.read_text()
+        path.write_text(before.replace("94.20 ±", "94.30 ±").replace("<path d=", "<path  d=", 1))
+        assert path.read_text() != before, f"{name} has no such number"
+        assert name in false_claims(claimed)
+        path.write_text(before)
+    (claimed / "docs/figures/curves-paper.svg").unlink()
+    assert "docs/figures/curves-paper.svg is missing" in false_claims(claimed)
+
+
+def test_check_sees_newer_evidence(claimed, add):
+    add(0, 94.1), add(1, 94.3)
+    run("python", "report.py", cwd=claimed)
+    add(0, 93.0, started="2026-01-02", again="-2")
+    told = false_claims(claimed)
+    assert "README.md does not say" in told and "docs/figures/results.svg does not show" in told
+
+
+def test_an_edited_record_does_not_count(claimed, add):
+    path = add(0, 94.1)
+    add(1, 93.3)
+    path.write_text(path.read_text().replace("0.941", "0.949"))
+    report = run("python", "report.py", cwd=claimed).stdout
+    assert "(edited after it was written: its checksum is not that of its content)" in report and "(n = 1)" in report
+
+
+def test_an_edited_record_is_not_what_its_run_wrote(claimed, add):
+    """Also when its checksum was computed again."""
+    path = add(0, 94.1)
+    beside = claimed / json.loads(path.read_text())["run"]
+    beside.mkdir(parents=True)
+    (beside / "record.json").write_text(path.read_text())
+    add(0, 94.9)
+    assert "(its run wrote other numbers, in runs/paper-" in run("python", "report.py", cwd=claimed).stdout
+
+
+def test_a_renamed_record_does_not_count(claimed, add):
+    path = add(1, 94.3)
+    path.rename(path.with_name(path.name.replace("seed1", "seed0")))
+    assert "(renamed: it holds paper-" in run("python", "report.py", cwd=claimed).stdout
+
+
+def test_a_copied_record_is_not_another_seed(claimed, add):
+    add(0, 94.3)
+    add(1, 94.3, curves={"train/loss": {"steps": [1, 2], "values": [1.0, 0.0]}})  # those of seed 0
+    assert "(every number is that of seed 0: a copy, or the seed changes nothing)" in (
+        run("python", "report.py", cwd=claimed).stdout
+    )
+
+
+def test_a_smoke_run_is_shown_as_what_it_is(claimed, add):
+    """Under its own name, and renamed: the configuration is what counts."""
+    add(0, 94.3, experiment="smoke", digest="12345678", config={"trainer": {"max_steps": 20}})
+    assert "(no target is of smoke)" in run("python", "report.py", cwd=claimed).stdout
+    add(0, 94.3, digest="12345678", config={"trainer": {"max_steps": 20}})
+    assert "(another configuration: " in run("python", "report.py", cwd=claimed).stdout
+
+
+def test_what_was_verified(claimed, add):
+    """Reproduced is said where nothing is left to fill in and the tests have passed on this very code; else, it runs."""
+    add(0, 94.1), add(1, 94.3)
+    assert "status: runs · 1 of 1 within the tolerance · 2 seeds\nNot verified: stand-ins" in (
+        run("python", "report.py", cwd=claimed).stdout
+    )

@@ -185,6 +185,11 @@ class Evidence:
             if id(record) not in counted
         ]
 
+    def runs(self) -> list[str]:
+        """The folders of the runs that count, as far as they are here."""
+        names = dict.fromkeys(record["run"] for row in self.rows for record in row.counted)
+        return [name for name in names if (ROOT / name / "checkpoints").is_dir()]
+
     def commands(self) -> list[str]:
         """What trains every seed that is missing, finished ones skipped."""
         return list(dict.fromkeys(f"{row.command} resume=auto" for row in self.rows if row.missing))
@@ -217,6 +222,26 @@ def evidence() -> Evidence:
         row.counted.sort(key=lambda record: record["seed"])
         rows.append(row)
     return Evidence(paper, rows, records, now)
+
+
+def claimed(cfg: DictConfig) -> dict[str, float]:
+    """The paper's value of each metric that the experiment ``cfg`` is to reach, in the unit of the metric."""
+    return {
+        target.metric: target.value / target.factor
+        for target in _targets(cfg.paper)
+        if target.experiment == cfg.name and target.value is not None
+    }
+
+
+def verdict(cfg: DictConfig, metrics: dict[str, float]) -> str:
+    """What one run alone says of the claims of its experiment."""
+    record = {"seed": cfg.seed, "metrics": metrics}
+    rows = [
+        Row(target, [record], [], [cfg.seed])
+        for target in _targets(cfg.paper)
+        if target.experiment == cfg.name and target.metric in metrics
+    ]
+    return "; ".join(f"{row.target.metric} {row.verdict}" for row in rows) or "no claim of this experiment"
 
 
 def compose(*overrides: str) -> DictConfig:

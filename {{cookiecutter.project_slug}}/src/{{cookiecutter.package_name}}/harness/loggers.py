@@ -106,6 +106,16 @@ class WandbLogger(pytorch_loggers.WandbLogger):
         self.experiment.log({**metrics, "trainer/global_step": step}, step=step)
 
 
+def summarise(loggers: Iterable[Logger], facts: dict[str, Any]) -> dict[str, dict]:
+    """Write ``facts`` into the summary of a W&B run; returns where that run is to be found, for the record."""
+    for logger in loggers:
+        if isinstance(logger, WandbLogger) and rank_zero_only.rank == 0:
+            run = logger.experiment
+            run.summary.update(facts)
+            return {"wandb": {"run": "/".join(filter(None, [run.entity, run.project, run.id])), "url": run.url}}
+    return {}
+
+
 def close_loggers(loggers: Iterable[Logger], exit_code: int) -> None:
     """Flush what the loggers hold, and end the W&B run with ``exit_code``."""
     for logger in loggers:

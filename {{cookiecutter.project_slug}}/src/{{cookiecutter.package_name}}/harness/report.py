@@ -4,7 +4,9 @@ Writes the status into README.md, PAPER.md and the package's docstring, figures 
 """
 
 import argparse
+import os
 import re
+import sys
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -251,17 +253,29 @@ def _unticked(path: Path) -> list[int]:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.replace("``", ""))
-    parser.add_argument("--check", action="store_true", help="write nothing; exit with 1 where what is written is old")
-    parser.add_argument("--missing", action="store_true", help="print the commands of the runs that are missing, only")
+    only = parser.add_mutually_exclusive_group()
+    only.add_argument("--check", action="store_true", help="write nothing; exit with 1 where what is written is old")
+    only.add_argument("--missing", action="store_true", help="print only the commands of the runs that are missing")
+    only.add_argument("--runs", action="store_true", help="print only the runs that count and lie in runs/")
     asked = parser.parse_args()
-    known = report(write=not (asked.check or asked.missing))
-    if asked.missing:
-        print(*known.evidence.commands(), sep="\n")
+    try:
+        _report(asked)
+    except BrokenPipeError:  # python report.py | head
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+def _report(asked: argparse.Namespace) -> None:
+    if asked.missing or asked.runs:
+        known = evidence()
+        print("".join(f"{line}\n" for line in (known.commands() if asked.missing else known.runs())), end="")
     elif asked.check:
+        known = report(write=False)
         if old := page.old(known):
             raise UsageError("\n".join([*old, "python report.py brings it up to date."]))
         print(f"Up to date: {known.status}")
     else:
+        known = report()
         written = page.write(known)
         print(page.printed(known))
         print("\nWritten: " + ", ".join(written) if written else "\nEverything written is up to date.")
+    sys.stdout.flush()

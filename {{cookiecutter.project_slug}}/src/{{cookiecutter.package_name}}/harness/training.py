@@ -20,7 +20,8 @@ from omegaconf import DictConfig, OmegaConf
 from .architecture import architecture
 from .building import build_data, build_procedure, build_trainer, prepare, require_device
 from .checkpoints import rank_zero_say, read_checkpoint, require_fit
-from .loggers import CSVLogger, close_loggers
+from .claims import claimed, verdict
+from .loggers import CSVLogger, close_loggers, summarise
 from .records import Record, curves, file_digest, read
 from .settings import ROOT, UsageError, identity, refuse_test_metrics
 
@@ -89,8 +90,9 @@ def _train(cfg: DictConfig) -> None:
         ]
         procedure = build_procedure(cfg)
         trainer = build_trainer(cfg, callbacks, loggers)
+        paper = {f"paper/{name}": value for name, value in claimed(cfg).items()}
         for logger in loggers:
-            logger.log_hyperparams(OmegaConf.to_container(cfg, resolve=True))
+            logger.log_hyperparams(OmegaConf.to_container(cfg, resolve=True) | paper | {"record": f"{run.name}.json"})
         log.info("Run %s", run.name)
         trainer.fit(procedure, data, ckpt_path=resume, weights_only=True)
         steps, epochs = trainer.global_step, trainer.current_epoch
@@ -105,6 +107,7 @@ def _train(cfg: DictConfig) -> None:
             hardware=_hardware(trainer),
             curves=curves(run / "metrics.csv") if (run / "metrics.csv").exists() else {},
             architecture=architecture(trainer, procedure, data),
+            **summarise(loggers, paper | {"verdict": verdict(cfg, metrics)}),
         )
         close_loggers(loggers, exit_code=0)
     except BaseException as error:
