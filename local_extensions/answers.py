@@ -75,7 +75,7 @@ TEXTS = "paper title authors venue paper_url official_code citation_key dataset 
 
 INTEGER = re.compile(r"0|[1-9][0-9]*")
 NUMBER = re.compile(r"(0|[1-9][0-9]*)(\.[0-9]*)?([eE][+-]?[0-9]+)?")  # as YAML reads one, and so not .5
-CLAIM = re.compile(rf"([<>]=? *)?-?({NUMBER.pattern})")  # 94.3, > 99, <= 0.5
+CLAIM = re.compile(rf"([<>]=? *)?-?({NUMBER.pattern})( *(±|\+/?-) *{NUMBER.pattern})?( *%)?")  # 94.3 ± 0.2 %, > 99
 BUDGET = re.compile(rf"({INTEGER.pattern})( +(epoch|step)s?)?")
 
 
@@ -170,8 +170,8 @@ def problems(answers: dict[str, str]) -> list[str]:
         number(
             "paper_value",
             CLAIM,
-            "must be a number without its unit, with > or < for a threshold, or empty",
-            "94.3 @ Table 2",
+            "must be a number, with its ± and % where it has them, or with > or < for a threshold, or empty",
+            "94.3 ± 0.2 @ Table 2",
         )
     one_of("task", list(TASKS), exact=True)
     one_of("optimizer", OPTIMIZERS)

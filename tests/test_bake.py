@@ -176,6 +176,21 @@ def test_values_stand_beside_their_source(bake):
     assert (target["metric"], target["value"]) == ("test/top_1_accuracy", -94.3)
 
 
+@pytest.mark.parametrize(
+    ("task", "answer", "claim", "value", "spread", "factor"),
+    [
+        ("classification", "94.3 ± 0.2 % @ Table 2", "equal", 94.3, 0.2, 100),
+        ("sequence", "> 99%", "at least", 99, None, 100),
+        ("sequence", "1.2 +- 0.01", "equal", 1.2, 0.01, 1),
+        ("physics", "<= 1e-3+/-2e-4", "at most", 1e-3, 2e-4, 1),
+    ],
+)
+def test_the_value_of_the_paper_with_its_spread_and_unit(bake, task, answer, claim, value, spread, factor):
+    target = composed(bake(task=task, paper_value=answer))["paper"]["targets"][0]
+    assert [target[key] for key in ("claim", "value", "spread", "factor")] == [claim, value, spread, factor]
+    assert (target["unit"] == "%") == ("%" in answer)
+
+
 @pytest.mark.parametrize("example", sorted(TEMPLATE.glob("examples/*/answers.yaml")), ids=lambda path: path.parent.name)
 def test_the_answers_of_an_example(bake, example: Path):
     answers = yaml.safe_load(example.read_text())["default_context"]
