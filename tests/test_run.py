@@ -4,12 +4,13 @@ import csv
 import json
 import re
 import shutil
+import struct
 import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 from conftest import run
+from wandb.proto import wandb_internal_pb2
 
 # A network namespace of its own has no network at all; where the system allows none, the tests run with one
 _ALONE = ["unshare", "--map-root-user", "--net"]
@@ -39,6 +40,12 @@ def test_train_evaluate_report(repo):
     assert result["status"] == "finished" and result["git"] == {"commit": result["git"]["commit"], "dirty": False}
     assert {"digest", "seed", "config", "versions", "hardware", "wall_time_s"} <= result.keys()
     assert result["hardware"]["peak_memory_mib"] > 0
+    assert result["tested"]["checkpoint"] == "best" and result["tested"]["step"] == 20 * (result["tested"]["epoch"] + 1)
+    assert result["curves"]["val/loss"]["steps"] == list(range(20, 401, 20))  # 20 epochs of 20 steps
+    network, *modules = result["architecture"]
+    assert (network["in"], network["out"]) == ([64, 1, 8, 8], [64, 10])
+    assert network["parameters"] == 10026 and modules[-1]["type"] == "Linear"
+    assert modules[-1]["flops"] == 2 * 64 * 512 * 10
     assert f"test/accuracy {result['metrics']['test/accuracy']:.4g}" in done.stdout
 
     folder = repo / result["run"]
@@ -60,28 +67,79 @@ def test_train_evaluate_report(repo):
 
 
 def test_evaluate_notices_another_checkpoint(repo):
+    """One that was changed, and that of a seed that looks better."""
+    train(repo, "-m", "experiment=smoke", "seed=0,1")
+    folder, other = sorted(repo.glob("runs/smoke-*"))
+    best = folder / "checkpoints/best.ckpt"
+    for content in (best.read_bytes() + b" ", (other / "checkpoints/best.ckpt").read_bytes()):
+        best.write_bytes(content)
+        done = run("python", "evaluate.py", f"run={folder}", cwd=repo, ok=False)
+        assert done.returncode == 1 and "Traceback" not in done.stderr
+        assert "is not the checkpoint that the record of" in done.stderr or "is damaged" in done.stderr
+
+
+def test_evaluate_notices_other_data(repo):
     train(repo, "experiment=smoke")
-    folder = only(repo, "runs/*")
-    script = (
-        "import sys, torch; c = torch.load(sys.argv[1], weights_only=True);"
-        "c['state_dict']['model.classifier.2.bias'][0] += 1; torch.save(c, sys.argv[1])"
-    )
-    run("python", "-c", script, folder / "checkpoints/best.ckpt", cwd=repo)
-    done = run("python", "evaluate.py", f"run={folder}", cwd=repo, ok=False)
+    path = repo / "src/my_paper/data.py"
+    edit(path, "torch.tensor((x - mean) / std", "torch.tensor((x - 2 * mean) / std")
+    done = run("python", "evaluate.py", f"run={only(repo, 'runs/*')}", cwd=repo, ok=False)
     assert done.returncode == 1 and "Not equal to the record" in done.stderr
+
+
+def offline_entries(path: Path) -> list[wandb_internal_pb2.Record]:
+    """What W&B keeps of an offline run: a log in LevelDB's format, blocks of 32 KiB with chunks of entries."""
+    data, found, entry, position = path.read_bytes(), [], b"", 7
+    while position + 7 <= len(data):
+        if 32768 - position % 32768 < 7:  # no room for another header
+            position += 32768 - position % 32768
+        _, length, kind = struct.unpack_from("<IHB", data, position)
+        entry += data[position + 7 : position + 7 + length]
+        position += 7 + length
+        if kind in (1, 4):  # a whole entry, or its last chunk
+            found.append(wandb_internal_pb2.Record.FromString(entry))
+            entry = b""
+    return found
+
+
+def test_the_record_and_the_run_in_wandb_name_each_other(repo):
+    edit(repo / "configs/paper.yaml", "value: null ", "value: 12.5 ")
+    edit(repo / "configs/paper.yaml", "claim: equal", "claim: at least")
+    edit(repo / "configs/paper.yaml", "experiment: paper #", "experiment: smoke #")
+    train(repo, "experiment=smoke", "logger=wandb")
+    result = record(repo, "results/smoke-*.json")
+    config, summary = {}, {}
+    for entry in offline_entries(only(repo, "runs/*/wandb/offline-run-*/*.wandb")):
+        for update in [*entry.run.config.update, *entry.config.update]:
+            config[update.key or "/".join(update.nested_key)] = json.loads(update.value_json)
+        for update in entry.summary.update:
+            summary[update.key or "/".join(update.nested_key)] = json.loads(update.value_json)
+    assert config["record"] == f"{Path(result['run']).name}.json" and config["paper/test/accuracy"] == 0.125
+    assert (summary["paper/test/accuracy"], summary["verdict"]) == (0.125, "test/accuracy reproduced (n = 1)")
+    assert result["wandb"] == {"run": f"my-paper/{result['id']}", "url": None}
 
 
 def test_generated_suite_passes(repo):
     assert "passed" in run(*OFFLINE, "pytest", "-q", cwd=repo).stdout
 
 
-def test_in_an_environment_of_its_own(repo):
-    """As the README says it, with nothing installed but what the repository asks for."""
-    run(sys.executable, "-m", "venv", ".venv", cwd=repo)
-    python = repo / ".venv/bin/python"
-    run(python, "-m", "pip", "install", "--quiet", "-e", ".", "-c", "constraints.txt", cwd=repo, PYTHONPATH="")
-    for command in (["train.py", "experiment=smoke"], ["report.py"], ["-m", "pytest", "-q"]):
-        run(*OFFLINE, python, *command, cwd=repo, PYTHONPATH="")
+def test_reproduce_in_an_environment_of_its_own(repo):
+    """One command, with nothing installed but what the repository asks for; what is finished is not trained again."""
+    edit(repo / "configs/experiment/paper.yaml", "max_epochs: 20", "max_epochs: 2")
+    edit(repo / "configs/paper.yaml", "learns_within: 60", "learns_within: null")
+    run("git", "commit", "--quiet", "--all", "--message", "Cut to seconds", cwd=repo)
+    command = {"cwd": repo, "PYTHONPATH": "", "VIRTUAL_ENV": "", "CONDA_PREFIX": ""}
+    told = run("./reproduce.sh", **command).stdout
+    assert told.count("Equal to the record.") == 3 and "(n = 3)" in told
+    assert "$ python train.py -m experiment=paper seed=0,1,2 resume=auto" in told
+    run(*OFFLINE, repo / ".venv/bin/python", "train.py", "experiment=smoke", cwd=repo, PYTHONPATH="")
+
+    edit(
+        repo / "tests/test_paper.py",
+        "def test_loss_is_cross_entropy():",
+        "def test_loss_is_cross_entropy():\n    assert 0",
+    )
+    failed = run("./reproduce.sh", ok=False, **command)
+    assert failed.returncode != 0 and "$ python train.py" not in failed.stdout, "it must not go on after a failed test"
 
 
 def test_last_is_the_last(repo):
