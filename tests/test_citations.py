@@ -277,6 +277,17 @@ def suite(repo):
     return repo
 
 
+@pytest.fixture
+def quick(suite):
+    """The same, without the imports of torch and Lightning: of ``tests/conftest.py`` its hooks alone."""
+    path = suite / "tests/conftest.py"
+    hooks = path.read_text().partition("# Options of pytest")[2].partition("@functools.cache")[0]
+    imports = ["import os", "import pytest", "from pathlib import Path", "from my_paper.harness.settings import ROOT"]
+    imports += ["from my_paper.harness.citations import junit_file", "#"]
+    path.write_text("\n".join(imports) + hooks)
+    return suite
+
+
 def test_outcomes_are_those_of_pytest(suite):
     assert run("pytest", cwd=suite, ok=False).returncode == 1
     assert ask(suite, write=False)[1:] == [{}, "the tests have not been run: pytest"]
@@ -300,7 +311,7 @@ def test_outcomes_are_those_of_pytest(suite):
     # words may change: comments, docstrings, layout, what report.py writes
     edit(suite / "src/my_paper/model.py", '"""Equations (1)–(9). ', '# more words\n"""Equations (1)–(8). ')
     edit(suite / "tests/test_paper.py", "def test_passes", "# Equation (9)\ndef test_passes")
-    edit(suite / "configs/experiment/paper.yaml", "optimizer:", "# more words\noptimizer:")
+    edit(suite / "configs/experiment/paper.yaml", "\noptimizer:", "\n# more words\noptimizer:")
     edit(suite / "src/my_paper/__init__.py", "not started", "runs")
     found, *rest = ask(suite)
     assert rest == [known, ""]
@@ -319,17 +330,17 @@ def test_outcomes_are_those_of_pytest(suite):
         ("configs/paper.yaml", "duplicates: 0", "duplicates: 1"),
     ],
 )
-def test_changed_code_is_not_verified(suite, file, before, after):
-    (suite / "tests/reference.npz").write_text("1")
+def test_changed_code_is_not_verified(quick, file, before, after):
+    (quick / "tests/reference.npz").write_text("1")
     code = "from my_paper.harness.citations import suite_digest; print(suite_digest())"
-    digest = run("python", "-c", code, cwd=suite).stdout.strip()
-    (suite / "results").mkdir()
-    (suite / "results/tests.json").write_text(
+    digest = run("python", "-c", code, cwd=quick).stdout.strip()
+    (quick / "results").mkdir()
+    (quick / "results/tests.json").write_text(
         json.dumps({"suite": digest, "outcomes": {"tests/a.py::test_a": "passed"}})
     )
-    assert ask(suite)[2] == ""
-    edit(suite / file, before, after)
-    found, known, why = ask(suite)
+    assert ask(quick)[2] == ""
+    edit(quick / file, before, after)
+    found, known, why = ask(quick)
     assert known == {} and why == "the tests have not been run since the code changed: pytest"
     assert {part["state"] for name, part in found.items() if part["tests"]} == {"not run"}
 
@@ -347,9 +358,9 @@ def test_changed_code_is_not_verified(suite, file, before, after):
         "--junitxml=mine.xml",
     ],
 )
-def test_partial_run_says_nothing(suite, options):
-    run("pytest", *options.split(), cwd=suite, ok=False)
-    assert not list(suite.glob("runs/tests-*")) and ask(suite)[1] == {}
+def test_partial_run_says_nothing(quick, options):
+    run("pytest", *options.split(), cwd=quick, ok=False)
+    assert not list(quick.glob("runs/tests-*")) and ask(quick)[1] == {}
 
 
 @pytest.mark.parametrize(
@@ -360,31 +371,31 @@ def test_partial_run_says_nothing(suite, options):
         "from pathlib import Path\n\ndef test_edits():\n    Path(__file__).write_text('edited = 1')\n",
     ],
 )
-def test_run_that_was_cut_short_says_nothing(suite, planted):
-    (suite / "tests/test_the_last.py").write_text(planted)
-    run("pytest", cwd=suite, ok=False)
-    assert not list(suite.glob("runs/tests-*")) and ask(suite)[1] == {}
+def test_run_that_was_cut_short_says_nothing(quick, planted):
+    (quick / "tests/test_the_last.py").write_text(planted)
+    run("pytest", cwd=quick, ok=False)
+    assert not list(quick.glob("runs/tests-*")) and ask(quick)[1] == {}
 
 
 @pytest.mark.parametrize("options", ["tests -q", ". -n 2"])
-def test_whole_suite_in_other_words(suite, options):
-    run("pytest", *options.split(), cwd=suite, ok=False)
-    assert len(ask(suite)[1]) == len(ENDED)
+def test_whole_suite_in_other_words(quick, options):
+    run("pytest", *options.split(), cwd=quick, ok=False)
+    assert len(ask(quick)[1]) == len(ENDED)
 
 
-def test_damaged_outcomes_claim_nothing(suite):
-    run("pytest", "-q", cwd=suite, ok=False)
-    (junit,) = suite.glob("runs/tests-*.xml")
+def test_damaged_outcomes_claim_nothing(quick):
+    run("pytest", "-q", cwd=quick, ok=False)
+    (junit,) = quick.glob("runs/tests-*.xml")
     whole = junit.read_text()
     junit.write_text(whole[: len(whole) // 2])
-    assert ask(suite)[1] == {} and not (suite / "results").exists()
+    assert ask(quick)[1] == {} and not (quick / "results").exists()
     junit.write_text(whole)
-    assert ask(suite)[1]
-    (suite / "results/tests.json").write_text('{"suite": ["damaged"')
-    assert ask(suite, write=False)[1:] == [{}, "the tests have not been run since the code changed: pytest"]
+    assert ask(quick)[1]
+    (quick / "results/tests.json").write_text('{"suite": ["damaged"')
+    assert ask(quick, write=False)[1:] == [{}, "the tests have not been run since the code changed: pytest"]
 
 
-def test_pytest_runs_where_nothing_can_be_written(suite):
-    (suite / "runs").write_text("a file, no folder")
-    (suite / "tests/test_paper.py").write_text("def test_passes():\n    pass\n")
-    assert "1 passed" in run("pytest", cwd=suite).stdout
+def test_pytest_runs_where_nothing_can_be_written(quick):
+    (quick / "runs").write_text("a file, no folder")
+    (quick / "tests/test_paper.py").write_text("def test_passes():\n    pass\n")
+    assert "1 passed" in run("pytest", cwd=quick).stdout
