@@ -1,6 +1,7 @@
 """What the tests share: the configuration of ``experiment=paper``, cut to seconds, and a short training."""
 
 import functools
+import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -12,7 +13,41 @@ import torch
 from omegaconf import DictConfig
 
 from {{ cookiecutter.package_name }}.harness.building import build_data, build_procedure, build_trainer, prepare
+from {{ cookiecutter.package_name }}.harness.citations import junit_file
 from {{ cookiecutter.package_name }}.harness.settings import ROOT
+
+# Options of pytest after which not every case of every test has been run, or its outcomes go elsewhere
+PARTIAL = """
+    keyword markexpr deselect ignore ignore_glob lf stepwise maxfail collectonly setuponly setupplan showfixtures
+    show_fixtures_per_test xmlpath
+""".split()
+WRITTEN = pytest.StashKey[Path]()
+
+
+@pytest.hookimpl(tryfirst=True)  # before pytest asks for the name of its JUnit file
+def pytest_configure(config: pytest.Config) -> None:
+    """Keep how a run of the whole suite ends in ``runs/``, in a file that is named after the code: for ``report.py``."""
+    rooms = {(config.invocation_params.dir / room).resolve() for room in config.args}
+    partial = any(getattr(config.option, name, None) for name in PARTIAL)
+    if partial or not rooms <= {ROOT, ROOT / "tests"} or hasattr(config, "workerinput"):  # a worker of xdist
+        return
+    junit = junit_file()
+    try:
+        junit.parent.mkdir(exist_ok=True)
+        junit.unlink(missing_ok=True)
+    except OSError:
+        return
+    if os.access(junit.parent, os.W_OK):
+        config.option.xmlpath = str(junit)
+        config.stash[WRITTEN] = junit
+
+
+@pytest.hookimpl(trylast=True)  # after pytest has written it
+def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
+    """Drop what says nothing: the run was interrupted, a file could not be collected, the code changed meanwhile."""
+    junit = session.config.stash.get(WRITTEN, None)
+    if junit and (exitstatus > 1 or junit != junit_file()):
+        junit.unlink(missing_ok=True)
 
 
 @functools.cache  # nearly every test asks for it, and Hydra takes longer than most of them

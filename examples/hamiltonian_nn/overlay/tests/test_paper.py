@@ -110,7 +110,7 @@ def test_splits_differ_and_the_seed_decides():
 
 
 def test_exact_hamiltonian_has_no_loss_but_that_of_the_noise(exact):
-    """Section 2: 0 on clean states; with noise on the states alone, E[(2ε)²] = 4σ², 0.04 for each component."""
+    """Section 2, Table 1: 0 on clean states; with noise on the states alone, E[(2ε)²] = 4σ², 0.04 for each component."""
 
     def loss(**settings):
         x, dx_dt = data(**settings).test
@@ -121,7 +121,7 @@ def test_exact_hamiltonian_has_no_loss_but_that_of_the_noise(exact):
 
 
 def test_energy_error_is_that_of_the_field(exact):
-    """Section 3.1: 0 for the exact system, and all of the energy squared for one that loses all of it."""
+    """Section 3.1, Table 1: 0 for the exact system, and all of the energy squared for one that loses all of it."""
     metric = EnergyError(**ENERGY)
     metric.update(exact)
     assert metric.compute()["energy"] < 1e-12

@@ -1,0 +1,401 @@
+"""Which part of the paper lives where, and what verifies it: citations by planted ones, outcomes by real runs of pytest."""
+
+import json
+import shutil
+
+import pytest
+from conftest import run
+
+ASK = """
+import json
+from my_paper.harness import citations
+known, why = citations.outcomes(write={write})
+found = {{}}
+for part in citations.parts(known):
+    places = [f"{{place.file}}:{{place.line}} {{place.symbol}}".strip() for place in part.places]
+    found[part.name] = {{"state": part.state, "places": places, "tests": part.tests, "promised": part.promised}}
+print(json.dumps([found, known, why]))
+"""
+TEXTS = {
+    "Label smoothing, Equation (3).": ["Equation (3)"],
+    "Equation 3, and Equation (4) again": ["Equation (3)", "Equation (4)"],
+    "Equations (3) and (4), Equations (6)–(8), Equations 10-11": [f"Equation ({n})" for n in (3, 4, 6, 7, 8, 10, 11)],
+    "Sections 3.1 and 4, 25 trajectories of 30": ["Section 3.1", "Section 4"],
+    "Sections 2, 3.1–3.3, and 5": [f"Section {n}" for n in ("2", "3.1", "3.2", "3.3", "5")],
+    "Section 3, 25 trajectories. Table 1, 2 rows.": ["Section 3", "Table 1"],
+    "Equation (A.1), Equation (3a), Section A.2, Appendix B and Appendices B.2 and C": [
+        *("Equation (A.1)", "Equation (3a)", "Section A.2", "Appendix B", "Appendix B.2", "Appendix C")
+    ],
+    "Algorithm 1; Theorem 1, Definition 2, Lemma 6, Proposition 3 of the appendix": [
+        *("Algorithm 1", "Theorem 1", "Definition 2", "Lemma 6", "Proposition 3")
+    ],
+    "Section IV-B and Table II": ["Section IV-B", "Table II"],
+    "over two lines, Equation\n    (3)": ["Equation (3)"],
+    "``Figure 3`` in backticks": ["Figure 3"],
+    # none of this paper's
+    "Section …, Equation (…), Table of contents, Section A begins, Figure(figsize=2), Section4": [],
+    "Ho et al. 2020, Equation (4)": [],
+    "Ho et al. 2020, Equations (6) and (7): precisions of two Gaussians add.": [],
+    "Nichol & Dhariwal 2021, Equation (17)": [],
+    "Song et al. 2021 (DDIM), Equations (12) and (16), against Ho et al. 2020, Equation (7).": [],
+    "Vaswani et al. 2017, Section 3.4; and the sinusoidal positions of Section 3.5 are added.": [],
+    "the kernel of Gretton (2012), Lemma 6": [],
+    "[Vaswani et al., Equation (1)]": [],
+    "Equation (4) of Ho et al. (2020) and Equation (5) of Nichol & Dhariwal 2021": [],
+    "Equation (4) in Ho et al. 2020": [],
+    "Equation (4) (van den Oord et al., 2018)": [],
+    "arXiv:2006.11239, Section 4": [],
+    "TODO(paper): the sign in Equation (3)\n   and Section 4": [],
+    # of this paper, though another stands by
+    "Label smoothing, Equation (3), as by Szegedy et al. 2016.": ["Equation (3)"],
+    "The linear β of Ho et al. 2020, Section 4. Weighted as in Equation (5).": ["Equation (5)"],
+    "As Ho et al. 2020, Section 4\n\nEquation (5)": ["Equation (5)"],
+    "- Ho et al. 2020, Section 4\n- Equation (5)": ["Equation (5)"],
+    "Trained on ImageNet 2012 and WMT 2014, Section 5.1": ["Section 5.1"],
+    "Mohamed & Doe 2024, Equation (2)": ["Equation (2)"],  # that is its own name
+    "Mohamed et al. (2024), Equation (2), after Ho et al. 2020, Equation (4)": ["Equation (2)"],
+    "Mohamed et al. 2023, Equation (2)": [],
+    "Equation (1)\n\nTODO(paper): Equation (2)\n\nEquation (3)": ["Equation (1)", "Equation (3)"],
+}
+SUITE = '''
+"""Equation (9): the docstring of a file names no test."""
+import pytest
+
+
+@pytest.fixture
+def broken():
+    yield
+    raise OSError
+
+
+def test_passes():
+    """Equation (1)."""
+
+
+def test_fails():
+    """Equation (2)."""
+    raise AssertionError
+
+
+def test_skips():
+    pytest.skip("no GPU")  # Equation (3)
+
+
+# Equation (4)
+@pytest.mark.parametrize("case", ["a[0]", "b"])
+def test_one_case_fails(case):
+    assert case == "b"
+
+
+@pytest.mark.parametrize("case", [0, 1])
+def test_one_case_skips(case):
+    """Equation (5)."""
+    if case:
+        pytest.skip("no GPU")
+
+
+def test_ends_badly(broken):
+    """Equation (6)."""
+
+
+class TestAll:
+    """Equation (9)."""
+
+    class TestInner:
+        def test_method(self):
+            def inner():
+                """Equation (7)."""
+
+
+@pytest.mark.xfail
+def test_is_expected_to_fail():
+    """Equation (8)."""
+    raise AssertionError
+'''
+ENDED = {
+    "test_passes": "passed",
+    "test_fails": "failed",
+    "test_skips": "skipped",
+    "test_one_case_fails": "failed",
+    "test_one_case_skips": "passed",
+    "test_ends_badly": "failed",
+    "TestAll::TestInner::test_method": "passed",
+    "test_is_expected_to_fail": "skipped",
+}
+
+
+def ask(repo, write=True):
+    return json.loads(run("python", "-c", ASK.format(write=write), cwd=repo).stdout)
+
+
+def edit(path, before, after):
+    text = path.read_text()
+    assert before in text
+    path.write_text(text.replace(before, after, 1))
+
+
+@pytest.fixture(scope="module")
+def read(_default_bake, tmp_path_factory):
+    """What each of ``TEXTS`` cites, all in one process, in a repository of Mohamed & Doe 2024."""
+    repo = shutil.copytree(_default_bake, tmp_path_factory.mktemp("texts") / "my-paper", symlinks=True)
+    (repo / "configs/paper.yaml").write_text('authors: ["Asha Mohamed", "John Doe"]\nyear: 2024\n')
+    code = (
+        "import json, sys; from my_paper.harness.citations import _own_name, cited\n"
+        "texts = json.load(open(sys.argv[1]))\n"
+        "print(json.dumps({text: [name for _, name in cited(text, _own_name())] for text in texts}))"
+    )
+    (repo / "texts.json").write_text(json.dumps(list(TEXTS)))
+    return json.loads(run("python", "-c", code, "texts.json", cwd=repo).stdout)
+
+
+@pytest.mark.parametrize("text", TEXTS)
+def test_text(read, text):
+    assert read[text] == TEXTS[text]
+
+
+@pytest.mark.parametrize("task", ["classification", "contrastive", "generative", "physics", "sequence"])
+def test_skeletons_cite_other_papers_alone(bake, task):
+    found, known, why = ask(bake(task=task))
+    assert found == {} and known == {} and why == "the tests have not been run: pytest"
+
+
+def test_places(repo):
+    """Docstrings and comments in ``src/``, and comments in ``configs/``, each with its line and symbol."""
+    (repo / "src/my_paper/model.py").write_text(
+        '"""Section 1."""\n'
+        "import functools\n"
+        "\n"
+        'TEXT = "Section 9"  # Section 2, and no string: "Section 3"\n'
+        "\n"
+        "\n"
+        "# Section 4\n"
+        "@functools.cache\n"
+        "class PaperModel:\n"
+        '    """Ours.\n'
+        "\n"
+        "    Everything of Section\n"
+        "    5.1, and of Equation (2)\n"
+        '    """\n'
+        "\n"
+        "    def forward(self):\n"
+        '        r"""\\alpha of Section 6."""\n'
+        "        x = 1  # Ho et al. 2020,\n"
+        "        y = 2  # Section 7 is not a line of the comment above,\n"
+        "        #        but Section 8 is in\n"
+        "        #        one with it\n"
+        "        # z = 3  # Section 9\n"
+        "        try:\n"
+        "            return x + y\n"
+        "        except ValueError as error:\n"
+        "            raise error  # Section 10\n"
+    )
+    (repo / "src/my_paper/components").mkdir(exist_ok=True)
+    (repo / "src/my_paper/components/other.py").write_text('"""Section 11."""\n')
+    edit(repo / "src/my_paper/harness/__init__.py", '"""', '"""Section 11. ')
+    (repo / "configs/model/other.yaml").write_text(
+        "# Of the file: Section 12\n"
+        "defaults:\n"
+        "  - override /optimizer: adam  # Section 13\n"
+        "  - other # Section 14\n"
+        "optimizer: # Section 15\n"
+        "  # Section 16: above\n"
+        '  lr: 1e-3  # Section 17: "lr = 1e-3"\n'
+        "  # lr: 1e-4  # Section 9\n"
+        "  betas: [0.9, 0.98]  # Ho et al. 2020, Section 9\n"
+        "  eps: 1e-9           # Section 18\n"
+        '  text: "a # Section 9"\n'
+        "  more: |\n"
+        "    # Section 9\n"
+    )
+    found, *_ = ask(repo)
+    model, config = "src/my_paper/model.py", "configs/model/other.yaml"
+    places = {name.removeprefix("Section "): part["places"] for name, part in found.items()}
+    assert places == {
+        "1": [f"{model}:1"],
+        "2": [f"{model}:4"],
+        "3": [f"{model}:4"],
+        "4": [f"{model}:7 PaperModel"],
+        "5.1": [f"{model}:12 PaperModel"],
+        "6": [f"{model}:17 PaperModel.forward"],
+        "7": [f"{model}:19 PaperModel.forward"],
+        "8": [f"{model}:20 PaperModel.forward"],
+        "10": [f"{model}:26 PaperModel.forward"],
+        "12": [f"{config}:1"],
+        "13": [f"{config}:3 optimizer"],
+        "14": [f"{config}:4 defaults[1]"],
+        "15": [f"{config}:5 optimizer"],
+        "16": [f"{config}:6 optimizer.lr"],
+        "17": [f"{config}:7 optimizer.lr"],
+        "18": [f"{config}:10 optimizer.eps"],
+        "Equation (2)": [f"{model}:13 PaperModel"],
+    }
+    assert list(places) == [*map(str, [1, 2, 3, 4, 5.1, 6, 7, 8, 10, *range(12, 19)]), "Equation (2)"], "as in a paper"
+    assert {name for name, part in found.items() if part["state"] == "configuration"} == {
+        f"Section {number}" for number in range(12, 19)
+    }
+    assert found["Equation (2)"]["state"] == "no test"
+
+
+def test_checklist_promises(repo):
+    """What the checklist promises and nothing cites has no code; that it promises is no citation."""
+    path = repo / "src/my_paper/__init__.py"
+    edit(
+        path,
+        "- [ ] Section …: the architecture",
+        "- [x] Section 2 and, further\n      below, Equation (1): the architecture",
+    )
+    edit(path, "- [ ] Section …: the objective", "- [ ] Section 3: the objective")
+    edit(path, "TODO(paper): the sections", "Of Section 4 nothing. TODO(paper): the sections")
+    edit(path, "Known differences from paper:\n", "Known differences from paper:\n    - [x] Section 5 is left out.\n")
+    edit(repo / "src/my_paper/loss.py", '"""', '"""Section 3. ')
+    found, *_ = ask(repo)
+    assert {name: (part["promised"], part["state"]) for name, part in found.items()} == {
+        "Section 2": (True, "no code"),
+        "Section 3": (True, "no test"),
+        "Equation (1)": (True, "no code"),
+    }
+
+
+@pytest.mark.parametrize(
+    ("file", "text"), [("src/my_paper/loss.py", "# Section 1\n("), ("configs/a.yaml", "# Section 1\n}")]
+)
+def test_unreadable_file_is_named(repo, file, text):
+    (repo / file).write_text(text)
+    done = run("python", "-c", "from my_paper.harness.citations import parts; parts({})", cwd=repo, ok=False)
+    assert (
+        done.returncode == 1 and done.stderr.startswith(f"{file} cannot be read: ") and "Traceback" not in done.stderr
+    )
+
+
+@pytest.fixture
+def suite(repo):
+    """A repository whose only tests are ``SUITE``, and whose model cites all that they do."""
+    for path in (repo / "tests").glob("test_*.py"):
+        path.unlink()
+    (repo / "tests/test_paper.py").write_text(SUITE)
+    edit(repo / "src/my_paper/model.py", '"""', '"""Equations (1)–(9). ')
+    return repo
+
+
+@pytest.fixture
+def quick(suite):
+    """The same, without the imports of torch and Lightning: of ``tests/conftest.py`` its hooks alone."""
+    path = suite / "tests/conftest.py"
+    hooks = path.read_text().partition("# Options of pytest")[2].partition("@functools.cache")[0]
+    imports = ["import os", "import pytest", "from pathlib import Path", "from my_paper.harness.settings import ROOT"]
+    imports += ["from my_paper.harness.citations import junit_file", "#"]
+    path.write_text("\n".join(imports) + hooks)
+    return suite
+
+
+def test_outcomes_are_those_of_pytest(suite):
+    assert run("pytest", cwd=suite, ok=False).returncode == 1
+    assert ask(suite, write=False)[1:] == [{}, "the tests have not been run: pytest"]
+    assert not (suite / "results").exists(), "a check writes nothing"
+    found, known, why = ask(suite)
+    assert why == "" and known == {f"tests/test_paper.py::{name}": outcome for name, outcome in sorted(ENDED.items())}
+    states = "verified failed skipped failed verified failed verified skipped".split() + ["no test"]
+    assert {name: part["state"] for name, part in found.items()} == {
+        f"Equation ({number})": state for number, state in enumerate(states, start=1)
+    }
+    assert found["Equation (7)"]["tests"] == {"tests/test_paper.py::TestAll::TestInner::test_method": "passed"}
+
+    # what is committed is enough, and is left alone while it is right
+    kept = (suite / "results/tests.json").read_text()
+    assert str(suite) not in kept and set(json.loads(kept)) == {"suite", "outcomes"}
+    shutil.rmtree(suite / "runs")
+    before = (suite / "results/tests.json").stat().st_mtime_ns
+    assert ask(suite)[1:] == ask(suite, write=False)[1:] == [known, ""]
+    assert (suite / "results/tests.json").stat().st_mtime_ns == before
+
+    # words may change: comments, docstrings, layout, what report.py writes
+    edit(suite / "src/my_paper/model.py", '"""Equations (1)–(9). ', '# more words\n"""Equations (1)–(8). ')
+    edit(suite / "tests/test_paper.py", "def test_passes", "# Equation (9)\ndef test_passes")
+    edit(suite / "configs/experiment/paper.yaml", "\noptimizer:", "\n# more words\noptimizer:")
+    edit(suite / "src/my_paper/__init__.py", "not started", "runs")
+    found, *rest = ask(suite)
+    assert rest == [known, ""]
+    assert found["Equation (9)"]["state"] == "no code", "a test cites what no code does"
+
+
+@pytest.mark.parametrize(
+    ("file", "before", "after"),
+    [
+        ("src/my_paper/model.py", "Dropout(", "AlphaDropout("),
+        ("src/my_paper/harness/schedules.py", "import math", "import math as math"),
+        ("tests/test_paper.py", 'assert case == "b"', "assert case"),
+        ("tests/conftest.py", "tryfirst=True", "tryfirst=1"),
+        ("tests/reference.npz", "1", "2"),
+        ("configs/experiment/paper.yaml", "  lr: ", "  lr: 1"),
+        ("configs/paper.yaml", "duplicates: 0", "duplicates: 1"),
+    ],
+)
+def test_changed_code_is_not_verified(quick, file, before, after):
+    (quick / "tests/reference.npz").write_text("1")
+    code = "from my_paper.harness.citations import suite_digest; print(suite_digest())"
+    digest = run("python", "-c", code, cwd=quick).stdout.strip()
+    (quick / "results").mkdir()
+    (quick / "results/tests.json").write_text(
+        json.dumps({"suite": digest, "outcomes": {"tests/a.py::test_a": "passed"}})
+    )
+    assert ask(quick)[2] == ""
+    edit(quick / file, before, after)
+    found, known, why = ask(quick)
+    assert known == {} and why == "the tests have not been run since the code changed: pytest"
+    assert {part["state"] for name, part in found.items() if part["tests"]} == {"not run"}
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        "-k passes",
+        "tests/test_paper.py",
+        "-x",
+        "--lf",
+        "--collect-only",
+        "--setup-plan",
+        "--fixtures",
+        "--junitxml=mine.xml",
+    ],
+)
+def test_partial_run_says_nothing(quick, options):
+    run("pytest", *options.split(), cwd=quick, ok=False)
+    assert not list(quick.glob("runs/tests-*")) and ask(quick)[1] == {}
+
+
+@pytest.mark.parametrize(
+    "planted",
+    [
+        "def test_stops():\n    raise KeyboardInterrupt\n",
+        "raise OSError\n",
+        "from pathlib import Path\n\ndef test_edits():\n    Path(__file__).write_text('edited = 1')\n",
+    ],
+)
+def test_run_that_was_cut_short_says_nothing(quick, planted):
+    (quick / "tests/test_the_last.py").write_text(planted)
+    run("pytest", cwd=quick, ok=False)
+    assert not list(quick.glob("runs/tests-*")) and ask(quick)[1] == {}
+
+
+@pytest.mark.parametrize("options", ["tests -q", ". -n 2"])
+def test_whole_suite_in_other_words(quick, options):
+    run("pytest", *options.split(), cwd=quick, ok=False)
+    assert len(ask(quick)[1]) == len(ENDED)
+
+
+def test_damaged_outcomes_claim_nothing(quick):
+    run("pytest", "-q", cwd=quick, ok=False)
+    (junit,) = quick.glob("runs/tests-*.xml")
+    whole = junit.read_text()
+    junit.write_text(whole[: len(whole) // 2])
+    assert ask(quick)[1] == {} and not (quick / "results").exists()
+    junit.write_text(whole)
+    assert ask(quick)[1]
+    (quick / "results/tests.json").write_text('{"suite": ["damaged"')
+    assert ask(quick, write=False)[1:] == [{}, "the tests have not been run since the code changed: pytest"]
+
+
+def test_pytest_runs_where_nothing_can_be_written(quick):
+    (quick / "runs").write_text("a file, no folder")
+    (quick / "tests/test_paper.py").write_text("def test_passes():\n    pass\n")
+    assert "1 passed" in run("pytest", cwd=quick).stdout
