@@ -1,4 +1,4 @@
-"""Reproduce an example: bake it, lay its files on top, train every experiment and seed, evaluate, report.
+"""Reproduce an example: bake it, lay its files on top, train every experiment and seed, evaluate, test, report.
 
 ``python examples/run.py hamiltonian_nn`` works in ``build/`` and prints each command it runs.
 """
@@ -81,6 +81,7 @@ def main() -> None:
         work = [pool.submit(reproduce, repository, name, arguments.seeds, arguments.overrides) for name in experiments]
         for done in work:
             print(done.result())
+    run(repository, "pytest", "--quiet")
     print(run(repository, "python", "report.py"))
     print(f"In {os.path.relpath(repository)}: README.md, docs/figures/, results/")
 

@@ -27,7 +27,7 @@ def draw_results(rows: list[Row]) -> str:
     rows = [row for row in rows if row.counted]
     across = min(4, len(rows))
     down = -(-len(rows) // across)
-    figure = Figure(figsize=(2.6 * across, 2.7 * down + 0.3), layout="constrained")
+    figure = Figure(figsize=(max(4.2, 2.8 * across), 2.7 * down + 0.3), layout="constrained")
     panels = figure.subplots(down, across, squeeze=False).ravel()
     for axes in panels[len(rows) :]:
         axes.remove()
@@ -67,6 +67,7 @@ def draw_curves(rows: list[Row], experiment: str) -> str:
     rows = [row for row in rows if row.target.experiment == experiment]
     counted = next(row.counted for row in rows if row.counted)
     names = sorted({name.split("/", 1)[1] for record in counted for name in record["curves"]})
+    names.sort(key="learning rate".__eq__)  # the last
     across = min(3, len(names))
     down = -(-len(names) // across)
     figure = Figure(figsize=(3.6 * across, 2.6 * down), layout="constrained")

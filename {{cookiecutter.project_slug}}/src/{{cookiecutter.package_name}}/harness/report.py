@@ -114,8 +114,9 @@ class Report:
             told = "no run counts yet"
         elif not compared:
             told = "no verdict yet"
-        elif self.stage == "reproduced" or self.stage == "not reproduced":
-            told = f"{self._reproduced} of {len(rows)}"
+        elif self.stage.endswith("reproduced"):
+            some = "reproduced" if self._reproduced else "not reproduced"
+            return f"{some} {self._reproduced} of {len(rows)} · {_several(len(seeds), 'seed')}"
         else:
             told = f"{self._reproduced} of {len(rows)} within the tolerance"
         return f"{self.stage} · {told} · {_several(len(seeds), 'seed')}" if seeds else f"{self.stage} · {told}"
