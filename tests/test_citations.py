@@ -55,6 +55,7 @@ TEXTS = {
     "Mohamed & Doe 2024, Equation (2)": ["Equation (2)"],  # that is its own name
     "Mohamed et al. (2024), Equation (2), after Ho et al. 2020, Equation (4)": ["Equation (2)"],
     "Mohamed et al. 2023, Equation (2)": [],
+    "Mohamed et al., Equation (2)": ["Equation (2)"],
     "Equation (1)\n\nTODO(paper): Equation (2)\n\nEquation (3)": ["Equation (1)", "Equation (3)"],
 }
 SUITE = '''
