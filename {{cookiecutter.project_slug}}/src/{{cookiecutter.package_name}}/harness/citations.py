@@ -143,7 +143,7 @@ def _own_name() -> str:
     if not paper.get("authors") or not paper.get("year"):
         return "(?!)"
     surname = re.escape(str(paper["authors"][0]).split()[-1])
-    year = rf"(?:,?\s+[(\[]?{paper['year']}\b|(?!,?\s+[(\[]?\d{{4}}))"  # this one or none
+    year = rf"(?:,?\s+[(\[]?{paper['year']}\b|(?!\.?,?\s+[(\[]?\d{{4}}))"  # this one or none
     return rf"\b{surname}(?:\s+et\s+al\b\.?|\s+(?:&|and)\s+\w+)?{year}"
 
 
