@@ -55,6 +55,7 @@ TEXTS = {
     "Mohamed & Doe 2024, Equation (2)": ["Equation (2)"],  # that is its own name
     "Mohamed et al. (2024), Equation (2), after Ho et al. 2020, Equation (4)": ["Equation (2)"],
     "Mohamed et al. 2023, Equation (2)": [],
+    "Mohamed et al., Equation (2)": ["Equation (2)"],
     "Equation (1)\n\nTODO(paper): Equation (2)\n\nEquation (3)": ["Equation (1)", "Equation (3)"],
 }
 SUITE = '''
@@ -69,7 +70,7 @@ def broken():
 
 
 def test_passes():
-    """Equation (1)."""
+    """Equations (1) and (2)."""
 
 
 def test_fails():
@@ -78,7 +79,7 @@ def test_fails():
 
 
 def test_skips():
-    pytest.skip("no GPU")  # Equation (3)
+    pytest.skip("no GPU")  # Equations (1)–(3)
 
 
 # Equation (4)
@@ -202,7 +203,7 @@ def test_places(repo):
         '  lr: 1e-3  # Section 17: "lr = 1e-3"\n'
         "  # lr: 1e-4  # Section 9\n"
         "  betas: [0.9, 0.98]  # Ho et al. 2020, Section 9\n"
-        "  eps: 1e-9           # Section 18\n"
+        "  eps: {a: {b: 1e-9}} # Section 18\n"
         '  text: "a # Section 9"\n'
         "  more: |\n"
         "    # Section 9\n"
@@ -303,8 +304,9 @@ def test_outcomes_are_those_of_pytest(suite):
     # what is committed is enough, and is left alone while it is right
     kept = (suite / "results/tests.json").read_text()
     assert str(suite) not in kept and set(json.loads(kept)) == {"suite", "outcomes"}
-    shutil.rmtree(suite / "runs")
     before = (suite / "results/tests.json").stat().st_mtime_ns
+    assert ask(suite)[1:] == [known, ""]
+    shutil.rmtree(suite / "runs")
     assert ask(suite)[1:] == ask(suite, write=False)[1:] == [known, ""]
     assert (suite / "results/tests.json").stat().st_mtime_ns == before
 
@@ -381,6 +383,14 @@ def test_run_that_was_cut_short_says_nothing(quick, planted):
 def test_whole_suite_in_other_words(quick, options):
     run("pytest", *options.split(), cwd=quick, ok=False)
     assert len(ask(quick)[1]) == len(ENDED)
+
+
+def test_uncollected_file_claims_nothing(quick):
+    (quick / "tests/test_the_last.py").write_text("raise OSError\n")
+    run("pytest", "--continue-on-collection-errors", "--junitxml=mine.xml", cwd=quick, ok=False)
+    assert 'name="test_passes"' in (quick / "mine.xml").read_text()
+    code = "from pathlib import Path; from my_paper.harness.citations import read_outcomes as r; print(r(Path('mine.xml')))"
+    assert run("python", "-c", code, cwd=quick).stdout.strip() == "{}"
 
 
 def test_damaged_outcomes_claim_nothing(quick):

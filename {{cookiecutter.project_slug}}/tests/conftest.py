@@ -18,7 +18,7 @@ from {{ cookiecutter.package_name }}.harness.settings import ROOT
 
 # Options of pytest after which not every case of every test has been run, or its outcomes go elsewhere
 PARTIAL = """
-    keyword markexpr deselect ignore ignore_glob lf stepwise maxfail collectonly setuponly setupplan showfixtures
+    keyword markexpr deselect ignore ignore_glob lf stepwise maxfail collectonly setuponly showfixtures
     show_fixtures_per_test xmlpath
 """.split()
 WRITTEN = pytest.StashKey[Path]()

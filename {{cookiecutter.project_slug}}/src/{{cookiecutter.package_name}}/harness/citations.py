@@ -37,6 +37,7 @@ CITATION = re.compile(rf"\b(?:({'|'.join(KINDS)})\s+({_ONE})|({'|'.join(PLURALS)
 NEAR = re.compile(rf"\b(?:{'|'.join([*KINDS, *PLURALS])})[\s#]+[(.\dA-Z]")
 PAPER = re.compile(r"\bet\s+al\b|\b[^\W\d_a-z][^\W\d_A-Z]+,?\s+[(\[]?(?:19|20)\d\d[a-z]?\b|\barXiv:\s*\d")
 OF_PAPER = re.compile(rf",?\s+(?:(?:of|in|from|by)\s+|[(\[])(?:[\w'’.&-]+\s+){{0,3}}?(?:{PAPER.pattern})")
+COMMENT = re.compile(r"(?<!\S)#")  # in YAML
 NO_END = "".join(rf"(?<!\b{text})" for text in ("al", "[A-Z]", r"e\.g", r"i\.e", "cf"))
 END = re.compile(rf"{NO_END}[.!?][)\]\"'”’]*(?=\s+[^\sa-z])|\n\s*\n|\n(?=\s*(?:[-*] |\w+:))")  # of a sentence
 
@@ -138,11 +139,12 @@ def _numbers(text: str) -> Iterator[str]:
 
 
 def _own_name() -> str:
-    paper = _parsed(ROOT / "configs" / "paper.yaml", yaml.safe_load)
+    paper = _parsed(ROOT / "configs" / "paper.yaml", yaml.safe_load) or {}
     if not paper.get("authors") or not paper.get("year"):
         return "(?!)"
     surname = re.escape(str(paper["authors"][0]).split()[-1])
-    return rf"\b{surname}(?:\s+et\s+al\.?|\s+(?:&|and)\s+\w+)?,?\s+[(\[]?{paper['year']}\b"
+    year = rf"(?:,?\s+[(\[]?{paper['year']}\b|(?!\.?,?\s+[(\[]?\d{{4}}))"  # this one or none
+    return rf"\b{surname}(?:\s+et\s+al\b\.?|\s+(?:&|and)\s+\w+)?{year}"
 
 
 def _order(part: Part) -> tuple:
@@ -160,9 +162,8 @@ def _parsed(path: Path, parse: Callable[[str], Any]) -> Any:
 
 def _texts(path: Path) -> list[tuple[int, str, str]]:
     """The docstrings and comments of a file: first line, symbol, and text, a line of it for each of the file."""
-    if not NEAR.search(path.read_text(encoding="utf-8")):  # most files, and parsing takes its time
-        return []
-    return _parsed(path, _of_python if path.suffix == ".py" else _of_yaml)
+    read = _of_python if path.suffix == ".py" else _of_yaml
+    return _parsed(path, lambda source: read(source) if NEAR.search(source) else [])  # most files cite nothing
 
 
 def _of_python(source: str) -> list[tuple[int, str, str]]:
@@ -180,8 +181,8 @@ def _of_python(source: str) -> list[tuple[int, str, str]]:
 
     visit(ast.parse(source), "")
     tokens = tokenize.generate_tokens(io.StringIO(source).readline)
-    comments = ((*token.start, token.line) for token in tokens if token.type == tokenize.COMMENT)
-    for first, last, _, text in _blocks(comments):
+    comments = (token.start for token in tokens if token.type == tokenize.COMMENT)
+    for first, last, _, text in _blocks(source, comments):
         # directly above a class or function, or in it: the innermost is the one that begins last
         around = [scope for scope in scopes if scope[0] <= first <= scope[1] or last + 1 == scope[0]]
         found.append((first, max(around, default=scopes[0])[2], text))
@@ -194,15 +195,13 @@ def _of_yaml(source: str) -> list[tuple[int, str, str]]:
         if isinstance(token, yaml.ScalarToken):  # a # in it begins no comment
             begin, end = token.start_mark.index, token.end_mark.index
             code = code[:begin] + code[begin:end].replace("#", "-") + code[end:]
-    lines = source.splitlines()
-    starts = ((number, re.search(r"(?<!\S)#", line)) for number, line in enumerate(code.splitlines(), start=1))
-    comments = ((number, start.start(), lines[number - 1]) for number, start in starts if start)
+    comments = ((number, at.start()) for number, line in enumerate(code.split("\n"), 1) if (at := COMMENT.search(line)))
     keys = dict(reversed(list(_keys(yaml.compose(source)))))  # the outermost of a line
     found = []
-    for first, last, column, text in _blocks(comments):
+    for first, last, trails, text in _blocks(source, comments):
         before = max((line for line in keys if line <= first), default=0)
         # behind a setting, or directly above one; but the first lines are of the file
-        symbol = keys.get(before if lines[first - 1][:column].strip() else last + 1, "") if before else ""
+        symbol = keys.get(before if trails else last + 1, "") if before else ""
         found.append((first, symbol, text))
     return found
 
@@ -221,20 +220,23 @@ def _keys(node: yaml.Node, name: str = "") -> Iterator[tuple[int, str]]:
         yield from _keys(value, name)
 
 
-def _blocks(comments: Iterable[tuple[int, int, str]]) -> list[tuple[int, int, int, str]]:
-    """Each comment with those below it that go on in its column: first line, last line, column, text.
+def _blocks(source: str, comments: Iterable[tuple[int, int]]) -> list[tuple[int, int, bool, str]]:
+    """Comments, each with those that go on below it in its column: first and last line, if it trails code, and text.
 
     Args:
-        comments: of each its line, its column, and the whole line.
+        source: of the file.
+        comments: the line and the column of each.
     """
-    blocks = []
-    for number, column, line in comments:
-        text = re.split(r"\s#+\s", line[column:].rstrip().lstrip("#"))[0]
-        if blocks and blocks[-1][1:3] == (number - 1, column) and not line[:column].strip():
-            first, _, _, before = blocks.pop()
-            blocks.append((first, number, column, f"{before}\n{text}"))
+    lines, blocks, end = source.split("\n"), [], None
+    for number, column in comments:
+        text = re.split(r"\s#+\s", lines[number - 1][column:].lstrip("#"))[0]
+        trails = bool(lines[number - 1][:column].strip())
+        if end == (number - 1, column) and not trails:
+            first, _, trailed, before = blocks.pop()
+            blocks.append((first, number, trailed, f"{before}\n{text}"))
         else:
-            blocks.append((number, number, column, text))
+            blocks.append((number, number, trails, text))
+        end = number, column
     return blocks
 
 
@@ -244,17 +246,16 @@ def suite_digest() -> str:
     for path in sorted(path for room in (PACKAGE, ROOT / "tests", ROOT / "configs") for path in room.rglob("*")):
         if path.name.startswith(".") or "__pycache__" in path.parts or not path.is_file():
             continue
+        content = path.read_bytes()
         try:
-            read = {".py": syntax, ".yaml": _settings}.get(path.suffix, Path.read_bytes)
-            content = read(path)
+            if path.suffix == ".py":
+                content = syntax(path).encode()
+            elif path.suffix == ".yaml":
+                content = repr(yaml.load(content, getattr(yaml, "CSafeLoader", yaml.SafeLoader))).encode()
         except (SyntaxError, ValueError, yaml.YAMLError):
-            content = path.read_bytes()
-        found.update(f"{path.relative_to(ROOT).as_posix()} {content}".encode())
+            pass  # then it counts as it stands
+        found.update(path.relative_to(ROOT).as_posix().encode() + b" " + content)
     return found.hexdigest()[:8]
-
-
-def _settings(path: Path) -> str:
-    return repr(yaml.load(path.read_text(encoding="utf-8"), getattr(yaml, "CSafeLoader", yaml.SafeLoader)))
 
 
 def junit_file() -> Path:
@@ -294,19 +295,13 @@ def outcomes(write: bool = True) -> tuple[dict[str, str], str]:
     """
     junit = junit_file()
     digest = junit.stem.removeprefix("tests-")
+    why = f"the tests have not been run{' since the code changed' if RESULTS.exists() else ''}: pytest"
     try:
         kept = json.loads(RESULTS.read_text(encoding="utf-8"))
-        known = {"suite": str(kept["suite"]), "outcomes": {**kept["outcomes"]}}
-    except FileNotFoundError:
-        known = None
-    except (ValueError, TypeError, KeyError):
-        known = {"suite": "", "outcomes": {}}
-    if write and (fresh := read_outcomes(junit)):
-        if known != {"suite": digest, "outcomes": fresh}:
-            known = {"suite": digest, "outcomes": fresh}
-            _write(RESULTS, known)
-    if known is None:
-        return {}, "the tests have not been run: pytest"
-    if known["suite"] != digest:
-        return {}, "the tests have not been run since the code changed: pytest"
-    return known["outcomes"], ""
+        suite, known = kept["suite"], dict(kept["outcomes"])
+    except (OSError, ValueError, TypeError, KeyError):
+        suite, known = "", {}
+    if write and (fresh := read_outcomes(junit)) and (suite, known) != (digest, fresh):
+        suite, known = digest, fresh
+        _write(RESULTS, {"suite": suite, "outcomes": known})
+    return (known, "") if suite == digest else ({}, why)
