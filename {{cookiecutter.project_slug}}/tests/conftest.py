@@ -2,6 +2,7 @@
 
 import functools
 import os
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -13,40 +14,26 @@ import torch
 from omegaconf import DictConfig
 
 from {{ cookiecutter.package_name }}.harness.building import build_data, build_procedure, build_trainer, prepare
-from {{ cookiecutter.package_name }}.harness.citations import junit_file
 from {{ cookiecutter.package_name }}.harness.settings import ROOT
-
-# Options of pytest after which not every case of every test has been run, or its outcomes go elsewhere
-PARTIAL = """
-    keyword markexpr deselect ignore ignore_glob lf stepwise maxfail collectonly setuponly showfixtures
-    show_fixtures_per_test xmlpath
-""".split()
-WRITTEN = pytest.StashKey[Path]()
+from {{ cookiecutter.package_name }}.harness.suite import junit_file
 
 
-@pytest.hookimpl(tryfirst=True)  # before pytest asks for the name of its JUnit file
+@pytest.hookimpl(tryfirst=True)  # before pytest asks for the name of its result file
 def pytest_configure(config: pytest.Config) -> None:
-    """Keep how a run of the whole suite ends in ``runs/``, in a file that is named after the code: for ``report.py``."""
-    rooms = {(config.invocation_params.dir / room).resolve() for room in config.args}
-    partial = any(getattr(config.option, name, None) for name in PARTIAL)
-    if partial or not rooms <= {ROOT, ROOT / "tests"} or hasattr(config, "workerinput"):  # a worker of xdist
-        return
-    junit = junit_file()
-    try:
-        junit.parent.mkdir(exist_ok=True)
+    """Let a run of the whole suite leave pytest's own result file in ``runs/``, named by the code: for ``report.py``."""
+    partial = [a for a in config.invocation_params.args if not re.fullmatch(r"-[qsv]+|--quiet|-n\d*|\d+|tests/?|\.", a)]
+    runs = ROOT / "runs" if (ROOT / "runs").exists() else ROOT
+    if not partial and runs.is_dir() and os.access(runs, os.W_OK) and not hasattr(config, "workerinput"):  # of xdist
+        junit = junit_file()
         junit.unlink(missing_ok=True)
-    except OSError:
-        return
-    if os.access(junit.parent, os.W_OK):
         config.option.xmlpath = str(junit)
-        config.stash[WRITTEN] = junit
 
 
 @pytest.hookimpl(trylast=True)  # after pytest has written it
 def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
-    """Drop what says nothing: the run was interrupted, a file could not be collected, the code changed meanwhile."""
-    junit = session.config.stash.get(WRITTEN, None)
-    if junit and (exitstatus > 1 or junit != junit_file()):
+    """Drop it where the run was cut short, or the code has changed meanwhile."""
+    junit = Path(session.config.option.xmlpath or "")
+    if junit.parent == ROOT / "runs" and (exitstatus > 1 or junit != junit_file()):
         junit.unlink(missing_ok=True)
 
 

@@ -125,7 +125,8 @@ def checksum(record: dict) -> str:
     return hashlib.sha256(content.encode()).hexdigest()[:16]
 
 
-def _write(path: Path, record: dict) -> None:
+def write_json(path: Path, record: dict) -> None:
+    """Write it with its checksum, whole or not at all."""
     text = json.dumps(record | {"checksum": checksum(record)}, indent=2, ensure_ascii=False)
     # a list of numbers in one line
     text = re.sub(r"\[\n[^][{}\"]*]", lambda found: f"[{' '.join(found[0][1:-1].split())}]", text)
@@ -170,7 +171,7 @@ class Record:
             # both halves must be what the record says, or it must not count
             self.data |= {"code": "mixed", "git": earlier["git"]}
         OmegaConf.save(cfg, self.path.with_name("config.yaml"), resolve=True)
-        _write(self.path, self.data)
+        write_json(self.path, self.data)
 
     def close(self, status: str, **facts) -> None:
         """Write the end of the run: ``finished``, ``interrupted`` or ``crashed``, with what is known by then."""
@@ -180,8 +181,8 @@ class Record:
             "wall_time_s": round(self._wall_before + time.monotonic() - self._begin, 2),
         }
         if status == "finished" and self.results:  # first, so that no run is finished without its evidence
-            _write(self.results / f"{self.path.parent.name}.json", self.data)
-        _write(self.path, self.data)
+            write_json(self.results / f"{self.path.parent.name}.json", self.data)
+        write_json(self.path, self.data)
 
 
 def read(path: Path) -> dict:

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from omegaconf import DictConfig
 
-from . import citations, page, provenance
+from . import citations, page, provenance, suite
 from .claims import Evidence, Row, compose, evidence
 from .records import git_state
 from .settings import ROOT, UsageError, digest
@@ -198,10 +198,16 @@ def report(write: bool = True) -> Report:
         UsageError: a file cannot be read as what it should be.
     """
     known = evidence()
-    outcomes, why = citations.outcomes(write)
+    outcomes, why = suite.outcomes(write)
     experiments = dict.fromkeys(row.target.experiment for row in known.rows)
     sources = {name: provenance.values(name) for name in experiments}
-    return Report(known, sources, outcomes, why, citations.parts(outcomes))
+    return Report(
+        known,
+        sources,
+        outcomes,
+        why,
+        citations.parts(outcomes, [value for values in sources.values() for value in values]),
+    )
 
 
 def todos() -> dict[str, list[int]]:
