@@ -1,22 +1,16 @@
-"""Where each hyperparameter comes from, read from the comments in ``configs/experiment/``.
-
-The comment is what follows on the value's line, and on the lines after it that begin with ``#`` in the same column.
-One on the line of a mapping's key is of all values in it that have none.
-"""
+"""Where each hyperparameter comes from: its source, as the comment beside it says, and what is wrong with that."""
 
 import functools
 import re
-from collections.abc import Iterator
-from dataclasses import dataclass, field, replace
-from pathlib import Path
+from dataclasses import replace
 from typing import Any
 
 import hydra
-import yaml
 from omegaconf import OmegaConf
 
+from .annotations import CONFIGS, Value, read_values
 from .quotes import QUOTE, differs, has_place, paper_text, paper_trouble, places, quotes, stands_in
-from .settings import _NOT_IDENTITY, _NOT_IDENTITY_OF, ROOT
+from .settings import _NOT_IDENTITY, _NOT_IDENTITY_OF
 
 __all__ = ["Value", "overridden", "paper_text", "paper_trouble", "unstated", "values"]
 
@@ -24,14 +18,24 @@ FORMS = (
     '# Section 5.3 · # Table 3: "a quote" · # official code, train.py:41 · # https://… · # author, e-mail 2024-05-01 · '
     "# assumed: why; {alternatives}"
 )
-SOURCES = {
-    "code": r"(the )?((official|original|released|reference) (code|implementation|repository)|authors?['’]?s?['’]? code)",
-    "elsewhere": r"https?://|doi:|arxiv:|(personal communication|e-?mail|openreview)\b|authors?\b"
-    r"|[A-Z][^:;\"“]*\b(19|20)\d\d\b|[^:;\"“]* et al\b",
-    "paper": r"(in |the )*(sections?|sects?\.?|secs?\.?|§+|app(endix|endices|\.)|tab(les?|\.)|fig(ures?|s?\.)|eq(uations?|ns?|s?\.)"
-    r"|algo?(rithms?|\.)|abstract|introduction|conclusion|supplement\w*|footnote|theorem|lemma|proposition|definition"
-    r"|corollary|remark|example|listing|chapter|pages?|p\.|caption|checklist)(?![a-z])|[\"“«]",
-}
+_AS = r"(?:(?:as|see|in|from|following|cf\.?|the)\s+)*"
+_YEAR = r"(?:\bet al\b|\b(?:19|20)\d\d)"
+SOURCES = [
+    ("assumed", r"(?i)assumed\b"),
+    (
+        "code",
+        rf"(?i){_AS}(?:(?:official|original|released|reference) (?:code|implementation|repository)|authors?['’]?s?['’]? code)\b",
+    ),
+    ("elsewhere", rf"{_AS}[^:\"“]* (?:of|in) [A-Z][^:\"“]*{_YEAR}"),  # Table 3 of another paper
+    (
+        "paper",
+        rf"(?i){_AS}(?:sections?|sect?s?\.?|§+|appendi(?:x|ces)|app\.|tab(?:les?|\.)|fig(?:ures?|s?\.?)"
+        r"|eq(?:uations?|ns?|s?\.?)|alg(?:orithms?|\.)|abstract|introduction|conclusion|supplement\w*|footnote|theorem"
+        r"|lemma|proposition|definition|corollary|remark|example|listing|chapter|pages?|p\.|caption)(?![a-z])|[\"“«]",
+    ),
+    ("elsewhere", r"(?i)https?://|doi:|arxiv:|(?:personal communication|e-?mail|openreview|authors?)\b"),
+    ("elsewhere", rf"{_AS}[A-Z][^:\"“]*{_YEAR}"),
+]
 # What decides nothing, beside what is no part of a run's identity
 NO_HYPERPARAMETERS = _NOT_IDENTITY | {"callbacks", "debug", "experiment", "sweep"}
 NONE_OF = {**_NOT_IDENTITY_OF, "scheduler": {"interval", "frequency"}}
@@ -40,132 +44,6 @@ NONE_OF["trainer"] |= {"inference_mode", "num_sanity_val_steps", "barebones", "p
 LEAF = re.compile(r"_.*_|num_workers|pin_memory|persistent_workers|prefetch_factor|(.*_)?(dir|dirpath|root|path)")
 # Other words that name these are in any text on optimization
 ORDINARY = {"paper", "default", "step", "from_torch", "none", "null"}
-
-
-@dataclass
-class Value:
-    """A setting of an experiment, and what its comment says of it."""
-
-    file: str
-    line: int
-    key: str
-    value: Any
-    source: str
-    kind: str = ""  # paper, code, assumed, elsewhere, or none
-    alternatives: list = field(default_factory=list)
-    problems: list[str] = field(default_factory=list)
-    group: bool = False  # an entry of the defaults list
-    inherited: bool = False  # the comment is that of a mapping around it
-
-
-# Reading
-
-
-def _comments(text: str) -> dict[int, str]:
-    """The comment that follows on a line, by the line's index; what scanning leaves between two tokens is comments."""
-    found, alone, end = {}, {}, 0
-    for token in yaml.scan(text, Loader=yaml.SafeLoader):
-        gap, start = text[end : token.start_mark.index], end
-        end = max(end, token.end_mark.index)
-        if isinstance(token, yaml.ScalarToken) and token.style in ("|", ">"):
-            header = text[token.start_mark.index : end].splitlines()[0]
-            gap, start = gap + header, start  # the token has taken the comment after its indicator with it
-        at = 0
-        for piece in gap.splitlines(keepends=True):
-            mark = piece.find("#")
-            if mark >= 0:
-                index = start + at + mark
-                line, column = text.count("\n", 0, index), index - text.rfind("\n", 0, index) - 1
-                own_line = not text[index - column : index].strip()
-                (alone if own_line else found)[line] = (column, piece[mark:].lstrip("#").strip())
-            at += len(piece)
-    joined = {}
-    for line, (column, comment) in found.items():
-        following = line + 1
-        while following in alone and alone[following][0] == column:
-            comment, following = f"{comment} {alone[following][1]}", following + 1
-        joined[line] = comment
-    return joined
-
-
-def _last_line(node: yaml.Node) -> int:
-    if isinstance(node, yaml.CollectionNode) and not node.flow_style and node.value:
-        last = node.value[-1]
-        return _last_line(last[1] if isinstance(last, tuple) else last)
-    if isinstance(node, yaml.ScalarNode) and node.style in ("|", ">"):
-        return node.start_mark.line
-    return node.end_mark.line
-
-
-def _walk(node: yaml.Node, data: dict, comments: dict, prefix: str = "", above: str = "") -> Iterator[tuple]:
-    """Key, line, value, comment and whether that is of a mapping around, for each leaf; a list is a leaf."""
-    data = {str(key): value for key, value in data.items()}
-    for name, child in node.value:
-        if name.value not in data:
-            continue
-        first, alias = name.start_mark.line, child.start_mark.index < name.end_mark.index
-        last = first if alias else _last_line(child)
-        key, value = f"{prefix}{name.value}", data[name.value]
-        if isinstance(child, yaml.MappingNode) and value:
-            lines = [first, last] if child.flow_style else [first]
-            head = next((comments[line] for line in lines if line in comments), above)
-            yield from _walk(child, value, comments, f"{key}.", head)
-        else:
-            own = "; ".join(comments[line] for line in range(first, last + 1) if line in comments)
-            yield key, first, value, own or above, bool(above) and not own
-
-
-def _entry(item: yaml.Node) -> tuple[str, Any] | None:
-    """Group and option of an entry of the defaults list: ``("experiment", "paper")`` for ``- paper``."""
-    if isinstance(item, yaml.ScalarNode):
-        group, _, option = item.value.strip().rpartition("/")
-        return (group or "."), option
-    (name, option), *_ = item.value
-    group = name.value.replace("override ", "").replace("optional ", "").strip()
-    option = OmegaConf.to_container(OmegaConf.create({"option": yaml.safe_load(yaml.serialize(option))}))["option"]
-    return group, option
-
-
-@functools.cache
-def _file(path: Path, group: str) -> tuple[Value, ...]:
-    """The values of a file and of those it inherits, unjudged."""
-    text = path.read_text(encoding="utf-8")
-    root = yaml.compose(text, Loader=yaml.SafeLoader)
-    if not isinstance(root, yaml.MappingNode):
-        return ()
-    data = OmegaConf.to_container(OmegaConf.load(path))
-    name, comments = path.relative_to(ROOT).as_posix(), _comments(text)
-    own = []
-    inherited, after = [], []
-    into = inherited
-    for key, child in root.value:
-        for item in child.value if key.value == "defaults" else []:
-            of, option = _entry(item)
-            if of == "." and option == "_self_":
-                into = after
-                continue
-            of = f"{group}/{of}" if not of.startswith(("/", ".")) and not isinstance(item, yaml.MappingNode) else of
-            other = ROOT / "configs" / (group if of == "." else of.strip("/")) / f"{option}.yaml"
-            if of in (".", f"/{group}") or of.startswith(f"{group}/"):
-                if other.exists():
-                    into += _file(other, group)
-                continue
-            line = item.start_mark.line
-            comment = comments.get(_last_line(item), "")
-            own.append(Value(name, line + 1, of.strip("/"), option, comment, group=True))
-    data.pop("defaults", None)
-    for key, line, value, comment, above in _walk(root, data, comments):
-        own.append(Value(name, line + 1, key, value, comment, inherited=above))
-    found = {}
-    for value in [*inherited, *own, *after]:
-        for key in [key for key in found if key == value.key or f"{key}.".startswith(f"{value.key}.")]:
-            if not found[key].group or value.group:
-                del found[key]
-        found[value.key + ("/" if value.group else "")] = value
-    return tuple(found.values())
-
-
-# Judging
 
 
 def _decides(value: Value) -> bool:
@@ -181,28 +59,19 @@ def _decides(value: Value) -> bool:
 def _kind(source: str) -> str:
     if "TODO(paper)" in source:
         return ""
-    if re.match(r"assumed\b", source, re.IGNORECASE):
-        return "assumed"
-    return next((kind for kind, form in SOURCES.items() if re.match(form, source, _flags(kind))), "")
-
-
-def _flags(kind: str) -> int:
-    return 0 if kind == "elsewhere" else re.IGNORECASE
+    return next((kind for kind, form in SOURCES if re.match(form, source)), "")
 
 
 def _options(group: str) -> list[str]:
-    return sorted(path.stem for path in (ROOT / "configs" / group.split("@")[0]).glob("*.yaml"))
+    return sorted(path.stem for path in (CONFIGS / group.split("@")[0]).glob("*.yaml"))
 
 
 def _alternatives(value: Value) -> tuple[str, list, str | None]:
     """The reason of an assumed value, its alternatives, and what is wrong with them."""
     said = re.sub(r"^assumed\b[\s:,;.–—-]*", "", value.source, flags=re.IGNORECASE).rstrip(" .")
     if not said.endswith("}"):
-        return (
-            said,
-            [],
-            "its alternatives cannot be read: } is missing" if re.search(r"(^|[;:,.]\s*)\{[^}]*$", said) else None,
-        )
+        open_ended = re.search(r"(?:^|[;:,.]\s*)(\{[^}]*)$", said)
+        return said, [], open_ended and f"its alternatives cannot be read, for }} is missing: {open_ended[1]}"
     depth, start = 0, None
     for start in range(len(said) - 1, -1, -1):
         depth += {"}": 1, "{": -1}.get(said[start], 0)
@@ -284,7 +153,7 @@ def _judge(value: Value) -> None:
 def values(experiment: str) -> list[Value]:
     """The settings of an experiment, inherited ones first, each with its source and what is wrong with it."""
     found = []
-    for value in _file(ROOT / "configs" / "experiment" / f"{experiment}.yaml", "experiment"):
+    for value in read_values(CONFIGS / "experiment" / f"{experiment}.yaml"):
         value = replace(value, problems=[])
         _judge(value)
         if _decides(value) or value.kind:
@@ -297,7 +166,7 @@ def values(experiment: str) -> list[Value]:
 
 def _compose(*overrides: str) -> tuple[dict, dict]:
     """The settings as they are written, with their interpolations, and the options chosen of each group."""
-    with hydra.initialize_config_dir(str(ROOT / "configs"), version_base="1.3"):
+    with hydra.initialize_config_dir(str(CONFIGS), version_base="1.3"):
         cfg = hydra.compose("train", list(overrides), return_hydra_config=True)
     settings = OmegaConf.masked_copy(cfg, [key for key in cfg if key != "hydra"])
     return OmegaConf.to_container(settings), OmegaConf.to_container(cfg.hydra.runtime.choices)
@@ -305,16 +174,15 @@ def _compose(*overrides: str) -> tuple[dict, dict]:
 
 def unstated(experiment: str) -> list[str]:
     """What decides the result and is stated nowhere: its value is that of a group's file, and has no source there."""
-    path = ROOT / "configs" / "experiment" / f"{experiment}.yaml"
-    stated = {value.key for value in _file(path, "experiment") if not value.group}
+    stated = {value.key for value in read_values(CONFIGS / "experiment" / f"{experiment}.yaml") if not value.group}
     _, choices = _compose(f"experiment={experiment}")
     found = []
     for group, option in [*choices.items(), ("", "train")]:
         folder, _, package = group.partition("@")
-        path, prefix = ROOT / "configs" / folder / f"{option}.yaml", (package or folder).replace("/", ".")
+        path, prefix = CONFIGS / folder / f"{option}.yaml", (package or folder).replace("/", ".")
         if folder.split("/")[0] in NO_HYPERPARAMETERS | {"trainer"} or not path.exists():
             continue
-        for value in _file(path, folder):
+        for value in read_values(path):
             key = f"{prefix}.{value.key}".lstrip(".")
             around = {key[: end.start()] for end in re.finditer(r"\.|$", key)}
             if (

@@ -104,13 +104,13 @@ PLACE_WORDS = r"(?:sections?|secs?\.|§|appendix|tables?|tab\.|fig(?:ure)?s?\.?|
 WEAK = re.compile(
     rf"{PLACE_WORDS}\s*\(?[\dA-Z][\d.]*\)?|\[\d+(?:\s*[,;–-]\s*\d+)*\]|\((?:[^()]*,\s*)?(?:19|20)\d\d[a-z]?\)"
     r"|\bet al\.?,?\s*\(?\d{4}\)?|(?<![\d.])\d+(?:st|nd|rd|th)\b|\b[1-4]D\b"
-    r"|(?<=[^\W\d])[-_]?\d+",
+    r"|(?<=[^\W\d])[-_]?\d+|[\^_]\s*[({]?\s*-?\d+",
     re.IGNORECASE,
 )
 _DIGITS = r"(?:\d{1,3}(?:,\d{3})+(?:\.\d+)?(?!\d)|\d+(?:\.\d*)?|\.\d+)"
 _EXPONENT = r"(?:\s?(?:\^|\*\*)\s*[({]?\s*([+-]?\s?\d+)\s*[)}]?|\s?(-\d{1,2})(?![\d.]))"
 NUMBER = re.compile(
-    rf"(?P<power>(?:(?P<mantissa>{_DIGITS})\s*(?:x|·|\*|\\times|\\cdot)\s*)?(?<![\d.])(?P<base>10|2|e(?=\^)){_EXPONENT})"
+    rf"(?P<power>(?:(?P<mantissa>{_DIGITS})\s*(?:x|·|\*|\\times|\\cdot)\s*)?(?<![\d.])(?P<base>10|2|e(?=\^)|\d+(?=\s?(?:\^|\*\*))){_EXPONENT})"
     rf"|(?P<lost>{_DIGITS})\s*(?:x|·|\\times|\\cdot)\s*10(?P<exponent>\d)(?!\d)"
     rf"|(?<![\d.])(?P<over>\d)\s?/\s?(?P<under>\d+)(?![\d.])"
     rf"|(?P<grouped>(?<![\d.])\d{{1,3}}(?:[ \u00a0\u2009\u202f]\d{{3}})+(?![\d.]))"
@@ -182,7 +182,7 @@ def differs(value: object, quoted: list[str]) -> list:
 # Places
 
 KINDS = {
-    "Section": r"sections?|sections?\b|sects?\.?|secs?\.?|§§?",
+    "Section": r"sections?|sect?s?\.?|§§?",
     "Appendix": r"appendix|appendices|apps?\.",
     "Table": r"tables?|tabs?\.",
     "Figure": r"figures?|figs?\.?",
@@ -207,7 +207,13 @@ def _labels(found: re.Match) -> Iterator[tuple[str, str]]:
 def places(comment: str) -> list[tuple[str, str]]:
     """``Section 3.1 and Table 2`` as ``[("Section", "3.1"), ("Table", "2")]``; what is quoted is not part of it."""
     comment = QUOTE.sub('""', comment).translate(DASHES)
-    return [place for found in PLACE.finditer(comment) for place in _labels(found)]
+    named = []
+    for found in PLACE.finditer(comment):
+        first, *more = _labels(found)
+        several = re.match(r"\w+s\b|appendices|§§", found[0], re.IGNORECASE)  # not so in "Table 2, 8 heads"
+        counted = re.match(r"\s*(?:[x%=]|[a-z]{4})", comment[found.end() :])  # nor the 8 in "Tables 2 and 3, 8 heads"
+        named += [first, *(more[: -1 if counted else None] if several else [])]
+    return named
 
 
 @functools.cache

@@ -2,7 +2,8 @@
 
 import functools
 
-from .provenance import Value, values
+from .annotations import Value
+from .provenance import values
 from .settings import UsageError
 
 EXAMPLE = "dropout: 0.1  # assumed: not stated; {0.0, 0.1, 0.3}"
