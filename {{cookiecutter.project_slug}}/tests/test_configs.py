@@ -10,6 +10,7 @@ from hydra.errors import InstantiationException
 from omegaconf import OmegaConf
 
 from {{ cookiecutter.package_name }}.harness.building import build_data, build_procedure
+from {{ cookiecutter.package_name }}.harness.provenance import overridden, values
 from {{ cookiecutter.package_name }}.harness.report import todos
 from {{ cookiecutter.package_name }}.harness.settings import ROOT
 from {{ cookiecutter.package_name }}.harness.training import measure
@@ -48,6 +49,14 @@ def test_schedule_builds(compose, option):
     procedure = build_procedure(cfg)
     optimizer = procedure.optimizer(procedure.parameters())
     assert procedure.scheduler(optimizer, total_steps=100)["scheduler"].optimizer is optimizer
+
+
+@pytest.mark.parametrize("experiment", [option for group, option in OPTIONS if group == "experiment"])
+def test_sources_are_right(experiment):
+    """A value is what its source quotes, the paper says so there, and no preset changes it in silence."""
+    stated = [value for value in values(experiment) if value.kind]  # what has no source yet is left to do
+    wrong = [f"{value.file}:{value.line} {value.key}: {said}" for value in stated for said in value.problems]
+    assert wrong + overridden(experiment) == []
 
 
 def test_every_target_is_measured(compose):

@@ -6,6 +6,7 @@ from dataclasses import replace
 from typing import Any
 
 import hydra
+from hydra.errors import HydraException
 from omegaconf import OmegaConf
 
 from .annotations import CONFIGS, Value, read_values
@@ -204,7 +205,11 @@ def overridden(experiment: str) -> list[str]:
     found = []
     for group in ("debug", "trainer"):
         for option in _options(group):
-            others, chosen = _compose(f"experiment={experiment}", f"{group}={option}")
+            try:
+                others, chosen = _compose(f"experiment={experiment}", f"{group}={option}")
+            except HydraException as error:
+                found.append(f"{group}={option} does not compose: {str(error).splitlines()[0]}")
+                continue
             if others["name"] != settings["name"]:
                 continue
             for value in stated:
