@@ -20,14 +20,14 @@ FORMS = (
     "# assumed: why; {alternatives}"
 )
 _AS = r"(?:(?:as|see|in|from|following|cf\.?|the)\s+)*"
-_YEAR = r"(?:\bet al\b|\b(?:19|20)\d\d)"
+_CITED = r"(?:(?:van|von|de|den|der|di|la|le) )*[A-Z][\w'’-]+(?:,? (?:and |& )?[A-Z][\w'’.-]*)*(?: et al\b|,? \(?(?:19|20)\d\d[a-z]?\b)"  # Kingma & Ba (2015)
 SOURCES = [
     ("assumed", r"(?i)assumed\b"),
     (
         "code",
         rf"(?i){_AS}(?:(?:official|original|released|reference) (?:code|implementation|repository)|authors?['’]?s?['’]? code)\b",
     ),
-    ("elsewhere", rf"{_AS}[^:\"“]* (?:of|in) [A-Z][^:\"“]*{_YEAR}"),  # Table 3 of another paper
+    ("elsewhere", rf"{_AS}[^:\"“]* (?:of|in) {_CITED}"),  # Table 3 of another paper
     (
         "paper",
         rf"(?i){_AS}(?:sections?|sect?s?\.?|§+|appendi(?:x|ces)|app\.|tab(?:les?|\.)|fig(?:ures?|s?\.?)"
@@ -35,13 +35,13 @@ SOURCES = [
         r"|lemma|proposition|definition|corollary|remark|example|listing|chapter|pages?|p\.|caption)(?![a-z])|[\"“«]",
     ),
     ("elsewhere", r"(?i)https?://|doi:|arxiv:|(?:personal communication|e-?mail|openreview|authors?)\b"),
-    ("elsewhere", rf"{_AS}[A-Z][^:\"“]*{_YEAR}"),
+    ("elsewhere", rf"{_AS}{_CITED}"),
 ]
 # What decides nothing, beside what is no part of a run's identity
 NO_HYPERPARAMETERS = _NOT_IDENTITY | {"callbacks", "debug", "experiment", "sweep"}
-NONE_OF = {**_NOT_IDENTITY_OF, "scheduler": {"interval", "frequency"}}
-NONE_OF["trainer"] = NONE_OF["trainer"] | {"log_every_n_steps", "enable_model_summary", "enable_checkpointing"}
-NONE_OF["trainer"] |= {"inference_mode", "num_sanity_val_steps", "barebones", "plugins", "logger", "callbacks"}
+NONE_OF_TRAINER = _NOT_IDENTITY_OF["trainer"] | {"log_every_n_steps", "num_sanity_val_steps", "inference_mode"}
+NONE_OF_TRAINER |= {"enable_model_summary", "enable_checkpointing", "barebones", "plugins", "logger", "callbacks"}
+NONE_OF = {**_NOT_IDENTITY_OF, "trainer": NONE_OF_TRAINER}
 LEAF = re.compile(r"_.*_|num_workers|pin_memory|persistent_workers|prefetch_factor|(.*_)?(dir|dirpath|root|path)")
 # Other words that name these are in any text on optimization
 ORDINARY = {"paper", "default", "step", "from_torch", "none", "null"}
@@ -185,6 +185,8 @@ def unstated(experiment: str) -> list[str]:
             continue
         for value in read_values(path):
             key = f"{prefix}.{value.key}".lstrip(".")
+            if key in ("scheduler.interval", "scheduler.frequency"):  # what the schedule of that name is
+                continue
             around = {key[: end.start()] for end in re.finditer(r"\.|$", key)}
             if (
                 value.group

@@ -259,12 +259,12 @@ def has_place(kind: str, label: str, text: str) -> bool:
 
 def _heading(label: str, text: str) -> bool:
     name = r"\s?\.\s?".join(map(re.escape, label.split(".")))
-    if "." in label:  # anywhere: a page may have come as one line. 3.1 Title, also where only 3.1.2 Title is left
-        return re.search(rf"(?<![\d.\w])§?{name}(?:\.\d+)*\.?(?:\s+[A-Z]|\s*$)", text, re.MULTILINE) is not None
-    title = r"\.?\s+\W?[A-Z][^\W\d]*"
-    headings = re.findall(r"^\s*(?:§\s*)?(?:\d\d?|[A-Z]|[IVX]+)\.?[^\S\n]+[A-Z][^\W\d]+", text, re.MULTILINE)
-    if len(headings) > 1:  # those of this paper stand on a line with their number, and a number alone is of a page
-        title = title.replace(r"\s+", r"[^\S\n]+")
-    start = r"^\s*" if len(headings) > 1 else r"(?<![\w.,])"
-    under = rf"(?<![\d.\w])§?{name}\.\d+(?:\.\d+)*\.?\s+[A-Z]"
-    return re.search(rf"{start}(?:§\s*)?{name}{title}|{under}", text, re.MULTILINE) is not None
+    # A page may have come as one line; where titles stand on lines with their numbers, others are no headings
+    beside = len(re.findall(r"^\s*(?:§\s*)?(?:\d\d?|[A-Z]|[IVX]+)\.?[^\S\n]+[A-Z][^\W\d]+", text, re.MULTILINE)) > 1
+    start = r"^\s*(?:§\s*)?" if beside else r"(?<![\w.,])(?:§\s*)?"
+    space, title = (r"[^\S\n]", r"\d?[^\W\d]") if beside else (r"\s", "[A-Z]")
+    below = name if "." in label else rf"{name}\s?\.\s?\d+"
+    found = rf"{start}{below}(?:\.\d+)*\.?{space}*{title}|^\s*{below}\.?\s*$"  # also 3.1.2 Title where 3.1 is lost
+    if "." not in label:
+        found += rf"|{start}{name}\.?(?:{space}+\W?[A-Z]|[A-Z][^\W\d])"
+    return re.search(found, text, re.MULTILINE) is not None

@@ -2,7 +2,7 @@
 
 import functools
 
-from .annotations import Value
+from .annotations import CONFIGS, Value
 from .provenance import values
 from .settings import UsageError
 
@@ -37,6 +37,8 @@ def with_alternatives(jobs: list[list[str]], experiment: str) -> list[list[str]]
 
 @functools.cache
 def _assumed(experiment: str) -> list[Value]:
+    if not (CONFIGS / "experiment" / f"{experiment}.yaml").exists():
+        return []  # Hydra will say so
     assumed = [value for value in values(experiment) if value.kind == "assumed"]
     wrong = [
         f"{value.file}:{value.line}: {said}" for value in assumed for said in value.problems if "alternatives" in said
