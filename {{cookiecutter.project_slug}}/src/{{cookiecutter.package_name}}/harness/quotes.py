@@ -260,9 +260,9 @@ def has_place(kind: str, label: str, text: str) -> bool:
 def _heading(label: str, text: str) -> bool:
     name = r"\s?\.\s?".join(map(re.escape, label.split(".")))
     # A page may have come as one line; where titles stand on lines with their numbers, others are no headings
-    beside = len(re.findall(r"^\s*(?:§\s*)?(?:\d\d?|[A-Z]|[IVX]+)\.?[^\S\n]+[A-Z][^\W\d]+", text, re.MULTILINE)) > 1
+    beside = len(re.findall(r"^\s*(?:§\s*)?(?:\d\d?|[A-Z]|[IVX]+)\.?[^\S\n]*[A-Z][^\W\d]+", text, re.MULTILINE)) > 1
     start = r"^\s*(?:§\s*)?" if beside else r"(?<![\w.,])(?:§\s*)?"
-    space, title = (r"[^\S\n]", r"\d?[^\W\d]") if beside else (r"\s", "[A-Z]")
+    space, title = (r"[^\S\n]", r"\d?[^\W\d]") if beside else (r"\s", r"(?:(?<=\s)[A-Z]|[A-Z][a-z])")
     below = name if "." in label else rf"{name}\s?\.\s?\d+"
     found = rf"{start}{below}(?:\.\d+)*\.?{space}*{title}|^\s*{below}\.?\s*$"  # also 3.1.2 Title where 3.1 is lost
     if "." not in label:
