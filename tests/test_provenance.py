@@ -37,7 +37,7 @@ We trained on the standard dataset with 4.5 million sentence pairs.
 2
 5.3 Optimizer
 We used the Adam optimizer [20] with β1 = 0.9, β2 = 0.98 and ϵ = 10−9. We varied the learning
-rate over the course of training, according to the formula: lrate = d−0.5. This corresponds to increas-
+rate at each step over the course of training, according to the formula: lrate = d−0.5. This corresponds to increas-
 ing the learning rate linearly for the ﬁrst warmup_steps training steps. We used warmup_steps = 4000.
 Weight decay is 3 × 10−4. We use a “cosine” schedule.
 Label Smoothing During training, we employed label smoothing of value ϵls = 0.1 [36].
@@ -376,7 +376,7 @@ FINE = [
     "optimizer:\n  lr: 1  # Table 99 of Kingma & Ba (2015)",
     "optimizer:\n  lr: ${model.width}",
     'defaults:\n  - override /optimizer: adam  # Section 5.3: "We used the Adam optimizer"',
-    'defaults:\n  - override /scheduler: inverse_sqrt  # "linearly for the first warmup_steps training steps"',
+    'defaults:\n  - override /scheduler: inverse_sqrt  # "varied the learning rate at each step"',
     "trainer:\n  accelerator: gpu\n  log_every_n_steps: 1",
 ]  # fmt: skip
 
