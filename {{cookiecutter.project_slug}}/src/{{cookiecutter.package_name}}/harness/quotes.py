@@ -138,8 +138,9 @@ def numbers(quote: str) -> Iterator[tuple[float, bool]]:
             if found["base"] == "2" and "^" not in found[0] and "*" not in found[0]:
                 yield from ((float(part), True) for part in (2, written.lstrip("-")))
                 continue
-            value = _float(found["mantissa"] or "1") * base ** float(written.replace(" ", ""))
-            yield sign * value, True
+            exponent = float(written.replace(" ", ""))
+            if base and abs(exponent) * math.log10(base) < 300:  # else no number of a paper, and none of Python
+                yield sign * _float(found["mantissa"] or "1") * base**exponent, True
             if not found["mantissa"] and "^" not in found[0] and "−" not in quote:  # 10-3 may be a range
                 yield from ((10.0, True), (float(written.lstrip("-")), True))
         elif found["lost"]:
