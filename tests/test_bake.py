@@ -282,7 +282,7 @@ def test_only_used_components(bake, task: str):
     for name in blocks:
         assert (f"tests/test_{name}.py" in few) == (name in used) and f"tests/test_{name}.py" in every
     assert ("components/" in few["README.md"]) == bool(used) and "components/" in every["README.md"]
-    renamed = {name.replace("src/all/", "src/used/") for name in every}
+    renamed = {name.replace("src/all/", "src/used/").replace("plugins/all", "plugins/used") for name in every}
     assert renamed - set(few) == {
         *(f"tests/test_{name}.py" for name in blocks - used),
         *(f"src/used/components/{name}.py" for name in blocks - used),

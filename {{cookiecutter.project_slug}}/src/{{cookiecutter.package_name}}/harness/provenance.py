@@ -165,6 +165,7 @@ def values(experiment: str) -> list[Value]:
 # Comparing with what is composed
 
 
+@functools.cache
 def _compose(*overrides: str) -> tuple[dict, dict]:
     """The settings as they are written, with their interpolations, and the options chosen of each group."""
     with hydra.initialize_config_dir(str(CONFIGS), version_base="1.3"):
