@@ -10,6 +10,7 @@ from hydra.errors import InstantiationException
 from omegaconf import OmegaConf
 
 from {{ cookiecutter.package_name }}.harness.building import build_data, build_procedure
+from {{ cookiecutter.package_name }}.harness.provenance import overridden, values
 from {{ cookiecutter.package_name }}.harness.report import todos
 from {{ cookiecutter.package_name }}.harness.settings import ROOT
 from {{ cookiecutter.package_name }}.harness.training import measure
@@ -48,6 +49,19 @@ def test_schedule_builds(compose, option):
     procedure = build_procedure(cfg)
     optimizer = procedure.optimizer(procedure.parameters())
     assert procedure.scheduler(optimizer, total_steps=100)["scheduler"].optimizer is optimizer
+
+
+def test_sources_are_right():
+    """A value is what its source quotes, and the paper says so there."""
+    stated = [value for group, option in OPTIONS if group == "experiment" for value in values(option)]
+    stated = [value for value in stated if value.kind]  # what has no source yet is left to do
+    assert [f"{value.file}:{value.line} {value.key}: {said}" for value in stated for said in value.problems] == []
+
+
+def test_presets_change_nothing_in_silence():
+    """A run under another value than the experiment states has another name."""
+    targets = OmegaConf.load(ROOT / "configs/paper.yaml").targets
+    assert [line for experiment in {target.experiment for target in targets} for line in overridden(experiment)] == []
 
 
 def test_every_target_is_measured(compose):
