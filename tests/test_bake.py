@@ -36,9 +36,10 @@ configs/sweep: ambiguities.yaml
 configs/trainer: cpu.yaml ddp.yaml fsdp.yaml gpu.yaml
 src/hydra_plugins: my_paper.py
 src/my_paper: __init__.py data.py loss.py metrics.py model.py procedure.py
-src/my_paper/harness: annotations.py provenance.py quotes.py sweeps.py
-src/my_paper/harness: __init__.py building.py callbacks.py checkpoints.py correspondence.py evaluation.py figures.py
-src/my_paper/harness: loggers.py procedure.py records.py reference.py report.py schedules.py settings.py training.py
+src/my_paper/harness: __init__.py annotations.py architecture.py building.py callbacks.py checkpoints.py
+src/my_paper/harness: citations.py claims.py correspondence.py evaluation.py figures.py loggers.py page.py procedure.py
+src/my_paper/harness: provenance.py quotes.py records.py reference.py report.py schedules.py settings.py suite.py
+src/my_paper/harness: training.py
 tests: conftest.py record_reference.py splits.py test_configs.py test_data.py test_model.py test_optimization.py
 tests: test_paper.py test_protocol.py test_reference.py test_resume.py test_training.py
 """

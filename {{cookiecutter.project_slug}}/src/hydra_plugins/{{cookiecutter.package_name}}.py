@@ -1,15 +1,40 @@
-"""Hydra takes sweepers from this package alone; what they do stands in ``harness/sweeps.py``."""
+"""``python train.py -m experiment=paper sweep=ambiguities``: what if it is not as was assumed?
+
+Hydra takes a sweeper from this package alone; the module has the name of ours, so that several can be installed.
+"""
 
 from hydra._internal.core_plugins.basic_sweeper import BasicSweeper
 from hydra.core.override_parser.types import Override
 
+from {{ cookiecutter.package_name }}.harness.settings import UsageError
+
 
 class AmbiguitySweeper(BasicSweeper):
-    """Hydra's own sweeper, with a job more for each alternative of each assumed value."""
+    """Hydra's own sweeper; each job is followed by the same with one alternative of one assumed value at a time.
+
+    A value that is given on the command line is not varied.
+    """
 
     def split_arguments(self, overrides: list[Override], max_batch_size: int | None) -> list[list[list[str]]]:
-        from {{ cookiecutter.package_name }}.harness.sweeps import with_alternatives
+        from {{ cookiecutter.package_name }}.harness.provenance import override, values  # only now: train.py starts without
 
         (jobs,) = BasicSweeper.split_arguments(overrides, None)
-        jobs = with_alternatives(jobs, self.config.hydra.runtime.choices.experiment)
-        return list(self.split_overrides_to_chunks(jobs, max_batch_size)) if jobs else []
+        found = []
+        for job in jobs:
+            given = dict(part.lstrip("+~").partition("=")[::2] for part in job)
+            assumed = values(given.get("experiment", self.config.hydra.runtime.choices.experiment))
+            if wrong := [problem for value in assumed for problem in value.problems if "alternatives" in problem]:
+                raise UsageError("\n".join(wrong))
+            found.append(job)
+            found += [
+                [*job, override(value, alternative)]
+                for value in assumed
+                if value.key not in given
+                for alternative in value.alternatives
+            ]
+        if len(found) == len(jobs):
+            raise UsageError(
+                "No assumed value has alternatives, so there is nothing to compare. One that has: "
+                "dropout: 0.1  # assumed: not stated; {0.0, 0.1, 0.3}"
+            )
+        return list(self.split_overrides_to_chunks(found, max_batch_size))

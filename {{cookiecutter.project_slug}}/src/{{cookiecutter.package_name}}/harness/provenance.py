@@ -162,6 +162,22 @@ def values(experiment: str) -> list[Value]:
     return found
 
 
+def override(value: Value, alternative: Any) -> str:
+    """An alternative of a value as it is written on the command line."""
+
+    def spelled(item: Any) -> str:
+        if isinstance(item, list):
+            return f"[{','.join(map(spelled, item))}]"
+        if isinstance(item, dict):
+            return f"{{{','.join(f'{key}:{spelled(inner)}' for key, inner in item.items())}}}"
+        if isinstance(item, str):
+            escaped = item.replace("\\", "\\\\").replace("'", "\\'")
+            return f"'{escaped}'"
+        return "null" if item is None else str(item).lower()
+
+    return f"{value.key}={alternative if value.group else spelled(alternative)}"
+
+
 # Comparing with what is composed
 
 

@@ -147,6 +147,8 @@ class Report:
             Step(f"{len(lines)} × TODO(paper)", f"{name}:{','.join(map(str, lines))}")
             for name, lines in sorted(self.todos.items(), key=lambda marked: _position(marked[0]))
         ]
+        if trouble := provenance.paper_trouble():
+            steps.append(Step(trouble, "paper.pdf"))
         for values in self.sources.values():
             steps += [
                 Step(f"{value.key}: {problem}", f"{value.file}:{value.line}")
@@ -160,7 +162,6 @@ class Report:
                 steps.append(
                     Step(what + (", …" if unstated[3:] else ""), f"belongs into configs/experiment/{experiment}.yaml")
                 )
-            steps += [Step(told, "configs/") for told in provenance.overridden(experiment)]
         for row in self.rows:
             if row.target.value is not None and row.target.claim == "equal" and row.target.tolerance is None:
                 steps.append(Step(f"{row.target.metric} has no tolerance", "configs/paper.yaml"))
