@@ -3,6 +3,7 @@
 import ast
 import json
 import re
+import subprocess
 import sys
 from itertools import cycle, islice
 from pathlib import Path
@@ -19,7 +20,7 @@ else:
 
 FILES = """
 .: .gitignore .pre-commit-config.yaml AGENTS.md CITATION.cff LICENSE PAPER.md README.md constraints.txt
-.: evaluate.py pyproject.toml report.py train.py
+.: evaluate.py pyproject.toml report.py reproduce.sh train.py
 .github/workflows: test.yml
 configs: evaluate.yaml paper.yaml train.yaml
 configs/callbacks: default.yaml early_stopping.yaml
@@ -77,6 +78,7 @@ def parse_markdown(text: str) -> None:
 
 
 PARSERS = {
+    ".sh": lambda text: subprocess.run(["bash", "-n"], input=text, text=True, check=True),
     ".py": ast.parse,
     ".toml": tomllib.loads,
     ".json": json.loads,
@@ -128,7 +130,7 @@ def test_the_files(repo: Path):
 def test_the_marks(repo: Path):
     # what the mark means, its search, and what is said without a reference
     explained = {"README.md", "AGENTS.md"}
-    explained |= {f"src/my_paper/harness/{name}.py" for name in ("report", "reference", "provenance")}
+    explained |= {f"src/my_paper/harness/{name}.py" for name in ("citations", "provenance", "reference", "report")}
     assert {name for name, text in files(repo).items() if "TODO(paper)" in text} - explained == set(MARKED.split())
 
 
@@ -274,8 +276,8 @@ def test_it_says_what_is_left_of_the_history(tmp_path: Path, environment: dict[s
 
 def test_the_last_step_finds_the_marks(tmp_path: Path):
     *_, report = bake_next_steps(tmp_path)
-    found = run("bash", "-c", report, cwd=tmp_path / "my-paper").stdout.split("Left to do: ")[1]
-    assert {line.strip().split(":")[0] for line in found.splitlines()[1:]} == set(MARKED.split())
+    found = run("bash", "-c", report, cwd=tmp_path / "my-paper").stdout
+    assert set(re.findall(r"× TODO\(paper\) +([^:]+):", found)) == set(MARKED.split())
 
 
 def test_nobody_has_to_read_what_is_next(tmp_path: Path):

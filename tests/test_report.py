@@ -164,7 +164,7 @@ def test_smaller_may_be_better(claimed, add):
     [
         ({"digest": "00000000", "config": {"lr": 1}}, "another configuration: callbacks.best._target_ (not in it, "),
         ({"git": {"commit": "0" * 40, "dirty": True}}, "code not committed"),
-        ({"code": "00000000"}, "the code has changed since"),
+        ({"code": "00000000"}, "the code has changed since commit 0000000"),
         ({"git": {"commit": None, "dirty": None}}, "code not in git"),
         ({"metrics": {"test/loss": 1.0}}, "no test/accuracy in it; there is test/loss"),
         ({"status": "interrupted"}, "interrupted"),

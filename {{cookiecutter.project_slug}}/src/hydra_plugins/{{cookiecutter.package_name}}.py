@@ -16,18 +16,18 @@ class AmbiguitySweeper(BasicSweeper):
     """
 
     def split_arguments(self, overrides: list[Override], max_batch_size: int | None) -> list[list[list[str]]]:
-        from {{ cookiecutter.package_name }}.harness.provenance import override, values  # only now: train.py starts without
+        from {{ cookiecutter.package_name }}.harness import provenance  # only now: train.py starts without
 
         (jobs,) = BasicSweeper.split_arguments(overrides, None)
         found = []
         for job in jobs:
             given = dict(part.lstrip("+~").partition("=")[::2] for part in job)
-            assumed = values(given.get("experiment", self.config.hydra.runtime.choices.experiment))
+            assumed = provenance.values(given.get("experiment", self.config.hydra.runtime.choices.experiment))
             if wrong := [problem for value in assumed for problem in value.problems if "alternatives" in problem]:
                 raise UsageError("\n".join(wrong))
             found.append(job)
             found += [
-                [*job, override(value, alternative)]
+                [*job, provenance.override(value, alternative)]
                 for value in assumed
                 if value.key not in given
                 for alternative in value.alternatives

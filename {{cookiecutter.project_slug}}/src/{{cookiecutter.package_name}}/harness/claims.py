@@ -297,7 +297,7 @@ def _why_not(record: dict, metric: str, current: str, config: dict, seeds: list[
     if record["git"]["dirty"]:
         return "code not committed"
     if record["code"] != code_digest():
-        return "the code has changed since"
+        return f"the code has changed since commit {record['git']['commit'][:7]}"
     if metric not in record["metrics"]:
         return f"no {metric} in it; there is {', '.join(record['metrics']) or 'nothing'}"
     if record["seed"] not in seeds:

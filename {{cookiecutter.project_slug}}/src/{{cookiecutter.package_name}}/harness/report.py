@@ -157,11 +157,9 @@ class Report:
                 if "TODO(paper)" not in value.source  # counted above
             ]
         for experiment in self.sources:
-            if unstated := provenance.unstated(experiment):
+            if unstated := [told.split(" ")[0] for told in provenance.unstated(experiment)]:
                 what = f"{_several(len(unstated), 'setting')} without a source: {', '.join(unstated[:3])}"
-                steps.append(
-                    Step(what + (", …" if unstated[3:] else ""), f"belongs into configs/experiment/{experiment}.yaml")
-                )
+                steps.append(Step(what + ", …" * bool(unstated[3:]), f"configs/experiment/{experiment}.yaml"))
         for row in self.rows:
             if row.target.value is not None and row.target.claim == "equal" and row.target.tolerance is None:
                 steps.append(Step(f"{row.target.metric} has no tolerance", "configs/paper.yaml"))
