@@ -112,6 +112,12 @@ def write(known: "Report") -> list[str]:
         if _read(path) != text:
             path.write_text(text, encoding="utf-8")
             changed.append(_name(path))
+    from .html import html  # it needs this module
+
+    shown, path = html(known), ROOT / "REPORT.html"
+    if not path.exists() or _read(path) != shown:
+        path.write_text(shown, encoding="utf-8")
+        changed.append(path.name)
     return changed
 
 
