@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 import yaml
 from conftest import TEMPLATE, cookiecutter, run
+from jinja2 import Environment
 from markdown_it import MarkdownIt
 
 if sys.version_info >= (3, 11):
@@ -40,6 +41,7 @@ src/my_paper/harness: __init__.py annotations.py architecture.py building.py cal
 src/my_paper/harness: citations.py claims.py correspondence.py evaluation.py figures.py loggers.py page.py procedure.py
 src/my_paper/harness: provenance.py quotes.py records.py reference.py report.py schedules.py settings.py suite.py
 src/my_paper/harness: training.py
+src/my_paper/harness: checklists.py html.py notes.py page.html
 tests: conftest.py record_reference.py splits.py test_configs.py test_data.py test_model.py test_optimization.py
 tests: test_paper.py test_protocol.py test_reference.py test_resume.py test_training.py
 """
@@ -80,6 +82,7 @@ PARSERS = {
     ".py": ast.parse,
     ".toml": tomllib.loads,
     ".json": json.loads,
+    ".html": Environment().parse,
     ".md": parse_markdown,
     **dict.fromkeys([".yaml", ".yml", ".cff"], yaml.safe_load),
 }
@@ -108,8 +111,9 @@ def parse_files(repo: Path) -> None:
 def check_files(repo: Path) -> None:
     """Every file is valid, rendered, and as ruff would write it."""
     parse_files(repo)
+    ours = {name: text for name, text in files(repo).items() if not name.endswith("/page.html")}  # rendered later
     jinja = re.compile(r"(?<!\$)\{\{[-\s]|\{%|\{#|cookiecutter\.")  # ${{ }} is GitHub's
-    assert {name: found[0] for name, text in files(repo).items() if (found := jinja.search(text))} == {}
+    assert {name: found[0] for name, text in ours.items() if (found := jinja.search(text))} == {}
     run("ruff", "check", "--no-cache", ".", cwd=repo)
     run("ruff", "format", "--no-cache", "--diff", ".", cwd=repo)
 
@@ -128,7 +132,7 @@ def test_the_files(repo: Path):
 def test_the_marks(repo: Path):
     # what the mark means, its search, and what is said without a reference
     explained = {"README.md", "AGENTS.md"}
-    explained |= {f"src/my_paper/harness/{name}.py" for name in ("report", "reference", "provenance")}
+    explained |= {f"src/my_paper/harness/{name}.py" for name in ("report", "reference", "provenance", "checklists")}
     assert {name for name, text in files(repo).items() if "TODO(paper)" in text} - explained == set(MARKED.split())
 
 

@@ -5,13 +5,13 @@ import subprocess
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from . import notes, provenance
 from .records import file_digest
 from .settings import ROOT
 
 if TYPE_CHECKING:
     from .report import Report
 
-WEIGHTS = ["*.ckpt", "*.pt", "*.pth", "*.safetensors"]
 YOU = "whoever carries this reproduction out"
 AUTHORS = "the authors of the paper"
 
@@ -27,81 +27,68 @@ class Item:
 
 def completeness(known: "Report") -> list[Item]:
     """The ML Code Completeness Checklist of Papers with Code (2020)."""
-    names = sorted({record["file"] for row in known.rows for record in row.counted})
-    stand_ins = [path for path in known.todos if path.startswith("src/")]
+    records = _counted(known)
+    stand_ins = [path for path in known.todos if path.startswith("src/") and not path.endswith("/__init__.py")]
     missing = [f"TODO(paper) in {', '.join(stand_ins)}"] if stand_ins else []
-    missing += [] if names else ["no run of it counts yet"]
-    ran = f"{len(names)} of its runs count, results/{names[0]}.json first" if names else ""
-    pyproject, pins = _text("pyproject.toml"), re.findall(r"^\S+==\S+", _text("constraints.txt"), re.MULTILINE)
-    listed = re.search(r"^dependencies = \[", pyproject, re.MULTILINE)
+    missing += [] if records else ["no run of it counts yet"]
+    listed = [] if "\ndependencies = [" in _text("pyproject.toml") else ["pyproject.toml lists none"]
+    pins = re.findall(r"^\S+==\S+", _text("constraints.txt"), re.MULTILINE)
     readme = _text("README.md")
-    untold = [row.target.metric for row in known.rows if not row.counted or f"`{row.command}`" not in readme]
-    tested = [name for name, record in _counted(known).items() if record.get("tested")]
+    untold = [
+        f"no result of {row.target.metric} with its command in README.md"
+        for row in known.rows
+        if not row.counted or f"`{row.command}`" not in readme
+    ]
+    tested = [name for name, record in records.items() if record.get("tested")]
     return [
         _item(
             "Are the dependencies specified?",
-            ([] if listed else ["pyproject.toml has none"]) + ([] if pins else ["constraints.txt pins none"]),
+            listed + ([] if pins else ["constraints.txt pins none"]),
             f"pyproject.toml; constraints.txt pins {len(pins)} versions",
         ),
-        _item("Is there code to train?", _lacks("train.py") + missing, f"train.py; {ran}"),
+        _item(
+            "Is there code to train?", _lacks("train.py") + missing, f"train.py; runs of it that count: {len(records)}"
+        ),
         _item(
             "Is there code to evaluate?",
             _lacks("evaluate.py") + missing + ([] if tested else ["no record names the checkpoint that it tested"]),
-            f"evaluate.py; {len(tested)} records name the checkpoint that they tested",
+            f"evaluate.py; records that name the checkpoint they tested: {len(tested)}",
         ),
         _weights(known, readme),
         _item(
             "Does the README have a table of results, with the exact commands?",
-            [f"no result of {', '.join(untold)}"] if untold else [],
-            f"README.md, {len(known.rows)} rows written by report.py from results/",
+            untold,
+            f"README.md; values with their command, written from results/: {len(known.rows)}",
         ),
     ]
 
 
-def neurips(known: "Report", differences: list[str]) -> list[Item]:
+def neurips(known: "Report") -> list[Item]:
     """The 16 questions of the NeurIPS Paper Checklist (2025), in our words, asked of this reproduction."""
-    rows, records = known.rows, _counted(known)
+    rows, records, differences = known.rows, _counted(known), notes.differences()
     verdicts = [f"{row.target.metric}: {row.verdict}" for row in rows]
     undecided = [told for row, told in zip(rows, verdicts, strict=True) if not row.decided]
     values = [value for listed in known.sources.values() for value in listed]
     unsourced = [f"{value.key}: {', '.join(value.problems)}" for value in values if value.problems]
+    unsourced += [f"{key}: no source" for experiment in known.sources for key in provenance.unstated(experiment)]
     unsourced = _first(unsourced) if values else ["no hyperparameter has a source"]
     absent = [f"{row.target.metric}: {len(row.missing)} seeds missing" for row in rows if row.missing]
     single = [f"{row.target.metric}: no interval" for row in rows if row.interval is None]
-    unmeasured = [name for name, run in records.items() if not (run.get("wall_time_s") and run.get("hardware"))]
+    unmeasured = [f"not in {name}" for name, run in records.items() if not {"wall_time_s", "hardware"} <= run.keys()]
+    unmeasured = _first(unmeasured) if records else ["no run counts yet"]
     unfinished = [item for item in differences if "TODO(paper)" in item] if differences else ["none is listed"]
-    notes = ["TODO(paper) in PAPER.md"] if "PAPER.md" in known.todos else []
+    unread = ["TODO(paper) in PAPER.md"] if "PAPER.md" in known.todos else []
     sourced = f"{len(values)} values in configs/experiment/, each with its source"
+    recorded = f"{len(records)} records in results/, each with its configuration, hardware, memory and time"
     return [
         _item("1 Claims: are they what was found?", _first([*known.unverified, *undecided]), "; ".join(verdicts)),
-        _item(
-            "2 Limitations: are they discussed?", unfinished + notes, f"{len(differences)} known differences; PAPER.md"
-        ),
+        _item("2 Limitations: are they discussed?", unfinished + unread, f"{len(differences)} known differences"),
         _open("3 Theory: are assumptions and proofs complete?", AUTHORS),
-        _item(
-            "4 Reproducibility: is all told that the results need?",
-            unsourced + absent,
-            f"{sourced}; a command for each row, and {len(records)} records of its runs",
-        ),
-        _open(
-            "5 Open access: are data and code there, with instructions?",
-            f"{YOU}: the code is here, the data may not be",
-        ),
-        _item(
-            "6 Setting: are splits, hyperparameters and how they were chosen told?",
-            unsourced + notes,
-            f"{sourced}; PAPER.md; the whole configuration in each record",
-        ),
-        _item(
-            "7 Significance: are there error bars, and is it said what they are?",
-            single,
-            "a 95 % interval over seeds, by Student's t",
-        ),
-        _item(
-            "8 Compute: are hardware, memory and time told for each run?",
-            (_first(unmeasured) if records else ["no run counts yet"]),
-            f"{len(records)} records, and the sum over all runs",
-        ),
+        _item("4 Reproducibility: is all told that the results need?", unsourced + absent, f"{sourced}; {recorded}"),
+        _open("5 Open access: are data and code there, with instructions?", f"{YOU}: the data may be elsewhere"),
+        _item("6 Setting: are hyperparameters and their choice told?", unsourced + unread, f"{sourced}; PAPER.md"),
+        _item("7 Significance: are there error bars, and of what?", single, "95 % intervals over seeds, Student's t"),
+        _item("8 Compute: are hardware, memory and time told for each run?", unmeasured, recorded),
         _open("9 Ethics: is the NeurIPS Code of Ethics kept?", YOU),
         _open("10 Broader impacts: good and bad ones?", AUTHORS),
         _open("11 Safeguards against misuse of data or models?", YOU),
@@ -125,14 +112,13 @@ def _weights(known: "Report", readme: str) -> Item:
     """Weights of a run that counts, in git or named in the README, known by their SHA-256."""
     question = "Are there trained weights?"
     digests = {run["tested"]["sha256"]: name for name, run in _counted(known).items() if run.get("tested")}
-    tracked = subprocess.run(["git", "ls-files", "-z", "--", *WEIGHTS], cwd=ROOT, capture_output=True, text=True).stdout
-    for path in filter(None, tracked.split("\0")) if digests else []:
+    listing = ["git", "ls-files", "-z", "--", "*.ckpt", "*.pt", "*.pth", "*.safetensors"]
+    tracked = subprocess.run(listing, cwd=ROOT, capture_output=True, text=True).stdout if digests else ""
+    for path in tracked.split("\0")[:-1]:
         if (ROOT / path).is_file() and (name := digests.get(file_digest(ROOT / path))):
             return Item(question, "yes", f"{path}, those that {name} tested")
     if named := [name for digest, name in digests.items() if digest in readme]:
-        return Item(
-            question, "open", f"to be answered by a reader: README.md names those of {named[0]} by their SHA-256"
-        )
+        return _open(question, f"a reader: README.md names those of {named[0]} by their SHA-256")
     return Item(question, "no", "none in git, and none named in README.md by its SHA-256, is of a run that counts")
 
 

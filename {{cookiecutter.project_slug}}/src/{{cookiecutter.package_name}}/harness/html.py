@@ -1,22 +1,19 @@
 """REPORT.html: all that is known of the reproduction, in one file that opens without a network."""
 
-import ast
 import base64
-import re
 from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
-from . import checklists
-from .claims import decimals
-from .page import FIGURES, PACKAGE, drawn, shape
+from . import checklists, notes
+from .page import FIGURES, drawn, shape
 from .records import git_state, read
 from .settings import ROOT, UsageError
 
 if TYPE_CHECKING:
-    from .report import Effect, Report
+    from .report import Report
 
 MEDIA = {".svg": "image/svg+xml", ".png": "image/png", ".jpg": "image/jpeg"}
 TEXT = 20_000  # characters of a text that a run left
@@ -32,27 +29,21 @@ def html(known: "Report") -> str:
         lstrip_blocks=True,
         undefined=StrictUndefined,
     )
-    environment.filters |= {"time": _time, "shape": shape, "link": _link}
-    counted = list({id(record): record for row in known.rows for record in row.counted}.values())
-    modules = next((record["architecture"] for record in counted if record.get("architecture")), [])
-    runs = _runs(known)
+    environment.filters |= {"time": _time, "shape": shape, "tree": _tree}
+    counted = {record["file"]: record for row in known.rows for record in row.counted}
     return environment.get_template("page.html").render(
         known=known,
         figures=_figures(known),
         tests=Counter(known.outcomes.values()),
-        modules=modules,
-        tree=_tree(modules),
-        difference=_difference,
-        differences=differences(),
-        ambiguities=ambiguities(),
-        runs=runs,
-        spent=sum(run.get("wall_time_s") or 0 for run in runs),
-        environment=_environment(counted or known.evidence.records),
-        counted=len(counted),
+        modules=next((r["architecture"] for r in counted.values() if r.get("architecture")), []),
+        notes=notes,
+        counted=counted,
+        runs=_runs(known),
+        environment=_environment(list(counted.values()) or known.evidence.records),
         git=git_state(),
         checklists={
             "ML Code Completeness Checklist": checklists.completeness(known),
-            "NeurIPS Paper Checklist, asked of this reproduction": checklists.neurips(known, differences()),
+            "NeurIPS Paper Checklist, asked of this reproduction": checklists.neurips(known),
         },
     )
 
@@ -60,16 +51,14 @@ def html(known: "Report") -> str:
 def _figures(known: "Report") -> list[tuple[str, str, str]]:
     """Name, data URI and text of what ``docs/figures/`` holds: our figures first, then what runs left."""
     left = tuple(f"{row.target.experiment}-seed" for row in known.rows if row.counted)
-    paths = [FIGURES / name for name in drawn(known)]
-    paths += sorted(path for path in FIGURES.glob("*") if path.name.startswith(left))
     found = []
-    for path in paths:
-        if path.suffix in MEDIA and path.exists():
+    for path in [*map(FIGURES.joinpath, drawn(known)), *sorted(FIGURES.glob("*"))]:
+        if path.suffix in MEDIA and path.exists() and (path.name in drawn(known) or path.name.startswith(left)):
             content = base64.b64encode(path.read_bytes()).decode()
             found.append((path.name, f"data:{MEDIA[path.suffix]};base64,{content}", ""))
-        elif path.suffix == ".txt":
+        elif path.suffix == ".txt" and path.name.startswith(left):
             found.append((path.name, "", path.read_text(encoding="utf-8", errors="replace")[:TEXT]))
-    return found
+    return list(dict.fromkeys(found))
 
 
 def _tree(modules: list[dict]) -> list[dict]:
@@ -85,78 +74,40 @@ def _tree(modules: list[dict]) -> list[dict]:
     return roots
 
 
-def _difference(effect: "Effect") -> str:
-    """Of an alternative's mean from ours, in the paper's unit."""
-    places = f".{decimals(effect.row.std)}f" if effect.row.std else ".3g"
-    return f"{effect.difference:+{places}} {effect.row.target.unit}".strip()
-
-
-def differences() -> list[str]:
-    """The items of the section "Known differences from paper:" of the package's docstring."""
-    docstring = ast.get_docstring(ast.parse((PACKAGE / "__init__.py").read_text(encoding="utf-8"))) or ""
-    section = re.search(r"^Known differences from paper:\n((?:[ \t]+.*\n?|\n)*)", docstring, re.MULTILINE)
-    return (
-        [" ".join(item.split()) for item in re.split(r"^\s*- |^\s*(?=TODO)", section[1], flags=re.MULTILINE)[1:]]
-        if section
-        else []
-    )
-
-
-def ambiguities() -> list[list[str]]:
-    """The table under "Ambiguities" of PAPER.md, its head first."""
-    section = re.search(
-        r"^## Ambiguities\n(.*?)(?=^## |\Z)", (ROOT / "PAPER.md").read_text(encoding="utf-8"), re.DOTALL | re.MULTILINE
-    )
-    lines = re.findall(r"^\|(.*)\|[ \t]*$", section[1], re.MULTILINE) if section else []
-    rows = [[cell.strip().replace(r"\|", "|") for cell in re.split(r"(?<!\\)\|", line)] for line in lines]
-    return [row for row in rows if any(set(cell) - set("-: ") for cell in row)]
-
-
 def _runs(known: "Report") -> list[dict]:
     """All records, the newest first, and those of runs of this machine that left none in ``results/``."""
     found = list(known.evidence.records)
     names = {record["file"] for record in found}
     for path in sorted(ROOT.glob("runs/*/record.json")):
         if path.parent.name not in names:
-            run = f"runs/{path.parent.name}"
             try:
-                found.append(read(path) | {"run": run})
+                record = read(path)
             except UsageError:
-                found.append({"run": run, "status": "its record cannot be read"})
+                record = {"status": "its record cannot be read"}
+            found.append(record | {"run": f"runs/{path.parent.name}"})
     return found
 
 
 def _environment(records: list[dict]) -> dict[str, list[tuple[str, int]]]:
     """Each version, piece of hardware and commit: the values that occur, and in how many runs."""
-    facts = [
-        {
-            "commit": f"{record['git']['commit']}{', with changes' if record['git']['dirty'] else ''}",
-            "paper's code": record["code"],
-            **record.get("versions", {}),
-            **{key: value for key, value in record.get("hardware", {}).items() if not key.startswith("peak")},
-        }
-        for record in records
-    ]
+    facts = []
+    for record in records:
+        git = f"{record['git']['commit']}{', with changes' if record['git']['dirty'] else ''}"
+        hardware = {key: value for key, value in record.get("hardware", {}).items() if not key.startswith("peak")}
+        facts.append({"commit": git, "paper's code": record["code"], **record.get("versions", {}), **hardware})
     keys = dict.fromkeys(key for fact in facts for key in fact)
     return {key: Counter(str(fact.get(key, "–")) for fact in facts).most_common() for key in keys}
 
 
 def _printable(value: object) -> object:
-    """Without what no page shows; what is markup already stays it."""
+    """Without what no page shows; markup stays it."""
     if type(value) is str:
         return "".join(c if c.isprintable() or c in "\n\u200c\u200d" else " " for c in value)
     return "–" if value is None else value
 
 
-def _link(url: object) -> str | None:
-    """A link that a browser may follow, or None."""
-    return str(url) if re.fullmatch(r"https?://[^\s\\]+", str(url or ""), re.IGNORECASE) else None
-
-
 def _time(seconds: float | None) -> str:
-    if seconds is None:
-        return "–"
-    if seconds < 60:
-        return f"{seconds:.1f} s"
-    hours, minutes = divmod(round(seconds / 60), 60)
-    return f"{hours} h {minutes} min" if hours else f"{minutes} min"
+    minutes = round((seconds or 0) / 60)
+    if minutes < 2:
+        return "–" if seconds is None else f"{seconds:.1f} s"
+    return f"{minutes // 60} h {minutes % 60} min" if minutes >= 60 else f"{minutes} min"
