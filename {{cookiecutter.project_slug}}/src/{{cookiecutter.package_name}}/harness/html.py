@@ -51,14 +51,16 @@ def html(known: "Report") -> str:
 def _figures(known: "Report") -> list[tuple[str, str, str]]:
     """Name, data URI and text of what ``docs/figures/`` holds: our figures first, then what runs left."""
     left = tuple(f"{row.target.experiment}-seed" for row in known.rows if row.counted)
+    paths = [path for name in drawn(known) if (path := FIGURES / name).exists()]
+    paths += sorted(path for path in FIGURES.glob("*") if path.name.startswith(left))
     found = []
-    for path in [*map(FIGURES.joinpath, drawn(known)), *sorted(FIGURES.glob("*"))]:
-        if path.suffix in MEDIA and path.exists() and (path.name in drawn(known) or path.name.startswith(left)):
+    for path in paths:
+        if path.suffix in MEDIA:
             content = base64.b64encode(path.read_bytes()).decode()
             found.append((path.name, f"data:{MEDIA[path.suffix]};base64,{content}", ""))
-        elif path.suffix == ".txt" and path.name.startswith(left):
+        elif path.suffix == ".txt":
             found.append((path.name, "", path.read_text(encoding="utf-8", errors="replace")[:TEXT]))
-    return list(dict.fromkeys(found))
+    return found
 
 
 def _tree(modules: list[dict]) -> list[dict]:
