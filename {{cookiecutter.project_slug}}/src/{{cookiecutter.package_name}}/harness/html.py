@@ -103,7 +103,7 @@ def _environment(records: list[dict]) -> dict[str, list[tuple[str, int]]]:
 
 def _printable(value: object) -> object:
     """Without what no page shows; markup stays it."""
-    if type(value) is str:
+    if type(value) is str and not value.isprintable():
         return "".join(c if c.isprintable() or c in "\n\u200c\u200d" else " " for c in value)
     return "–" if value is None else value
 
