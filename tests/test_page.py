@@ -206,6 +206,9 @@ def test_finished(trained):
     outer = next(text for text in reversed(shown.texts("li")) if text.startswith("model PaperModel"))
     assert all(module["type"] in outer for module in modules)  # boxes within boxes
 
+    arrows = [module["name"] for module in modules if re.fullmatch(r"model\.\w+\.[1-9]", module["name"])]
+    assert (trained / "REPORT.html").read_text().count('<li class="follows">') == len(arrows)  # both are Sequential
+
     times = [row for row in shown.rows if row[0].startswith("runs/")]
     assert [row[1] for row in times] == ["finished"] * 3 + ["its record cannot be read", "crashed"]
     assert "5 runs, counted or not: 1 h 0 min in all." in shown.texts("p")

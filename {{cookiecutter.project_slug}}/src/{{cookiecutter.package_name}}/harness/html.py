@@ -64,13 +64,13 @@ def _figures(known: "Report") -> list[tuple[str, str, str]]:
 
 
 def _tree(modules: list[dict]) -> list[dict]:
-    """The modules, each with those inside it, and whether it could take what the one before it returns."""
+    """The modules, each with those inside it, and whether it surely takes what the one before it returns."""
     roots: list[dict] = []
     nodes: dict[str, dict] = {}
     for module in modules:
         inside = nodes.get(module["name"].rpartition(".")[0])
         beside = inside["children"] if inside else roots
-        follows = bool(beside) and beside[-1]["out"] == module["in"] != "?"
+        follows = bool(beside) and inside is not None and inside["type"] == "Sequential"
         nodes[module["name"]] = {**module, "children": [], "follows": follows}
         beside.append(nodes[module["name"]])
     return roots
