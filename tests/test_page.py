@@ -135,6 +135,7 @@ def _trained(_default_bake: Path, tmp_path_factory: pytest.TempPathFactory) -> P
     record = json.loads(next((repo / "results").glob("*.json")).read_text())
     others = [
         {
+            "wall_time_s": 4.0,
             "metrics": {name: value - seed / 1000 for name, value in record["metrics"].items()},
             "curves": {name: c | {"values": [v + seed for v in c["values"]]} for name, c in record["curves"].items()},
             "versions": record["versions"] | ({"torch": "1.0.0"} if seed == 1 else {}),
