@@ -292,7 +292,7 @@ import json, sys
 from my_paper.harness import citations, html, provenance, report
 known, texts = report.report(write=False), json.load(sys.stdin)
 known.sources = {"paper": [
-    provenance.Value("configs/paper.yaml", 1, text, text, text, "assumed", [text], [text]) for text in texts
+    provenance.Value("configs/paper.yaml", 1, text, text, text, kind="assumed", alternatives=[text], problems=[text]) for text in texts
 ]}
 known.parts = [
     citations.Part(text, [citations.Place(text, 1, text)], {text: "passed"}) for text in texts

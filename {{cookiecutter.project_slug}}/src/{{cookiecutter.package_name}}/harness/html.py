@@ -1,13 +1,14 @@
 """REPORT.html: all that is known of the reproduction, in one file that opens without a network."""
 
 import base64
+import json
 from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
-from . import checklists, notes
+from . import checklists, notes, provenance
 from .page import FIGURES, drawn, shape
 from .records import git_state, read
 from .settings import ROOT, UsageError
@@ -29,10 +30,12 @@ def html(known: "Report") -> str:
         lstrip_blocks=True,
         undefined=StrictUndefined,
     )
-    environment.filters |= {"time": _time, "shape": shape, "tree": _tree}
+    environment.filters |= {"setting": _setting, "shape": shape, "time": _time, "tree": _tree}
     counted = {record["file"]: record for row in known.rows for record in row.counted}
     return environment.get_template("page.html").render(
         known=known,
+        effects=known.effects,  # here, for an AttributeError inside would be an undefined name there
+        unsourced={name: provenance.unstated(name) + provenance.overridden(name) for name in known.sources},
         figures=_figures(known),
         tests=Counter(known.outcomes.values()),
         modules=next((r["architecture"] for r in counted.values() if r.get("architecture")), []),
@@ -106,6 +109,11 @@ def _printable(value: object) -> object:
     if type(value) is str and not value.isprintable():
         return "".join(c if c.isprintable() or c in "\n\u200c\u200d" else " " for c in value)
     return "–" if value is None else value
+
+
+def _setting(value: object) -> str:
+    """As YAML spells it."""
+    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, default=str)
 
 
 def _time(seconds: float | None) -> str:
