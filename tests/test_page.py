@@ -233,6 +233,7 @@ def test_what_does_not_count_is_said(trained):
         ({"value": "98", "tolerance": "0.5"}, False),
         ({"value": "90", "tolerance": "1"}, False),
         ({"value": "98.5", "tolerance": "2"}, False),
+        ({"value": "98", "tolerance": "null"}, False),  # no verdict
     ],
 )
 def test_doubt_is_said(trained, changes, told):

@@ -35,7 +35,7 @@ def html(known: "Report") -> str:
     return environment.get_template("page.html").render(
         known=known,
         effects=known.effects,  # here, for an AttributeError inside would be an undefined name there
-        unsourced={name: provenance.unstated(name) + provenance.overridden(name) for name in known.sources},
+        provenance=provenance,
         figures=_figures(known),
         tests=Counter(known.outcomes.values()),
         modules=next((r["architecture"] for r in counted.values() if r.get("architecture")), []),
