@@ -47,7 +47,8 @@ class Row:
     @property
     def missing(self) -> list[int]:
         """The declared seeds of which no run counts."""
-        return [seed for seed in self.seeds if seed not in [record["seed"] for record in self.counted]]
+        counted = {record["seed"] for record in self.counted}
+        return [seed for seed in self.seeds if seed not in counted]
 
     @cached_property
     def values(self) -> list[float]:

@@ -47,7 +47,7 @@ def texts(known: "Report") -> dict[Path, str]:
             "{experiment}, {metric}, {data}: paper {paper}, ours {ours}: {verdict}".format(**row.shown())
             for row in known.rows
         ]
-    docstring = "".join(f"    {text}\n" for text in told).replace("\\", "\\\\").replace('"', '\\"')
+    docstring = "".join(f"    {line(text)}\n" for text in told).replace("\\", "\\\\").replace('"', '\\"')
     notes = _between(_read(ROOT / "PAPER.md"), STATUS, "".join(f"{text}\n" for text in _checklist(known)))
     return {
         ROOT / "README.md": _between(_read(ROOT / "README.md"), STATUS, "\n".join(status) + "\n"),
@@ -112,6 +112,12 @@ def write(known: "Report") -> list[str]:
         if _read(path) != text:
             path.write_text(text, encoding="utf-8")
             changed.append(_name(path))
+    from .html import html  # it needs this module
+
+    shown, path = html(known), ROOT / "REPORT.html"
+    if not path.exists() or _read(path) != shown:
+        path.write_text(shown, encoding="utf-8")
+        changed.append(path.name)
     return changed
 
 
@@ -162,9 +168,9 @@ def _tree(known: "Report") -> str:
     rows = []
     for module in record["architecture"]:
         depth = module["name"].count(".")
-        name = "  " * depth + module["name"].rpartition(".")[2]
+        name = "  " * depth + line(module["name"].rpartition(".")[2])
         shapes = f"{shape(module['in'])} → {shape(module['out'])}" if module["out"] != "?" else ""
-        rows.append([name, module["type"], f"{module['parameters']:,}", shapes])
+        rows.append([name, line(module["type"]), f"{module['parameters']:,}", shapes])
     return "```text\n" + "\n".join(_columns([["module", "type", "parameters", "shapes"], *rows], indent="")) + "\n```\n"
 
 

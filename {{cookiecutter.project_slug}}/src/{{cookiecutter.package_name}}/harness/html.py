@@ -1,0 +1,123 @@
+"""REPORT.html: all that is known of the reproduction, in one file that opens without a network."""
+
+import base64
+import json
+from collections import Counter
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+
+from . import checklists, notes, provenance
+from .page import FIGURES, drawn, shape
+from .records import git_state, read
+from .settings import ROOT, UsageError
+
+if TYPE_CHECKING:
+    from .report import Report
+
+MEDIA = {".svg": "image/svg+xml", ".png": "image/png", ".jpg": "image/jpeg"}
+TEXT = 20_000  # characters of a text that a run left
+
+
+def html(known: "Report") -> str:
+    """The page; whatever stands in a title, a record or a comment is text there."""
+    environment = Environment(
+        loader=FileSystemLoader(Path(__file__).parent),
+        autoescape=True,
+        finalize=_printable,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        undefined=StrictUndefined,
+    )
+    environment.filters |= {"setting": _setting, "shape": shape, "time": _time, "tree": _tree}
+    counted = {record["file"]: record for row in known.rows for record in row.counted}
+    return environment.get_template("page.html").render(
+        known=known,
+        effects=known.effects,  # here, for an AttributeError inside would be an undefined name there
+        provenance=provenance,
+        figures=_figures(known),
+        tests=Counter(known.outcomes.values()),
+        modules=next((r["architecture"] for r in counted.values() if r.get("architecture")), []),
+        notes=notes,
+        counted=counted,
+        runs=_runs(known),
+        environment=_environment(list(counted.values()) or known.evidence.records),
+        git=git_state(),
+        checklists={
+            "ML Code Completeness Checklist": checklists.completeness(known),
+            "NeurIPS Paper Checklist, asked of this reproduction": checklists.neurips(known),
+        },
+    )
+
+
+def _figures(known: "Report") -> list[tuple[str, str, str]]:
+    """Name, data URI and text of what ``docs/figures/`` holds: our figures first, then what runs left."""
+    left = tuple(f"{row.target.experiment}-seed" for row in known.rows if row.counted)
+    paths = [path for name in drawn(known) if (path := FIGURES / name).exists()]
+    paths += sorted(path for path in FIGURES.glob("*") if path.name.startswith(left))
+    found = []
+    for path in paths:
+        if path.suffix in MEDIA:
+            content = base64.b64encode(path.read_bytes()).decode()
+            found.append((path.name, f"data:{MEDIA[path.suffix]};base64,{content}", ""))
+        elif path.suffix == ".txt":
+            found.append((path.name, "", path.read_text(encoding="utf-8", errors="replace")[:TEXT]))
+    return found
+
+
+def _tree(modules: list[dict]) -> list[dict]:
+    """The modules, each with those inside it, and whether it surely takes what the one before it returns."""
+    roots: list[dict] = []
+    nodes: dict[str, dict] = {}
+    for module in modules:
+        inside = nodes.get(module["name"].rpartition(".")[0])
+        beside = inside["children"] if inside else roots
+        follows = bool(beside) and inside is not None and inside["type"] == "Sequential"
+        nodes[module["name"]] = {**module, "children": [], "follows": follows}
+        beside.append(nodes[module["name"]])
+    return roots
+
+
+def _runs(known: "Report") -> list[dict]:
+    """All records, the newest first, and those of runs of this machine that left none in ``results/``."""
+    found = list(known.evidence.records)
+    names = {record["file"] for record in found}
+    for path in sorted(ROOT.glob("runs/*/record.json")):
+        if path.parent.name not in names:
+            try:
+                record = read(path)
+            except UsageError:
+                record = {"status": "its record cannot be read"}
+            found.append(record | {"run": f"runs/{path.parent.name}"})
+    return found
+
+
+def _environment(records: list[dict]) -> dict[str, list[tuple[str, int]]]:
+    """Each version, piece of hardware and commit: the values that occur, and in how many runs."""
+    facts = []
+    for record in records:
+        git = f"{record['git']['commit']}{', with changes' if record['git']['dirty'] else ''}"
+        hardware = {key: value for key, value in record.get("hardware", {}).items() if not key.startswith("peak")}
+        facts.append({"commit": git, "paper's code": record["code"], **record.get("versions", {}), **hardware})
+    keys = dict.fromkeys(key for fact in facts for key in fact)
+    return {key: Counter(str(fact.get(key, "–")) for fact in facts).most_common() for key in keys}
+
+
+def _printable(value: object) -> object:
+    """Without what no page shows; markup stays it."""
+    if type(value) is str and not value.isprintable():
+        return "".join(c if c.isprintable() or c in "\n\u200c\u200d" else " " for c in value)
+    return "–" if value is None else value
+
+
+def _setting(value: object) -> str:
+    """As YAML spells it."""
+    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, default=str)
+
+
+def _time(seconds: float | None) -> str:
+    minutes = round((seconds or 0) / 60)
+    if minutes < 2:
+        return "–" if seconds is None else f"{seconds:.1f} s"
+    return f"{minutes // 60} h {minutes % 60} min" if minutes >= 60 else f"{minutes} min"
