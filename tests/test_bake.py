@@ -282,7 +282,7 @@ def test_it_says_what_is_left_of_the_history(tmp_path: Path, environment: dict[s
 def test_the_last_step_finds_the_marks(tmp_path: Path):
     *_, report = bake_next_steps(tmp_path)
     found = run("bash", "-c", report, cwd=tmp_path / "my-paper").stdout
-    assert set(re.findall(r"× TODO\(paper\) +([^:]+):", found)) == set(MARKED.split())
+    assert set(re.findall(r"  (\S+):[\d,]+ +\d+ × TODO", found)) == set(MARKED.split())
 
 
 def test_nobody_has_to_read_what_is_next(tmp_path: Path):

@@ -298,7 +298,7 @@ def test_a_broken_record_is_named(claimed, add, content):
 
 def test_left_to_do_names_file_and_line(repo):
     report = run("python", "report.py", cwd=repo).stdout
-    marks = dict(re.findall(r"^  \d+ × TODO\(paper\) +(\S+):([\d,]+)$", report, flags=re.MULTILINE))
+    marks = dict(re.findall(r"^  (\S+):([\d,]+) +\d+ × TODO\(paper\)$", report, flags=re.MULTILINE))
     assert {"configs/paper.yaml", "configs/experiment/paper.yaml", "src/my_paper/model.py", "PAPER.md"} <= marks.keys()
     for name, numbers in marks.items():
         lines = (repo / name).read_text().splitlines()

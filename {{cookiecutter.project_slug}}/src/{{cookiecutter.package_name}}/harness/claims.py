@@ -211,15 +211,22 @@ def evidence() -> Evidence:
     doubted = {id(record): _doubt(record) for record in records}
     rows = []
     for target in targets:
-        row = Row(target, [], [], seeds)
+        row, counted, known = Row(target, [], [], seeds), set(), {}
         for record in records:
             if record["experiment"] != target.experiment:
                 continue
             reason = doubted[id(record)] or _why_not(record, target.metric, *settings[target.experiment], seeds)
-            if reason := reason or _again(record, row.counted):
+            curves = str(record.get("curves") or record["file"])
+            if not reason and record["seed"] in counted:
+                reason = "a newer run of this seed counts"
+            elif not reason and curves in known:
+                reason = f"every number is that of seed {known[curves]}: a copy, or the seed changes nothing"
+            if reason:
                 row.left_out.append((record, reason))
             else:
                 row.counted.append(record)
+                counted.add(record["seed"])
+                known[curves] = record["seed"]
         row.counted.sort(key=lambda record: record["seed"])
         rows.append(row)
     return Evidence(paper, rows, records, now)
@@ -303,13 +310,4 @@ def _why_not(record: dict, metric: str, current: str, config: dict, seeds: list[
         return f"no {metric} in it; there is {', '.join(record['metrics']) or 'nothing'}"
     if record["seed"] not in seeds:
         return f"seed {record['seed']} is not one of the seeds in configs/paper.yaml"
-    return None
-
-
-def _again(record: dict, counted: list[dict]) -> str | None:
-    for other in counted:
-        if other["seed"] == record["seed"]:
-            return "a newer run of this seed counts"
-        if record.get("curves") and record["curves"] == other["curves"]:
-            return f"every number is that of seed {other['seed']}: a copy, or the seed changes nothing"
     return None

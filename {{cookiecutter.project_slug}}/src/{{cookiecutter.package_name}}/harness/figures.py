@@ -13,6 +13,7 @@ GREY, OURS, THEIRS = "#808080", "#1f77b4", "#d62728"  # readable on a light and 
 LINES = 10  # more curves than that are drawn as their median and range
 matplotlib.rcParams |= {
     "svg.hashsalt": "report",  # the same figure is the same file
+    "text.parse_math": False,  # a name with a $ in it is a name
     "text.color": GREY,
     "axes.labelcolor": GREY,
     "axes.edgecolor": GREY,
@@ -24,7 +25,6 @@ matplotlib.rcParams |= {
 
 def draw_results(rows: list[Row]) -> str:
     """A panel for each value of the paper: every seed a point, our mean with its 95 % interval, the paper's value."""
-    rows = [row for row in rows if row.counted]
     across = min(4, len(rows))
     down = -(-len(rows) // across)
     figure = Figure(figsize=(max(4.2, 2.8 * across), 2.7 * down + 0.3), layout="constrained")
@@ -62,10 +62,9 @@ def draw_results(rows: list[Row]) -> str:
     return _svg(figure)
 
 
-def draw_curves(rows: list[Row], experiment: str) -> str:
-    """A panel for each quantity that was logged, a line for each seed; the learning rate is one of them."""
-    rows = [row for row in rows if row.target.experiment == experiment]
-    counted = next(row.counted for row in rows if row.counted)
+def draw_curves(rows: list[Row]) -> str:
+    """Of one experiment a panel for each quantity that was logged, a line for each seed; the learning rate is one."""
+    counted = rows[0].counted
     names = sorted({name.split("/", 1)[1] for record in counted for name in record["curves"]})
     names.sort(key="learning rate".__eq__)  # the last
     across = min(3, len(names))

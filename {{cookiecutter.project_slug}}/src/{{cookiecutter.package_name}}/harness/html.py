@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from . import checklists, notes, provenance
-from .page import FIGURES, drawn, shape
+from .page import FIGURES, figures, shape
 from .records import git_state, read
 from .settings import ROOT, UsageError
 
@@ -54,7 +54,7 @@ def html(known: "Report") -> str:
 def _figures(known: "Report") -> list[tuple[str, str, str]]:
     """Name, data URI and text of what ``docs/figures/`` holds: our figures first, then what runs left."""
     left = tuple(f"{row.target.experiment}-seed" for row in known.rows if row.counted)
-    paths = [path for name in drawn(known) if (path := FIGURES / name).exists()]
+    paths = [path for name in figures(known) if (path := FIGURES / name).exists()]
     paths += sorted(path for path in FIGURES.glob("*") if path.name.startswith(left))
     found = []
     for path in paths:

@@ -7,6 +7,7 @@ from hashlib import sha256
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from .claims import Row
 from .settings import ROOT
 
 if TYPE_CHECKING:
@@ -30,7 +31,7 @@ def printed(known: "Report") -> str:
     lines += _short([f"  not counted: {record['run']} ({reason})" for record, reason in known.evidence.uncounted])
     if known.left:
         lines += ["", "Left to do, the next step first:"]
-        lines += _short(_columns([[step.what, step.where] for step in known.left]))
+        lines += _short(_columns([[step.where, step.what] for step in known.left]))
     return "\n".join(lines)
 
 
@@ -42,7 +43,7 @@ def texts(known: "Report") -> dict[Path, str]:
     if begun:
         status += [f"\nNot verified: {markdown('; '.join(known.unverified))}."] if known.unverified else []
         status += ["", *_markdown_table(known)]
-        status += [f"\n![{name.removesuffix('.svg')}](docs/figures/{name})" for name in drawn(known)]
+        status += [f"\n![{name.removesuffix('.svg')}](docs/figures/{name})" for name in figures(known)]
         told += [
             "{experiment}, {metric}, {data}: paper {paper}, ours {ours}: {verdict}".format(**row.shown())
             for row in known.rows
@@ -56,20 +57,23 @@ def texts(known: "Report") -> dict[Path, str]:
     }
 
 
-def drawn(known: "Report") -> dict[str, str]:
-    """The figures that the evidence calls for, by file name, each with a digest of what it shows."""
+def figures(known: "Report") -> dict[str, list[Row]]:
+    """The figures that the evidence calls for, by file name, each with what it shows."""
     rows = [row for row in known.rows if row.counted]
-    shown = {}
-    if rows:
-        shown["results.svg"] = [
-            [dict(row.target), row.verdict, [record["seed"] for record in row.counted], row.values] for row in rows
-        ]
+    found = {"results.svg": rows} if rows else {}
     for experiment in dict.fromkeys(row.target.experiment for row in rows):
-        counted = next(row.counted for row in rows if row.target.experiment == experiment)
-        if any(record["curves"] for record in counted):
-            targets = [dict(row.target) for row in rows if row.target.experiment == experiment]
-            shown[f"curves-{experiment}.svg"] = [targets, *([r["seed"], r["curves"]] for r in counted)]
-    return {name: sha256(json.dumps(content).encode()).hexdigest()[:16] for name, content in shown.items()}
+        own = [row for row in rows if row.target.experiment == experiment]
+        if any(record.get("curves") for record in own[0].counted):
+            found[f"curves-{experiment}.svg"] = own
+    return found
+
+
+def _content(name: str, rows: list[Row]) -> str:
+    """A digest of what a figure shows."""
+    content = [[dict(row.target), row.verdict, row.seeds, row.values] for row in rows]
+    if name != "results.svg":
+        content += [[record["seed"], record.get("curves")] for record in rows[0].counted]
+    return sha256(json.dumps(content, default=list).encode()).hexdigest()[:16]
 
 
 def old(known: "Report") -> list[str]:
@@ -79,11 +83,11 @@ def old(known: "Report") -> list[str]:
         for path, text in texts(known).items()
         if _read(path) != text
     ]
-    for name, content in drawn(known).items():
+    for name, rows in figures(known).items():
         path = FIGURES / name
         if not path.exists():
             told.append(f"docs/figures/{name} is missing")
-        elif _stamp(path) != content:
+        elif _stamp(path) != _content(name, rows):
             told.append(f"docs/figures/{name} does not show what the evidence says")
     return told
 
@@ -91,15 +95,13 @@ def old(known: "Report") -> list[str]:
 def write(known: "Report") -> list[str]:
     """Write all of it; returns what has changed."""
     changed = []
-    shown = drawn(known)
-    if stale := [name for name in shown if _stamp(FIGURES / name) != shown[name]]:
-        from .figures import draw_curves, draw_results  # matplotlib, only where something is to be drawn
+    for name, rows in figures(known).items():
+        if _stamp(FIGURES / name) != (content := _content(name, rows)):
+            from .figures import draw_curves, draw_results  # matplotlib, only where something is to be drawn
 
-        FIGURES.mkdir(parents=True, exist_ok=True)
-        for name in stale:
-            experiment = name.removeprefix("curves-").removesuffix(".svg")
-            svg = draw_results(known.rows) if name == "results.svg" else draw_curves(known.rows, experiment)
-            stamp = f"<!-- shows {shown[name]}, drawn {sha256(svg.encode()).hexdigest()[:16]} -->\n"
+            svg = draw_results(rows) if name == "results.svg" else draw_curves(rows)
+            stamp = f"<!-- shows {content}, drawn {sha256(svg.encode()).hexdigest()[:16]} -->\n"
+            FIGURES.mkdir(parents=True, exist_ok=True)
             (FIGURES / name).write_text(svg + stamp, encoding="utf-8")
             changed.append(f"docs/figures/{name}")
     for name, path in samples(known).items():
