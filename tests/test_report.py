@@ -142,6 +142,15 @@ def test_a_verdict_needs_a_value_a_tolerance_and_its_reason(claimed, add, change
     assert line(claimed).endswith(verdict)
 
 
+def test_a_tolerance_that_was_widened_after_the_runs_is_seen(claimed, add):
+    claim = {"value": 94.3, "claim": "equal", "factor": 100, "mode": "max", "tolerance": 0.1}
+    add(0, 94.0, claims={"test/accuracy": claim}), add(1, 94.0, claims={"test/accuracy": claim})
+    changed = "claim changed after the runs: tolerance (0.1 then, 0.5 now)"
+    assert line(claimed).endswith(f"reproduced; {changed}") and changed in (claimed / "README.md").read_text()
+    edit(claimed / "configs/paper.yaml", tolerance="0.1")
+    assert line(claimed).endswith("± 0.1 not reproduced")
+
+
 def test_all_mistakes_in_the_claims_are_told_at_once(claimed):
     edit(claimed / "configs/paper.yaml", value="94.3 %", claim="about", mode="largest", seeds="3")
     (claimed / "configs/paper.yaml").write_text(

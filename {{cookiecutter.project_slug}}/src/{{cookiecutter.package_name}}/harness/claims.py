@@ -29,6 +29,7 @@ TARGET = {
     "reason": "",
     "experiment": "paper",
 }
+DECIDES = ["value", "claim", "factor", "mode", "tolerance"]  # the verdict
 NUMBERS = {"value", "spread", "runs", "factor", "tolerance"}
 # Of Student's distribution, for a 95 % interval; from ten degrees of freedom on, a series about the normal's is exact
 # to three digits (Abramowitz and Stegun, Equation (26.7.5)).
@@ -94,6 +95,15 @@ class Row:
         return "reproduced" in self.verdict
 
     @property
+    def changed(self) -> str:
+        """What of the claim is not what it was when the runs that count began; empty where it is the same."""
+        target, before = self.target, {}
+        for record in self.counted:
+            then = record.get("claims", {}).get(target.metric, {})
+            before |= {key: then[key] for key in DECIDES if key in then and then[key] != target[key]}
+        return ", ".join(f"{key} ({value} then, {target[key]} now)" for key, value in before.items())
+
+    @property
     def certain(self) -> bool | None:
         """Whether all of the interval says what the mean says; None where there is no interval or no verdict."""
         if self.interval is None or not self.decided:
@@ -138,7 +148,7 @@ class Row:
             "ours": ours,
             "95 % interval": interval,
             "tolerance": "–" if target.tolerance is None else f"± {target.tolerance:g}",
-            "verdict": self.verdict,
+            "verdict": self.verdict + f"; claim changed after the runs: {self.changed}" * bool(self.changed),
         }
 
 
@@ -232,13 +242,10 @@ def evidence() -> Evidence:
     return Evidence(paper, rows, records, now)
 
 
-def claimed(cfg: DictConfig) -> dict[str, float]:
-    """The paper's value of each metric that the experiment ``cfg`` is to reach, in the unit of the metric."""
-    return {
-        target.metric: target.value / target.factor
-        for target in _targets(cfg.paper)
-        if target.experiment == cfg.name and target.value is not None
-    }
+def claims_of(cfg: DictConfig) -> dict[str, dict]:
+    """By metric, what the experiment ``cfg`` is to reach, and what decides the verdict."""
+    targets = [target for target in _targets(cfg.paper) if target.experiment == cfg.name]
+    return {target.metric: {key: target[key] for key in DECIDES} for target in targets}
 
 
 def verdict(cfg: DictConfig, metrics: dict[str, float]) -> str:

@@ -145,7 +145,7 @@ class Record:
     keeps it out of there.
     """
 
-    def __init__(self, cfg: DictConfig):
+    def __init__(self, cfg: DictConfig, claims: dict[str, dict]):
         self.path = Path(cfg.run.dir) / "record.json"
         self.results = cfg.results and ROOT / cfg.results
         self._begin = time.monotonic()
@@ -160,6 +160,7 @@ class Record:
             "id": earlier.get("id") or f"{self.path.parent.name}-{time.strftime('%m%d%H%M%S')}",
             "command": " ".join(["python", Path(sys.argv[0]).name, *sys.argv[1:]]),
             "started": earlier.get("started") or time.strftime("%Y-%m-%dT%H:%M:%S%z"),
+            "claims": earlier.get("claims", claims),  # a tolerance that is chosen later is seen
             "metrics": {},
             "git": git_state(),
             "code": code_digest(),

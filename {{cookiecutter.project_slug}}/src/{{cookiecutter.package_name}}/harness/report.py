@@ -165,6 +165,9 @@ class Report:
                 steps.append(Step(f"{row.target.metric} has no tolerance", "configs/paper.yaml"))
             elif row.target.tolerance and not row.target.reason.strip():
                 steps.append(Step(f"the tolerance of {row.target.metric} has no reason", "configs/paper.yaml"))
+            if row.changed:
+                what = f"the claim of {row.target.metric} was changed after the runs: {row.changed}"
+                steps.append(Step(f"{what}; say why in PAPER.md, or train again", "configs/paper.yaml"))
         if self.not_tested:
             steps.append(Step(self.not_tested, "pytest"))
         steps += [Step("a failed test", name) for name, outcome in self.outcomes.items() if outcome == "failed"]

@@ -20,7 +20,7 @@ from omegaconf import DictConfig, OmegaConf
 from .architecture import architecture
 from .building import build_data, build_procedure, build_trainer, prepare, require_device
 from .checkpoints import rank_zero_say, read_checkpoint, require_fit
-from .claims import claimed, verdict
+from .claims import claims_of, verdict
 from .loggers import CSVLogger, close_loggers, summarise
 from .records import Record, curves, file_digest, read
 from .settings import ROOT, UsageError, identity, refuse_test_metrics
@@ -74,7 +74,7 @@ def _train(cfg: DictConfig) -> None:
     if checkpoint:
         require_fit(Path(resume), checkpoint, build_procedure(cfg))
         del checkpoint  # Lightning reads it again
-    record = _RankZeroRecord(cfg)
+    record = _RankZeroRecord(cfg, claims_of(cfg))
     loggers = []
     try:
         for logger in cfg.logger.values():
@@ -90,7 +90,9 @@ def _train(cfg: DictConfig) -> None:
         ]
         procedure = build_procedure(cfg)
         trainer = build_trainer(cfg, callbacks, loggers)
-        paper = {f"paper/{name}": value for name, value in claimed(cfg).items()}
+        paper = {
+            f"paper/{name}": c["value"] / c["factor"] for name, c in record.claims.items() if c["value"] is not None
+        }
         for logger in loggers:
             logger.log_hyperparams(OmegaConf.to_container(cfg, resolve=True) | paper | {"record": f"{run.name}.json"})
         log.info("Run %s", run.name)
@@ -185,8 +187,9 @@ def _read_to_resume(path: str | None, cfg: DictConfig) -> dict | None:
 class _RankZeroRecord:
     """The record in the first process of a run; in the others, nothing is written."""
 
-    def __init__(self, cfg: DictConfig):
-        self._record = Record(cfg) if rank_zero_only.rank == 0 else None
+    def __init__(self, cfg: DictConfig, claims: dict[str, dict]):
+        self._record = Record(cfg, claims) if rank_zero_only.rank == 0 else None
+        self.claims = claims
         self.id = self._record.data["id"] if self._record else Path(cfg.run.dir).name
 
     def close(self, status: str, **facts) -> None:
