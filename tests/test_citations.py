@@ -153,7 +153,7 @@ def test_text(read, text):
 @pytest.mark.parametrize("task", ["classification", "contrastive", "generative", "physics", "sequence"])
 def test_skeletons_cite_other_papers_alone(bake, task):
     found, known, why = ask(bake(task=task))
-    assert found == {} and known == {} and why == "the tests have not been run: pytest"
+    assert found == {} and known == {} and why == "the whole suite has not been run"
 
 
 def test_places(repo):
@@ -272,7 +272,7 @@ def quick(suite):
 
 def test_outcomes_are_those_of_pytest(suite):
     assert run("pytest", cwd=suite, ok=False).returncode == 1
-    assert ask(suite, write=False)[1:] == [{}, "the tests have not been run: pytest"]
+    assert ask(suite, write=False)[1:] == [{}, "the whole suite has not been run"]
     assert not (suite / "results").exists(), "a check writes nothing"
     found, known, why = ask(suite)
     assert why == "" and known == {f"tests/test_paper.py::{name}": outcome for name, outcome in sorted(ENDED.items())}
@@ -324,7 +324,7 @@ def test_changed_code_is_not_verified(quick, file, before, after):
     assert ask(quick)[2] == ""
     edit(quick / file, before, after)
     found, known, why = ask(quick)
-    assert known == {} and why == "the tests have not been run since the code changed: pytest"
+    assert known == {} and why == "the whole suite has not been run since the code changed"
     assert {part["state"] for name, part in found.items() if part["tests"]} == {"not run"}
 
 
@@ -386,7 +386,7 @@ def test_damaged_outcomes_claim_nothing(quick):
     for text in ('{"suite": ["damaged"', kept.read_text().replace('"failed"', '"passed"', 1)):
         assert text != kept.read_text()
         kept.write_text(text)
-        assert ask(quick, write=False)[1:] == [{}, "the tests have not been run since the code changed: pytest"]
+        assert ask(quick, write=False)[1:] == [{}, "the whole suite has not been run since the code changed"]
         ask(quick)
 
 

@@ -145,10 +145,16 @@ def test_a_verdict_needs_a_value_a_tolerance_and_its_reason(claimed, add, change
 def test_a_tolerance_that_was_widened_after_the_runs_is_seen(claimed, add):
     claim = {"value": 94.3, "claim": "equal", "factor": 100, "mode": "max", "tolerance": 0.1}
     add(0, 94.0, claims={"test/accuracy": claim}), add(1, 94.0, claims={"test/accuracy": claim})
-    changed = "claim changed after the runs: tolerance (0.1 then, 0.5 now)"
-    assert line(claimed).endswith(f"reproduced; {changed}") and changed in (claimed / "README.md").read_text()
+    told = "Changed after the runs: test/accuracy tolerance (0.1 then, 0.5 now)."
+    assert told in run("python", "report.py", cwd=claimed).stdout and told in (claimed / "README.md").read_text()
     edit(claimed / "configs/paper.yaml", tolerance="0.1")
     assert line(claimed).endswith("± 0.1 not reproduced")
+
+
+def test_seeds_and_targets_that_went_after_the_runs_are_seen(claimed, add):
+    add(0, 94.3, seeds=[0, 1, 2], claims={"test/loss": {"value": 1}})
+    report = run("python", "report.py", cwd=claimed).stdout
+    assert "Changed after the runs: the target test/loss of paper is gone; seeds ([0, 1, 2] then, [0] now)." in report
 
 
 def test_all_mistakes_in_the_claims_are_told_at_once(claimed):
@@ -350,6 +356,18 @@ def test_check_sees_newer_evidence(claimed, add):
     add(0, 93.0, started="2026-01-02", again="-2")
     told = false_claims(claimed)
     assert "README.md does not say" in told and "docs/figures/results.svg does not show" in told
+
+
+def test_check_misses_its_marks(claimed, add):
+    path = claimed / "README.md"
+    path.write_text(path.read_text().replace("<!-- status:begin", "<!-- begin"))
+    assert "README.md has lost the marks" in false_claims(claimed)
+
+
+def test_a_configuration_that_is_not_what_its_digest_says(claimed, add):
+    """Another run under the digest of the paper's."""
+    add(0, 94.3, config={"optimizer": {"lr": 1}})
+    assert "(another configuration: " in run("python", "report.py", cwd=claimed).stdout
 
 
 def test_an_edited_record_does_not_count(claimed, add):

@@ -12,7 +12,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from .provenance import Value
+from .annotations import Value
 from .settings import ROOT, UsageError
 
 PACKAGE = Path(__file__).parents[1]

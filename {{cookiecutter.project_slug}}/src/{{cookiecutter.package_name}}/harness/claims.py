@@ -4,7 +4,7 @@ import math
 import re
 import statistics
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
@@ -148,7 +148,7 @@ class Row:
             "ours": ours,
             "95 % interval": interval,
             "tolerance": "–" if target.tolerance is None else f"± {target.tolerance:g}",
-            "verdict": self.verdict + f"; claim changed after the runs: {self.changed}" * bool(self.changed),
+            "verdict": self.verdict,
         }
 
 
@@ -180,7 +180,21 @@ class Evidence:
     paper: DictConfig
     rows: list[Row]
     records: list[dict]  # all that lie in results/, the newest first
-    now: dict[str, DictConfig] = field(default_factory=dict)  # the configuration of each targeted experiment
+    now: dict[str, DictConfig]  # the configuration of each targeted experiment
+    trusted: list[dict]  # records that their runs wrote, of the present code, whatever their configuration
+
+    @property
+    def changed(self) -> list[str]:
+        """What of the claims is not what it was when the runs that count began."""
+        found = [f"{row.target.metric} {row.changed}" for row in self.rows if row.changed]
+        counted = {id(record): record for row in self.rows for record in row.counted}.values()
+        known = {(row.target.experiment, row.target.metric) for row in self.rows}
+        for record in counted:
+            gone = [name for name in record.get("claims", {}) if (record["experiment"], name) not in known]
+            found += [f"the target {name} of {record['experiment']} is gone" for name in gone]
+            if record.get("seeds", self.rows[0].seeds) != self.rows[0].seeds:
+                found.append(f"seeds ({record['seeds']} then, {self.rows[0].seeds} now)")
+        return list(dict.fromkeys(found))
 
     @property
     def uncounted(self) -> list[tuple[dict, str]]:
@@ -218,7 +232,7 @@ def evidence() -> Evidence:
     records.sort(key=lambda record: record.get("started", ""), reverse=True)  # of several runs of a seed the newest
     now = {name: compose(f"experiment={name}") for name in dict.fromkeys(target.experiment for target in targets)}
     settings = {name: (digest(cfg), identity(cfg)) for name, cfg in now.items()}
-    doubted = {id(record): _doubt(record) for record in records}
+    doubted = {id(record): _doubt(record) or _unfit(record) for record in records}
     rows = []
     for target in targets:
         row, counted, known = Row(target, [], [], seeds), set(), {}
@@ -239,7 +253,7 @@ def evidence() -> Evidence:
                 known[curves] = record["seed"]
         row.counted.sort(key=lambda record: record["seed"])
         rows.append(row)
-    return Evidence(paper, rows, records, now)
+    return Evidence(paper, rows, records, now, [record for record in records if not doubted[id(record)]])
 
 
 def claims_of(cfg: DictConfig) -> dict[str, dict]:
@@ -276,6 +290,8 @@ def _targets(paper: DictConfig) -> list[DictConfig]:
             for key in sorted(NUMBERS)
             if target[key] is not None and (isinstance(target[key], bool) or not isinstance(target[key], int | float))
         ]
+        if [target.metric, target.experiment] in [[other.metric, other.experiment] for other in targets]:
+            wrong.append(f"{where}: the target of {target.experiment} for {target.metric} is there twice")
         for key, allowed in {"claim": list(CLAIMS), "mode": ["max", "min"]}.items():
             if target[key] not in allowed:
                 wrong.append(f"{where}: {key}: {target[key]}; it must be {' or '.join(allowed)}")
@@ -302,17 +318,22 @@ def _doubt(record: dict) -> str | None:
     return None
 
 
-def _why_not(record: dict, metric: str, current: str, config: dict, seeds: list[int]) -> str | None:
+def _unfit(record: dict) -> str | None:
+    """Why a run says nothing of the present code, or None."""
     if record["status"] != "finished":
         return record["status"]
-    if record["digest"] != current:
-        return f"another configuration: {differences(record['config'], config, 'in it', 'now')}"
     if record["git"]["commit"] is None:
         return "code not in git"
     if record["git"]["dirty"]:
         return "code not committed"
     if record["code"] != code_digest():
         return f"the code has changed since commit {record['git']['commit'][:7]}"
+    return None
+
+
+def _why_not(record: dict, metric: str, current: str, config: dict, seeds: list[int]) -> str | None:
+    if record["digest"] != current or record["config"] != config:
+        return f"another configuration: {differences(record['config'], config, 'in it', 'now')}"
     if metric not in record["metrics"]:
         return f"no {metric} in it; there is {', '.join(record['metrics']) or 'nothing'}"
     if record["seed"] not in seeds:

@@ -25,7 +25,9 @@ SHOWN = 16  # lines of a list on the terminal
 def printed(known: "Report") -> str:
     """The table, what does not count, and what is left to do, the next step first."""
     lines = ["", f"{line(known.paper.title)} · status: {known.status}"]
-    lines += [f"Not verified: {'; '.join(known.unverified)}.", ""] if known.unverified else [""]
+    lines += [f"Not verified: {'; '.join(known.unverified)}."] if known.unverified else []
+    lines += [f"Changed after the runs: {'; '.join(known.evidence.changed)}."] if known.evidence.changed else []
+    lines += [""]
     rows = [row.shown() for row in known.rows]
     lines += _columns([list(rows[0]), *(list(row.values()) for row in rows)])
     lines += _short([f"  not counted: {record['run']} ({reason})" for record, reason in known.evidence.uncounted])
@@ -42,6 +44,8 @@ def texts(known: "Report") -> dict[Path, str]:
     told = [known.status if begun else NOT_STARTED]
     if begun:
         status += [f"\nNot verified: {markdown('; '.join(known.unverified))}."] if known.unverified else []
+        changed = known.evidence.changed
+        status += [f"\nChanged after the runs: {markdown('; '.join(changed))}."] if changed else []
         status += ["", *_markdown_table(known)]
         status += [f"\n![{name.removesuffix('.svg')}](docs/figures/{name})" for name in figures(known)]
         told += [
@@ -79,6 +83,11 @@ def _content(name: str, rows: list[Row]) -> str:
 def old(known: "Report") -> list[str]:
     """What is not what it would be if it were written now, one line for each."""
     told = [
+        f"{name} has lost the marks between which report.py writes"
+        for name, marks in {"README.md": STATUS, _name(PACKAGE / "__init__.py"): DOCSTRING_STATUS}.items()
+        if not marks.search(_read(ROOT / name))
+    ]
+    told += [
         f"{_name(path)} does not say what the evidence says"
         for path, text in texts(known).items()
         if _read(path) != text

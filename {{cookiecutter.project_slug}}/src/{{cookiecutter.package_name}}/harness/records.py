@@ -48,7 +48,7 @@ def code_digest() -> str:
     package = Path(__file__).parents[1]
     found = hashlib.sha256()
     for path in sorted(package.rglob("*.py")):
-        if path.parent.name == "harness" or path == package / "__init__.py":
+        if path.parent.name == "harness":
             continue
         found.update(f"{path.relative_to(package).as_posix()} {syntax(path)}".encode())
     return found.hexdigest()[:8]
@@ -160,7 +160,8 @@ class Record:
             "id": earlier.get("id") or f"{self.path.parent.name}-{time.strftime('%m%d%H%M%S')}",
             "command": " ".join(["python", Path(sys.argv[0]).name, *sys.argv[1:]]),
             "started": earlier.get("started") or time.strftime("%Y-%m-%dT%H:%M:%S%z"),
-            "claims": earlier.get("claims", claims),  # a tolerance that is chosen later is seen
+            "claims": earlier.get("claims", claims),  # a tolerance that is chosen later is seen, and a seed
+            "seeds": earlier.get("seeds", list(cfg.paper.get("seeds") or [0])),
             "metrics": {},
             "git": git_state(),
             "code": code_digest(),

@@ -6,6 +6,8 @@ Writes the status into README.md, PAPER.md and the package's docstring, figures 
 import argparse
 import os
 import re
+import statistics
+import subprocess
 import sys
 from dataclasses import dataclass
 from functools import cached_property
@@ -39,12 +41,14 @@ class Effect:
     value: provenance.Value
     alternative: object
     row: Row
-    found: list[float]  # in the paper's unit, one for each seed
+    found: dict[int, float]  # by seed, in the paper's unit
 
     @property
     def difference(self) -> float | None:
-        """Of the means, ours under the alternative less ours."""
-        return sum(self.found) / len(self.found) - self.row.mean if self.found and self.row.counted else None
+        """The mean over the seeds that both have, of what the alternative gives less what ours does."""
+        ours = {record["seed"]: value for record, value in zip(self.row.counted, self.row.values, strict=True)}
+        pairs = [self.found[seed] - ours[seed] for seed in self.found.keys() & ours.keys()]
+        return statistics.fmean(pairs) if pairs else None
 
 
 @dataclass
@@ -83,6 +87,9 @@ class Report:
             why.append(self.not_tested)
         elif failed:
             why.append(f"{_several(len(failed), 'test')} failed")
+        wrong = {(value.file, value.line) for values in self.sources.values() for value in values if value.problems}
+        if wrong and not self.todos:
+            why.append(f"{_several(len(wrong), 'value')} without a right source")
         open_parts = [part.name for part in self.parts if part.name.startswith(PROVED) and _lacks_proof(part)]
         if open_parts:
             why.append(f"no passing test of {', '.join(open_parts)}")
@@ -125,7 +132,6 @@ class Report:
     def effects(self) -> list[Effect]:
         """For each assumed value with alternatives, what they give, where they were run."""
         found = []
-        finished = [r for r in self.evidence.records if r["status"] == "finished" and not r["git"]["dirty"]]
         for experiment, values in self.sources.items():
             rows = [row for row in self.rows if row.target.experiment == experiment]
             for value in values:
@@ -133,11 +139,11 @@ class Report:
                     there = digest(compose(f"experiment={experiment}", provenance.override(value, alternative)))
                     if there == digest(self.evidence.now[experiment]):
                         continue
-                    runs = [r for r in finished if r["digest"] == there]
+                    runs = [r for r in reversed(self.evidence.trusted) if r["digest"] == there]
                     for row in rows:
                         metric, factor = row.target.metric, row.target.factor
-                        numbers = [r["metrics"][metric] * factor for r in runs if metric in r["metrics"]]
-                        found.append(Effect(value, alternative, row, numbers))
+                        by_seed = {r["seed"]: r["metrics"][metric] * factor for r in runs if metric in r["metrics"]}
+                        found.append(Effect(value, alternative, row, by_seed))
         return found
 
     @cached_property
@@ -149,13 +155,14 @@ class Report:
         ]
         if trouble := provenance.paper_trouble():
             steps.append(Step(trouble, "paper.pdf"))
-        for values in self.sources.values():
-            steps += [
-                Step(f"{value.key}: {problem}", f"{value.file}:{value.line}")
-                for value in values
-                for problem in value.problems
-                if "TODO(paper)" not in value.source  # counted above
-            ]
+        steps += [
+            Step(f"{value.key}: {problem}", f"{value.file}:{value.line}")
+            for value in {
+                (value.file, value.line): value for values in self.sources.values() for value in values
+            }.values()
+            for problem in value.problems
+            if "TODO(paper)" not in value.source  # counted above
+        ]
         for experiment in self.sources:
             if unstated := [told.split(" ")[0] for told in provenance.unstated(experiment)]:
                 what = f"{_several(len(unstated), 'setting')} without a source: {', '.join(unstated[:3])}"
@@ -165,9 +172,10 @@ class Report:
                 steps.append(Step(f"{row.target.metric} has no tolerance", "configs/paper.yaml"))
             elif row.target.tolerance and not row.target.reason.strip():
                 steps.append(Step(f"the tolerance of {row.target.metric} has no reason", "configs/paper.yaml"))
-            if row.changed:
-                what = f"the claim of {row.target.metric} was changed after the runs: {row.changed}"
-                steps.append(Step(f"{what}; say why in PAPER.md, or train again", "configs/paper.yaml"))
+        steps += [
+            Step(f"changed after the runs: {changed}; say why in PAPER.md, or train again", "configs/paper.yaml")
+            for changed in self.evidence.changed
+        ]
         if self.not_tested:
             steps.append(Step(self.not_tested, "pytest"))
         steps += [Step("a failed test", name) for name, outcome in self.outcomes.items() if outcome == "failed"]
@@ -190,6 +198,8 @@ class Report:
             if boxes := _unticked(path):
                 what = f"{_several(len(boxes), 'box').replace('boxs', 'boxes')} not ticked"
                 steps.append(Step(what, f"{_name(path)}:{','.join(map(str, boxes))}"))
+        if self.evidence.records and (unkept := _not_committed()):
+            steps.append(Step(f"not committed: {', '.join(unkept)}", "git commit"))
         return steps
 
 
@@ -254,6 +264,13 @@ def _name(path: Path) -> str:
     return path.relative_to(ROOT).as_posix()
 
 
+def _not_committed() -> list[str]:
+    """What a run and the report have left to be committed."""
+    rooms = ["results", "docs", "README.md", "PAPER.md"]
+    done = subprocess.run(["git", "status", "--porcelain", "--", *rooms], cwd=ROOT, capture_output=True, text=True)
+    return sorted({line[3:].split("/")[0] for line in done.stdout.splitlines()})
+
+
 def _unticked(path: Path) -> list[int]:
     """The lines of boxes that a person ticks; those between marks are ticked here."""
     text = page.STATUS.sub(lambda marks: re.sub(r"[^\n]", "", marks[0]), path.read_text(encoding="utf-8"))
@@ -276,6 +293,8 @@ def main() -> None:
 def _report(asked: argparse.Namespace) -> None:
     if asked.missing or asked.runs:
         known = evidence()
+        if asked.missing and known.commands() and git_state()["dirty"]:
+            raise UsageError("Code or configs are not committed, and runs of them do not count: git commit, first.")
         print("".join(f"{line}\n" for line in (known.commands() if asked.missing else known.runs())), end="")
     elif asked.check:
         known = report(write=False)

@@ -83,4 +83,4 @@ def outcomes(write: bool = True) -> tuple[dict[str, str], str]:
         write_json(RESULTS, {"suite": suite, "outcomes": ended})
     if suite == digest:
         return ended, ""
-    return {}, f"the tests have not been run{' since the code changed' if suite else ''}: pytest"
+    return {}, f"the whole suite has not been run{' since the code changed' if suite else ''}"
