@@ -49,6 +49,10 @@ def train(cfg: DictConfig) -> float | None:
     """
     try:
         return _train(cfg)
+    except UsageError as error:
+        if "optuna" in HydraConfig.get().sweeper._target_:
+            raise RuntimeError(str(error)) from None  # of this trial; the others go on
+        raise
     except OSError as error:
         if error.errno not in DISK:
             raise
