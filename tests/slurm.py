@@ -1,6 +1,6 @@
 """The commands of SLURM that submitit calls, as far as one machine goes: each job is started at once, on this one.
 
-Linked as ``sbatch``, ``srun``, ``scontrol`` and ``sacct``; keeps its state in the folder ``$SLURM_STAND_IN``.
+``slurm.py sbatch|srun|scontrol|sacct …``; keeps its state in the folder ``$SLURM_STAND_IN``.
 """
 
 import os
@@ -11,7 +11,6 @@ import sys
 from pathlib import Path
 
 STATE = Path(os.environ["SLURM_STAND_IN"])
-COMMAND, ARGUMENTS = Path(sys.argv[0]).name, sys.argv[1:]
 
 
 def sbatch(script: str) -> None:
@@ -33,7 +32,7 @@ def sbatch(script: str) -> None:
         }
         keep = {"env": os.environ | environment, "start_new_session": True}
         quiet = {"stdin": subprocess.DEVNULL, "stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
-        subprocess.Popen([sys.executable, STATE / "job", script], **keep, **quiet)
+        subprocess.Popen([sys.executable, __file__, "job", script], **keep, **quiet)
     print("Submitted batch job 7")
 
 
@@ -69,7 +68,9 @@ def sacct(*_: str) -> None:
 
 
 def name() -> str:
-    return "_".join(os.environ[key] for key in ("SLURM_ARRAY_JOB_ID", "SLURM_ARRAY_TASK_ID") if key in os.environ) or "7"
+    return (
+        "_".join(os.environ[key] for key in ("SLURM_ARRAY_JOB_ID", "SLURM_ARRAY_TASK_ID") if key in os.environ) or "7"
+    )
 
 
-globals()[COMMAND](*ARGUMENTS)
+globals()[sys.argv[1]](*sys.argv[2:])
