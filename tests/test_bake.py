@@ -26,13 +26,16 @@ configs/callbacks: default.yaml early_stopping.yaml
 configs/data: paper.yaml
 configs/debug: fast.yaml limit.yaml overfit.yaml profile.yaml
 configs/experiment: paper.yaml smoke.yaml
+configs/hydra/launcher: slurm.yaml
 configs/logger: csv.yaml tensorboard.yaml wandb.yaml
 configs/loss: paper.yaml
 configs/metrics: paper.yaml
 configs/model: paper.yaml
 configs/optimizer: adam.yaml adamw.yaml rmsprop.yaml sgd.yaml
 configs/scheduler: constant.yaml cosine.yaml from_torch.yaml inverse_sqrt.yaml linear.yaml plateau.yaml step.yaml
+configs/sweep: optuna.yaml
 configs/trainer: cpu.yaml ddp.yaml fsdp.yaml gpu.yaml
+src/my_paper/harness: search.py
 src/my_paper: __init__.py data.py loss.py metrics.py model.py procedure.py
 src/my_paper/harness: __init__.py building.py callbacks.py checkpoints.py correspondence.py evaluation.py figures.py
 src/my_paper/harness: loggers.py procedure.py records.py reference.py report.py schedules.py settings.py training.py

@@ -167,10 +167,37 @@ def test_a_sweep_goes_on_and_ends_in_a_preset(repo):
     assert result["config"]["optimizer"] == best["config"]["optimizer"]
 
 
-def test_a_sweep_by_test_data_is_refused(repo):
-    for refused in ("monitor.metric=test/loss", "+hydra.sweeper.objective=test/loss", "monitor.metric=null"):
-        done = train(repo, "-m", "sweep=optuna", refused, ok=False)
-        assert done.returncode == 1 and not (repo / "runs").exists()
+@pytest.mark.parametrize("refused", ["monitor.metric=test/loss", "monitor.metric=null", "+objective=test/loss"])
+def test_a_sweep_chooses_by_validation(repo, refused):
+    done = train(repo, "-m", "sweep=optuna", refused, ok=False)
+    assert done.returncode == 1 and "Use a val/ metric." in done.stderr or "Set monitor.metric to" in done.stderr
+    assert not (repo / "runs").exists()
+
+
+WITHOUT = """
+import runpy, sys
+from hydra.core.config_store import ConfigStore
+from hydra.core.plugins import Plugins
+
+Plugins.instance()  # found and imported; then forgotten
+for group in ConfigStore.instance().repo["hydra"].values():
+    for name in list(group):
+        if name.startswith(("submitit", "joblib", "optuna")):
+            del group[name]
+sys.argv = sys.argv[1:]
+runpy.run_path("train.py", run_name="__main__")
+"""
+
+
+@pytest.mark.parametrize(
+    ("asked", "extra"),
+    [("hydra/launcher=slurm", "slurm"), ("hydra/launcher=joblib", "joblib"), ("sweep=optuna", "sweep")],
+)
+def test_what_is_not_installed_is_named(repo, asked, extra):
+    done = run("python", "-c", WITHOUT, "train.py", "-m", asked, cwd=repo, ok=False)
+    assert done.returncode == 1
+    assert done.stderr.splitlines()[-1] == f'It is an extra: pip install -e ".[{extra}]" -c constraints.txt'
+    assert f"\n{extra} = [" in (repo / "pyproject.toml").read_text()
 
 
 STREAM = """
