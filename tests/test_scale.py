@@ -99,10 +99,21 @@ from omegaconf import DictConfig
 
 @command("train")""",
     )
+    edit(
+        repo / "src/my_paper/procedure.py",
+        "        images, labels = batch\n",
+        """        images, labels = batch
+        with open(f"drawn-{self.global_rank}", "a") as file:
+            file.write(f"{torch.rand(())}\\n")
+""",
+    )
+    edit(repo / "src/my_paper/procedure.py", "from torch import Tensor\n", "import torch\nfrom torch import Tensor\n")
     launch = ["-m", "torch.distributed.run", "--nproc_per_node=2", "--nnodes=1", "--master_port=29611"]
     run("python", *launch, "train.py", *DDP, "experiment=smoke", "logger=wandb", cwd=repo)
     assert record(repo)["hardware"]["devices"] == 2 and len(list(repo.glob("results/*.json"))) == 1
     assert len(list(repo.glob("runs/*/wandb/offline-run-*"))) == 1
+    drawn = [(repo / f"drawn-{rank}").read_text().split()[:10] for rank in (0, 1)]
+    assert len(drawn[1]) == 10 and not set(drawn[0]) & set(drawn[1]), "noise is each process's own"
     assert "Equal to the record." in run("python", "evaluate.py", f"run={only(repo, 'runs/*')}", cwd=repo).stdout
 
 
@@ -180,10 +191,11 @@ from hydra.core.config_store import ConfigStore
 from hydra.core.plugins import Plugins
 
 Plugins.instance()  # found and imported; then forgotten
-for group in ConfigStore.instance().repo["hydra"].values():
-    for name in list(group):
+for group in ("launcher", "sweeper"):
+    known = ConfigStore.instance().repo["hydra"][group]
+    for name in list(known):
         if name.startswith(("submitit", "joblib", "optuna")):
-            del group[name]
+            del known[name]
 sys.argv = sys.argv[1:]
 runpy.run_path("train.py", run_name="__main__")
 """
