@@ -29,12 +29,12 @@ def test_a_job_that_must_leave_goes_on(repo):
     never_stopped = results_of(repo)
     command = without_progress("-m", "hydra/launcher=submitit_local", "hydra.launcher.timeout_min=60", *overrides)
     queue = subprocess.Popen([*command, "seed=0"], cwd=repo, env=ENVIRONMENT, stderr=subprocess.PIPE, text=True)
-    while not rows(9)(repo):
-        assert queue.poll() is None, queue.stderr.read()
-    children = run("ps", "-eo", "pid,args", cwd=repo).stdout.splitlines()
-    (job,) = (int(line.split()[0]) for line in children if f"submitit.core._submit {repo}" in line)
-    os.kill(job, signal.SIGTERM)
-    os.kill(job, signal.SIGUSR2)
+    for sign, moment in ((signal.SIGTERM, rows(5)), (signal.SIGUSR2, rows(15))):
+        while not moment(repo):
+            assert queue.poll() is None, queue.stderr.read()
+        children = run("ps", "-eo", "pid,args", cwd=repo).stdout.splitlines()
+        (job,) = (int(line.split()[0]) for line in children if f"submitit.core._submit {repo}" in line)
+        os.kill(job, sign)
     assert queue.wait() == 0, queue.stderr.read()
     assert record(repo)["resumed"] is True and "Requeued job" in only(repo, "runs/*/train.log").read_text()
     assert not differences(never_stopped, results_of(repo))

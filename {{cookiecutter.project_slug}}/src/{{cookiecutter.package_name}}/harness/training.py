@@ -159,8 +159,9 @@ def _objective(cfg: DictConfig, trainer: L.Trainer, metrics: dict[str, float]) -
     """``monitor.metric`` where it was best, if that checkpoint is tested; else where the training ended."""
     for callback in trainer.checkpoint_callbacks if cfg.ckpt == "best" else []:
         if isinstance(callback, ModelCheckpoint) and callback.monitor == cfg.monitor.metric:
-            return callback.best_model_score.item()
-    return metrics.get(cfg.monitor.metric)
+            metrics = metrics | {callback.monitor: callback.best_model_score}
+    found = metrics.get(cfg.monitor.metric)
+    return None if found is None else float(found)
 
 
 def measure(cfg: DictConfig, trainer, procedure, data, checkpoint: Path) -> dict[str, float]:
