@@ -6,11 +6,11 @@ from {{ cookiecutter.package_name }}.harness.settings import command
 
 
 @command("train")
-def main(cfg: DictConfig) -> None:
+def main(cfg: DictConfig) -> float | None:
     # torch, only once there is work for it
     from {{ cookiecutter.package_name }}.harness.training import train
 
-    train(cfg)
+    return train(cfg)
 
 
 if __name__ == "__main__":

@@ -8,11 +8,20 @@ import lightning as L
 import torch
 from lightning.pytorch.callbacks import Callback
 from lightning.pytorch.loggers import Logger
+from lightning.pytorch.plugins.environments import SLURMEnvironment, TorchElasticEnvironment
 from omegaconf import DictConfig
 
 from .checkpoints import WholeCheckpointIO
 from .procedure import Procedure
 from .settings import UsageError, identity
+
+ALONE = {  # of a trainer: one device, on which every sample is seen once
+    "devices": 1,
+    "num_nodes": 1,
+    "strategy": "auto",
+    "enable_progress_bar": False,
+    "enable_checkpointing": False,
+}
 
 
 def prepare(cfg: DictConfig) -> None:
@@ -67,7 +76,10 @@ def require_device(accelerator: str) -> None:
 
 def build_trainer(cfg: DictConfig, callbacks: list[Callback] = (), loggers: list[Logger] = (), **settings) -> L.Trainer:
     """Lightning's Trainer; ``settings`` go before those of ``cfg.trainer``."""
-    settings = {"plugins": [*hydra.utils.instantiate(cfg.trainer.get("plugins") or []), WholeCheckpointIO()]} | settings
+    plugins = [*hydra.utils.instantiate(cfg.trainer.get("plugins") or []), WholeCheckpointIO()]
+    if SLURMEnvironment.detect() and not TorchElasticEnvironment.detect():
+        plugins.append(SLURMEnvironment(auto_requeue=False))  # or all runs would go on from one hpc_ckpt_1.ckpt
+    settings = {"plugins": plugins} | settings
     if isinstance(cfg.trainer.val_check_interval, int):  # then it counts steps, over the borders of epochs
         settings = {"check_val_every_n_epoch": None} | settings
     return hydra.utils.instantiate(cfg.trainer, callbacks=list(callbacks), logger=list(loggers), **settings)

@@ -96,10 +96,15 @@ def _late(procedure: L.LightningModule) -> bool:
     return lazy or is_overridden("configure_model", procedure)
 
 
+# Windows has the first two alone
+_SIGNALS = [getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGUSR1", "SIGUSR2") if hasattr(signal, name)]
+
+
 class LastCheckpoint(Checkpoint):
     """``last.ckpt``: after each validation (each epoch, where there is none), at the end, and on Ctrl-C or SIGTERM.
 
     These two wait for the end of the batch, where the state is whole; a second Ctrl-C does not, and saves nothing.
+    Whoever listened to a signal before the training, as submitit does to SIGUSR2, is told of it once all is saved.
 
     A run that goes on from it computes, bit for bit, what it would have computed without a stop. For this, the state
     is taken between two batches or two epochs, when all that belongs to the one before is done (validation, schedules,
@@ -119,6 +124,7 @@ class LastCheckpoint(Checkpoint):
         self._due = False
         self._saving = False
         self._asked_to_stop: int | None = None  # by this signal
+        self._before: dict[int, Any] = {}  # who listened to a signal before the training
         self._at_epoch_start: dict | None = None  # random state before the batches of this epoch were ordered
         self._resumed: dict | None = None  # what is to be put back, until it is
         self._loggers: list | None = None  # those that are silent while it is
@@ -127,6 +133,7 @@ class LastCheckpoint(Checkpoint):
         # Lightning has no hook between two batches: the nearest ones come before the validation or after the next
         # batch is drawn
         if stage == "fit":
+            self._before = {number: signal.getsignal(number) for number in _SIGNALS}
             epochs, batches = trainer.fit_loop, trainer.fit_loop.epoch_loop
             _wrap(epochs, "on_advance_start", lambda: self._resume_epoch(trainer), lambda: self._log_again(trainer))
             _wrap(batches, "on_run_start", self._epoch_starts, lambda: self._resume_batch(trainer))
@@ -135,8 +142,9 @@ class LastCheckpoint(Checkpoint):
 
     def on_train_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
         if threading.current_thread() is threading.main_thread():
-            for number in (signal.SIGTERM, signal.SIGINT):
-                if signal.getsignal(number) != signal.SIG_IGN:  # as Ctrl-C is in the background of a shell
+            for number, before in self._before.items():
+                # Ctrl-C is ignored in the background of a shell; to SIGUSR1 and SIGUSR2 only some listen
+                if callable(before) or (before != signal.SIG_IGN and number == signal.SIGTERM):
                     signal.signal(number, self._ask_to_stop)  # until Lightning puts back what was before the training
 
     def on_validation_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
@@ -166,7 +174,7 @@ class LastCheckpoint(Checkpoint):
             trainer._logger_connector._callback_metrics.update(self._resumed["callback_metrics"])
 
     def _ask_to_stop(self, number: int, frame: object) -> None:
-        self._asked_to_stop = number
+        self._asked_to_stop = min(number, self._asked_to_stop or number)  # SIGTERM counts least: see _between
         if number == signal.SIGINT:
             signal.signal(number, signal.default_int_handler)
             rank_zero_say("\nStopping after this batch and its validation. Ctrl-C again stops at once.")
@@ -174,7 +182,15 @@ class LastCheckpoint(Checkpoint):
     def _between(self, trainer: L.Trainer) -> None:
         """Between two batches or two epochs: save if it is time, stop if it was asked for, in all processes alike."""
         if trainer.strategy.reduce_boolean_decision(self._asked_to_stop is not None, all=False):
-            raise SIGTERMException(128 + (self._asked_to_stop or signal.SIGTERM))
+            number = min(filter(None, _of_all_processes(self._asked_to_stop)))
+            before = self._before[number]
+            if number != signal.SIGINT and callable(before):  # submitit: it passes SIGTERM over, since its own signal …
+                self._asked_to_stop = None
+                self._save(trainer)
+                before(number, None)  # … follows, on which the first process queues the job again, and exits
+                if number == signal.SIGTERM:
+                    return
+            raise SIGTERMException(128 + number)
         if self._due:
             self._save(trainer)
 

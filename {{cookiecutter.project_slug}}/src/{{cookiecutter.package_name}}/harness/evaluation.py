@@ -5,7 +5,7 @@ from pathlib import Path
 
 from omegaconf import DictConfig, OmegaConf
 
-from .building import build_data, build_procedure, build_trainer, prepare, require_device
+from .building import ALONE, build_data, build_procedure, build_trainer, prepare, require_device
 from .checkpoints import read_checkpoint, require_fit
 from .records import file_digest, read
 from .settings import ROOT, UsageError
@@ -36,8 +36,7 @@ def evaluate(request: DictConfig) -> None:
     accelerator = request.accelerator or cfg.trainer.accelerator
     require_device(accelerator)
     prepare(cfg)
-    one = {"accelerator": accelerator, "devices": 1, "num_nodes": 1, "strategy": "auto"}  # every sample once
-    trainer = build_trainer(cfg, **one, enable_progress_bar=False, enable_checkpointing=False)
+    trainer = build_trainer(cfg, accelerator=accelerator, **ALONE)
     procedure = build_procedure(cfg)
     require_fit(checkpoint, weights, procedure)
     metrics = measure(cfg, trainer, procedure, build_data(cfg), checkpoint)

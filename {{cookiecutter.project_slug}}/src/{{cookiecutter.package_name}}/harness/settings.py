@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import hydra
+from hydra.core.hydra_config import HydraConfig
 from hydra.errors import MissingConfigException
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
@@ -23,6 +24,12 @@ _NOT_IDENTITY_OF = {
     "trainer": {"accelerator", "strategy", "enable_progress_bar", "profiler"},  # devices multiply the batch
     "callbacks": {"last", "finite", "learning_rate", "progress"},
     "data": {"num_workers"},
+}
+
+_EXTRAS = {  # of pyproject.toml, and what they bring
+    "joblib": "hydra/launcher/joblib",
+    "slurm": "hydra/launcher/submitit",
+    "sweep": "hydra/sweeper/optuna",
 }
 
 
@@ -70,13 +77,22 @@ def run_name(cfg: DictConfig) -> str:
     return f"{cfg.name}-{digest(cfg)}-seed{cfg.seed}"
 
 
+def resumes(cfg: DictConfig) -> bool:
+    """Whether a run of this name goes on: if asked for, and always under submitit and torchrun.
+
+    They start a job again after a stop, and several processes at once, which must agree on the folder of the run.
+    """
+    by_submitit = "submitit" in HydraConfig.get().launcher._target_
+    return cfg.resume == "auto" or by_submitit or "TORCHELASTIC_RUN_ID" in os.environ
+
+
 def _run_dir(cfg: DictConfig) -> str:
     runs = ROOT / "runs"
     folder = runs if runs.exists() else ROOT
     if not folder.is_dir() or not os.access(folder, os.W_OK | os.X_OK):
         raise UsageError(f"{folder} cannot be written to: a run needs it for its checkpoints, logs and record.")
     job = OmegaConf.select(cfg, "hydra.job.num", default=0)  # of -m; two jobs may have one name
-    return _free_run_dir(run_name(cfg), cfg.resume == "auto", job)
+    return _free_run_dir(run_name(cfg), resumes(cfg), job)
 
 
 @functools.cache  # one job asks several times for the folder of its run, and must get one answer
@@ -120,12 +136,18 @@ def refuse_test_metrics(cfg: DictConfig) -> None:
                 )
 
 
+def _needs(error: BaseException) -> str | None:
+    """The extra of pyproject.toml that has what Hydra did not find, or None."""
+    missing = str(getattr(error, "missing_cfg_file", None))
+    return next((extra for extra, names in _EXTRAS.items() if missing.startswith(names)), None)
+
+
 def _nearest(error: BaseException) -> str | None:
     """What was probably meant by an override that Hydra refused, or None."""
     if isinstance(error, MissingConfigException):  # experiment=papr
-        group = Path(error.missing_cfg_file).parent
-        found = get_close_matches(str(error.missing_cfg_file), [f"{group}/{option}" for option in error.options], n=1)
-        return found[0].replace("/", "=") if found else None
+        group, options = Path(error.missing_cfg_file).parent, error.options or []
+        found = get_close_matches(str(error.missing_cfg_file), [f"{group}/{option}" for option in options], n=1)
+        return "=".join(found[0].rsplit("/", 1)) if found else None
     keys = [arg.split("=")[0].lstrip("+~") for arg in sys.argv[1:] if "=" in arg]
     asked = next((key for key in keys if f"'{key}'" in str(error)), None)
     if asked is None:
@@ -151,8 +173,9 @@ def command(config_name: str):
                 run()
             except SystemExit as stop:
                 # Hydra has printed its message; the error itself is what SystemExit was raised in handling of
-                nearest = stop.__context__ and _nearest(stop.__context__)
-                if nearest:
+                if stop.__context__ and (extra := _needs(stop.__context__)):
+                    print(f'It is an extra: pip install -e ".[{extra}]" -c constraints.txt', file=sys.stderr)
+                elif stop.__context__ and (nearest := _nearest(stop.__context__)):
                     print(f"Did you mean {nearest}?", file=sys.stderr)
                 raise
 

@@ -12,18 +12,19 @@ import lightning as L
 import torch
 from hydra.core.hydra_config import HydraConfig
 from hydra.types import RunMode
-from lightning.pytorch.utilities.exceptions import SIGTERMException
+from lightning.pytorch.callbacks import ModelCheckpoint
+from lightning.pytorch.plugins.environments import SLURMEnvironment
 from lightning.pytorch.utilities.model_helpers import is_overridden
 from lightning.pytorch.utilities.rank_zero import rank_zero_only
 from omegaconf import DictConfig, OmegaConf
 
 from .architecture import architecture
-from .building import build_data, build_procedure, build_trainer, prepare, require_device
+from .building import ALONE, build_data, build_procedure, build_trainer, prepare, require_device
 from .checkpoints import rank_zero_say, read_checkpoint, require_fit
 from .claims import claims_of, verdict
 from .loggers import CSVLogger, close_loggers, summarise
 from .records import Record, curves, file_digest, read
-from .settings import ROOT, UsageError, identity, refuse_test_metrics
+from .settings import ROOT, UsageError, identity, refuse_test_metrics, resumes
 
 try:
     import resource
@@ -36,15 +37,22 @@ log = logging.getLogger(__name__)
 DISK = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EACCES, errno.EPERM}
 
 
-def train(cfg: DictConfig) -> None:
+def train(cfg: DictConfig) -> float | None:
     """Train as ``cfg`` says, test the checkpoint that ``cfg.ckpt`` chooses, and write the record.
+
+    Returns:
+        ``monitor.metric`` of that checkpoint, by which a sweep chooses; None where nothing is monitored.
 
     Raises:
         UsageError: the configuration asks for something that cannot be or must not be.
         SystemExit: with code 130 after Ctrl-C, 143 after SIGTERM; the last checkpoint is written and the record says so.
     """
     try:
-        _train(cfg)
+        return _train(cfg)
+    except UsageError as error:
+        if "optuna" in HydraConfig.get().sweeper._target_:
+            raise RuntimeError(str(error)) from None  # of this trial; the others go on
+        raise
     except OSError as error:
         if error.errno not in DISK:
             raise
@@ -54,17 +62,22 @@ def train(cfg: DictConfig) -> None:
         ) from None
 
 
-def _train(cfg: DictConfig) -> None:
+def _train(cfg: DictConfig) -> float | None:
     refuse_test_metrics(cfg)
     if cfg.monitor.metric is None and cfg.ckpt == "best":
         raise UsageError("ckpt=best: nothing says what is best. Set monitor.metric to a val/ metric, or ckpt=last.")
-    if HydraConfig.get().mode == RunMode.MULTIRUN and cfg.trainer.devices != 1:
-        raise UsageError("-m runs its jobs in one process: train on several devices one seed at a time, without -m.")
+    several = cfg.trainer.devices != 1 or cfg.trainer.num_nodes != 1
+    if HydraConfig.get().mode == RunMode.MULTIRUN and several and not SLURMEnvironment.detect():
+        raise UsageError(
+            "-m runs each job in one process: train on several devices one seed at a time, without -m, or let SLURM "
+            "start their processes: -m hydra/launcher=slurm."
+        )
     run = Path(cfg.run.dir)
     resume = _checkpoint_to_resume(cfg, run)
-    if resume == "finished":
-        print(f"{run.name} is finished already. Without resume=auto, it is trained again, beside it.")
-        return
+    if isinstance(resume, dict):
+        again = " Without resume=auto, it is trained again, beside it." if cfg.resume else ""
+        print(f"{run.name} is finished already.{again}")
+        return resume.get("objective")
     checkpoint = _read_to_resume(resume, cfg)
     logged = checkpoint["resume"][0]["logged"] if checkpoint else {"step": 0, "rows": 0}
     require_device(cfg.trainer.accelerator)
@@ -96,9 +109,20 @@ def _train(cfg: DictConfig) -> None:
         for logger in loggers:
             logger.log_hyperparams(OmegaConf.to_container(cfg, resolve=True) | paper | {"record": f"{run.name}.json"})
         log.info("Run %s", run.name)
+        if trainer.global_rank > 0:  # noise of its own; what all must draw alike, as the order of samples, they do not draw
+            torch.manual_seed(cfg.seed + 1_000_003 * trainer.global_rank)  # from here
         trainer.fit(procedure, data, ckpt_path=resume, weights_only=True)
-        steps, epochs = trainer.global_step, trainer.current_epoch
+        steps, epochs, hardware = trainer.global_step, trainer.current_epoch, _hardware(trainer)
         metrics = {name: value.item() for name, value in trainer.callback_metrics.items() if "/" in name}
+        objective = _objective(cfg, trainer, metrics)
+        if trainer.world_size > 1:
+            # On one device, as evaluate.py does: Lightning gives all processes equally many samples, some of them twice
+            if torch.distributed.is_initialized():
+                torch.distributed.destroy_process_group()
+            if not trainer.is_global_zero:
+                return objective
+            procedure, data = build_procedure(cfg), build_data(cfg)
+            trainer = build_trainer(cfg, loggers=loggers, **ALONE)
         metrics |= measure(cfg, trainer, procedure, data, run / "checkpoints" / f"{cfg.ckpt}.ckpt")
         record.close(
             "finished",
@@ -106,16 +130,17 @@ def _train(cfg: DictConfig) -> None:
             steps=steps,
             epochs=epochs,
             tested=_tested(run / "checkpoints" / f"{cfg.ckpt}.ckpt"),
-            hardware=_hardware(trainer),
+            hardware=hardware,
+            objective=objective,
             curves=curves(run / "metrics.csv") if (run / "metrics.csv").exists() else {},
             architecture=architecture(trainer, procedure, data),
             **summarise(loggers, paper | {"verdict": verdict(cfg, metrics)}),
         )
         close_loggers(loggers, exit_code=0)
     except BaseException as error:
-        # Lightning turns Ctrl-C into SystemExit(1)
+        # Lightning turns Ctrl-C into SystemExit(1); SIGTERM and submitit exit with a code, a UsageError with a message
         by_hand = isinstance(error, KeyboardInterrupt) or isinstance(error.__context__, KeyboardInterrupt)
-        if by_hand or isinstance(error, SIGTERMException):
+        if by_hand or (isinstance(error, SystemExit) and not isinstance(error.code, str)):
             code = 130 if by_hand else error.code or 143  # what a shell and a queue expect after Ctrl-C and SIGTERM
             record.close("interrupted")
             close_loggers(loggers, exit_code=code)
@@ -128,8 +153,17 @@ def _train(cfg: DictConfig) -> None:
         record.close("crashed", error=f"{type(error).__name__}: {error}")
         close_loggers(loggers, exit_code=1)
         raise
-    if trainer.is_global_zero:
-        print(f"{_line(metrics)}\n{os.path.relpath(run)}")
+    print(f"{_line(metrics)}\n{os.path.relpath(run)}")
+    return objective
+
+
+def _objective(cfg: DictConfig, trainer: L.Trainer, metrics: dict[str, float]) -> float | None:
+    """``monitor.metric`` where it was best, if that checkpoint is tested; else where the training ended."""
+    for callback in trainer.checkpoint_callbacks if cfg.ckpt == "best" else []:
+        if isinstance(callback, ModelCheckpoint) and callback.monitor == cfg.monitor.metric:
+            metrics = metrics | {callback.monitor: callback.best_model_score}
+    found = metrics.get(cfg.monitor.metric)
+    return None if found is None else float(found)
 
 
 def measure(cfg: DictConfig, trainer, procedure, data, checkpoint: Path) -> dict[str, float]:
@@ -162,15 +196,15 @@ def _check_splits(cfg: DictConfig, data: L.LightningDataModule) -> None:
         )
 
 
-def _checkpoint_to_resume(cfg: DictConfig, run: Path) -> str | None:
-    """The checkpoint to go on from, ``"finished"``, or None for a fresh start."""
-    if cfg.resume is None:
+def _checkpoint_to_resume(cfg: DictConfig, run: Path) -> str | dict | None:
+    """The checkpoint to go on from, the record of a run that is finished, or None for a fresh start."""
+    if not resumes(cfg) and cfg.resume is None:
         return None
-    if cfg.resume != "auto":  # the checkpoint of another run would make a new seed of old training
+    if cfg.resume not in (None, "auto"):  # the checkpoint of another run would make a new seed of old training
         raise UsageError(f"resume={cfg.resume}: only resume=auto, which goes on with this very run.")
     for path in (run / "record.json", ROOT / "results" / f"{run.name}.json"):  # a clone has only the latter
-        if path.exists() and read(path)["status"] == "finished":
-            return "finished"
+        if path.exists() and (record := read(path))["status"] == "finished":
+            return record
     last = run / "checkpoints" / "last.ckpt"
     return str(last) if last.exists() else None
 
