@@ -208,6 +208,21 @@ def test_a_run_again_loses_nothing(repo):
     assert first.read_text() == before and len(list(repo.glob("results/smoke-*-seed0*.json"))) == 2
 
 
+def test_a_seed_whose_run_no_longer_counts_is_trained_again(repo):
+    """With resume=auto, as report.py tells to: after other code, and after code that was not committed."""
+    command = ("experiment=smoke", "resume=auto")
+    train(repo, *command)
+    edit(repo / "src/my_paper/model.py", "nn.ReLU()", "nn.GELU()")
+    train(repo, *command)
+    assert "is finished already" in train(repo, *command).stdout, "as long as it is not committed"
+    run("git", "commit", "--quiet", "--all", "--message", "Another activation", cwd=repo)
+    train(repo, *command)
+    assert "is finished already" in train(repo, *command).stdout
+    known = [json.loads(path.read_text()) for path in repo.glob("results/smoke-*.json")]
+    known.sort(key=lambda record: record["started"])
+    assert [r["git"]["dirty"] for r in known] == [False, True, False] and known[0]["code"] != known[2]["code"]
+
+
 def test_accumulated_batches_are_averaged(repo):
     """The logged loss is the mean over what was accumulated, not its last batch."""
     log = (

@@ -105,7 +105,23 @@ def _free_run_dir(name: str, resume: bool, job: int) -> str:
         ROOT / "results" / f"{numbered(number)}.json"
     ).exists():
         number += 1
-    return str(ROOT / "runs" / numbered(max(1, number - 1) if resume else number))
+    goes_on = resume and number > 1 and not _outdated(numbered(number - 1))
+    return str(ROOT / "runs" / numbered(number - 1 if goes_on else number))
+
+
+def _outdated(name: str) -> bool:
+    """Whether a run is finished, and of other code than today's: then the seed is to be trained again."""
+    from .records import code_digest, git_state, read  # which need what stands here
+
+    for path in (
+        ROOT / "runs" / name / "record.json",
+        ROOT / "results" / f"{name}.json",
+    ):  # a clone has only the latter
+        if path.exists():
+            record = read(path)
+            now_committed = bool(record["git"]["dirty"]) and git_state()["dirty"] is False
+            return record["status"] == "finished" and (record["code"] != code_digest() or now_committed)
+    return False
 
 
 OmegaConf.register_new_resolver("root", lambda: str(ROOT), replace=True)

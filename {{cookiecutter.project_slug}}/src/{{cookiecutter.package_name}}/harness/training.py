@@ -109,7 +109,9 @@ def _train(cfg: DictConfig) -> float | None:
         for logger in loggers:
             logger.log_hyperparams(OmegaConf.to_container(cfg, resolve=True) | paper | {"record": f"{run.name}.json"})
         log.info("Run %s", run.name)
-        if trainer.global_rank > 0:  # noise of its own; what all must draw alike, as the order of samples, they do not draw
+        if (
+            trainer.global_rank > 0
+        ):  # noise of its own; what all must draw alike, as the order of samples, they do not draw
             torch.manual_seed(cfg.seed + 1_000_003 * trainer.global_rank)  # from here
         trainer.fit(procedure, data, ckpt_path=resume, weights_only=True)
         steps, epochs, hardware = trainer.global_step, trainer.current_epoch, _hardware(trainer)
