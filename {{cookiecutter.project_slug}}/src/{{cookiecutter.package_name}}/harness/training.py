@@ -20,6 +20,7 @@ from omegaconf import DictConfig, OmegaConf
 
 from .architecture import architecture
 from .building import ALONE, build_data, build_procedure, build_trainer, prepare, require_device
+from .callbacks import OwnNoise
 from .checkpoints import rank_zero_say, read_checkpoint, require_fit
 from .claims import claims_of, verdict
 from .loggers import CSVLogger, close_loggers, summarise
@@ -102,17 +103,13 @@ def _train(cfg: DictConfig) -> float | None:
             if callback and name not in unused  # callbacks.progress=null takes one away
         ]
         procedure = build_procedure(cfg)
-        trainer = build_trainer(cfg, callbacks, loggers)
+        trainer = build_trainer(cfg, [*callbacks, OwnNoise(cfg.seed)], loggers)
         paper = {
             f"paper/{name}": c["value"] / c["factor"] for name, c in record.claims.items() if c["value"] is not None
         }
         for logger in loggers:
             logger.log_hyperparams(OmegaConf.to_container(cfg, resolve=True) | paper | {"record": f"{run.name}.json"})
         log.info("Run %s", run.name)
-        if (
-            trainer.global_rank > 0
-        ):  # noise of its own; what all must draw alike, as the order of samples, they do not draw
-            torch.manual_seed(cfg.seed + 1_000_003 * trainer.global_rank)  # from here
         trainer.fit(procedure, data, ckpt_path=resume, weights_only=True)
         steps, epochs, hardware = trainer.global_step, trainer.current_epoch, _hardware(trainer)
         metrics = {name: value.item() for name, value in trainer.callback_metrics.items() if "/" in name}
