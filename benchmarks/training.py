@@ -121,7 +121,9 @@ def timed(command: list[str], cwd: Path) -> dict[str, float]:
 def compare(runs: int, epochs: int) -> dict:
     """Seconds, by steps an epoch, side and round; the first round warms up and is dropped."""
     with tempfile.TemporaryDirectory() as name:
-        subprocess.run(["cookiecutter", TEMPLATE, "--no-input"], cwd=name, env=ENVIRONMENT, check=True, capture_output=True)
+        subprocess.run(
+            ["cookiecutter", TEMPLATE, "--no-input"], cwd=name, env=ENVIRONMENT, check=True, capture_output=True
+        )
         repository = Path(name) / "my-paper"
         (repository / "src/my_paper/mlp.py").write_text(MODEL)
         (repository / "configs/model/mlp.yaml").write_text("_target_: my_paper.mlp.MLP\n")

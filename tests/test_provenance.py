@@ -414,6 +414,23 @@ def test_what_is_overridden(ask, repo):
     assert line.startswith("debug=fast: optimizer is sgd, not adam (configs/experiment/paper.yaml:")
 
 
+def test_the_claims_have_sources_too(ask, repo):
+    """A value of the paper that is not what stands there."""
+    path = repo / "configs/paper.yaml"
+    text = path.read_text()
+    (repo / "paper.txt").write_text("Table 2: an accuracy of 94.3 %")
+    for line, said in {
+        "value: 94.3  # Table 2": [],
+        'value: 94.3  # Table 2: "accuracy of 94.3"': [],
+        'value: 93.4  # Table 2: "accuracy of 94.3"': ["93.4 is not what is quoted: “accuracy of 94.3”"],
+        'value: 93.4  # Table 2: "accuracy of 93.4"': ["the paper does not say “accuracy of 93.4”"],
+        "value: 94.3  # Table 3": ["the paper has no Table 3"],
+        "value: 94.3": ["no source: where does the paper state it?"],
+    }.items():
+        path.write_text(re.sub("value: null.*", line, text))
+        assert ask("[v.problems for v in provenance.claimed()]", cwd=repo) == [said], line
+
+
 # The paper itself
 
 

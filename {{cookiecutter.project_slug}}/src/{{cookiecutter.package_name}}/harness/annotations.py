@@ -52,6 +52,20 @@ def read_values(path: Path) -> list[Value]:
     return [value for value in inherited if (value.group, value.key) not in again] + own
 
 
+def read_items(path: Path, name: str, key: str) -> list[Value]:
+    """The setting ``key`` of each mapping in the list ``name``."""
+    text = path.read_text(encoding="utf-8")
+    comments, settings = _comments(text), OmegaConf.to_container(OmegaConf.load(path))
+    nodes = next(node.value for top, node in yaml.compose(text, Loader=yaml.SafeLoader).value if top.value == name)
+    return [
+        Value(
+            path.relative_to(ROOT).as_posix(), line + 1, f"{name}[{position}].{key}", item[key], comments.get(line, "")
+        )
+        for position, (node, item) in enumerate(zip(nodes, settings[name], strict=True))
+        for line in (inner.start_mark.line for inner, _ in node.value if inner.value == key)
+    ]
+
+
 def _walk(node: yaml.Node, settings: dict, comments: dict, prefix: str = "", above: str = "") -> Iterator[tuple]:
     """Line, key, value and comment of each setting; a list is one value."""
     for name, child in node.value:

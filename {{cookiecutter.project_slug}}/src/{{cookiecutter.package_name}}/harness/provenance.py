@@ -8,12 +8,12 @@ import hydra
 import yaml
 from omegaconf import OmegaConf
 
-from .annotations import Value, read_values
+from .annotations import Value, read_items, read_values
 from .citations import OTHER_PAPER, cited
 from .quotes import QUOTE, differs, has_place, paper_text, paper_trouble, stands_in
 from .settings import _NOT_IDENTITY, _NOT_IDENTITY_OF, ROOT, flat
 
-__all__ = ["Value", "overridden", "override", "paper_text", "paper_trouble", "unstated", "values"]
+__all__ = ["Value", "claimed", "overridden", "override", "paper_text", "paper_trouble", "unstated", "values"]
 
 CONFIGS = ROOT / "configs"
 CHOICE = "hydra.runtime.choices."  # where Hydra keeps which option of a group was chosen
@@ -101,21 +101,29 @@ def _compare(value: Value) -> None:
                 say(f"the paper has no {place}")
 
 
+def _judge(value: Value) -> Value:
+    """Fill in what kind of source a value has, and what is wrong with it."""
+    value.kind = _kind(value.source)
+    if value.kind:
+        (_read_assumed if value.kind == "assumed" else _compare)(value)
+    elif value.source and "TODO(paper)" not in value.source:
+        value.problems.append(f"“{value.source}” is no known form of a source: {FORMS}")
+    else:
+        value.problems.append("no source: where does the paper state it?")
+    return value
+
+
 def values(experiment: str) -> list[Value]:
     """The settings of an experiment, inherited ones first, each with its source and what is wrong with it."""
-    found = []
-    for value in read_values(CONFIGS / "experiment" / f"{experiment}.yaml"):
-        value.kind = _kind(value.source)
-        if value.kind:
-            (_read_assumed if value.kind == "assumed" else _compare)(value)
-        elif not _decides(value):
-            continue
-        elif value.source and "TODO(paper)" not in value.source:
-            value.problems.append(f"“{value.source}” is no known form of a source: {FORMS}")
-        else:
-            value.problems.append("no source: where does the paper state it?")
-        found.append(value)
-    return found
+    found = read_values(CONFIGS / "experiment" / f"{experiment}.yaml")
+    return [_judge(value) for value in found if _kind(value.source) or _decides(value)]
+
+
+def claimed() -> list[Value]:
+    """The values that the paper reports, of ``configs/paper.yaml``, each with its source and what is wrong with it."""
+    return [
+        _judge(value) for value in read_items(CONFIGS / "paper.yaml", "targets", "value") if value.value is not None
+    ]
 
 
 def override(value: Value, alternative: Any) -> str:

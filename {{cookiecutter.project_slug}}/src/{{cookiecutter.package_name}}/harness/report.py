@@ -57,6 +57,7 @@ class Report:
 
     evidence: Evidence
     sources: dict[str, list[provenance.Value]]  # by experiment
+    claimed: list[provenance.Value]  # what the paper reports
     outcomes: dict[str, str]  # of the tests, by their name; empty where they were not run on this code
     not_tested: str  # why outcomes is empty
     parts: list[citations.Part]
@@ -68,6 +69,12 @@ class Report:
     @property
     def rows(self) -> list[Row]:
         return self.evidence.rows
+
+    @property
+    def values(self) -> list[provenance.Value]:
+        """What the paper reports and what it sets, each once: experiments inherit."""
+        listed = [*self.claimed, *(value for values in self.sources.values() for value in values)]
+        return list({(value.file, value.line): value for value in listed}.values())
 
     @cached_property
     def todos(self) -> dict[str, list[int]]:
@@ -87,7 +94,7 @@ class Report:
             why.append(self.not_tested)
         elif failed:
             why.append(f"{_several(len(failed), 'test')} failed")
-        wrong = {(value.file, value.line) for values in self.sources.values() for value in values if value.problems}
+        wrong = [value for value in self.values if value.problems]
         if wrong and not self.todos:
             why.append(f"{_several(len(wrong), 'value')} without a right source")
         open_parts = [part.name for part in self.parts if part.name.startswith(PROVED) and _lacks_proof(part)]
@@ -157,9 +164,7 @@ class Report:
             steps.append(Step(trouble, "paper.pdf"))
         steps += [
             Step(f"{value.key}: {problem}", f"{value.file}:{value.line}")
-            for value in {
-                (value.file, value.line): value for values in self.sources.values() for value in values
-            }.values()
+            for value in self.values
             for problem in value.problems
             if "TODO(paper)" not in value.source  # counted above
         ]
@@ -213,13 +218,8 @@ def report(write: bool = True) -> Report:
     outcomes, why = suite.outcomes(write)
     experiments = dict.fromkeys(row.target.experiment for row in known.rows)
     sources = {name: provenance.values(name) for name in experiments}
-    return Report(
-        known,
-        sources,
-        outcomes,
-        why,
-        citations.parts(outcomes, [value for values in sources.values() for value in values]),
-    )
+    parts = citations.parts(outcomes, [value for values in sources.values() for value in values])
+    return Report(known, sources, provenance.claimed(), outcomes, why, parts)
 
 
 def todos() -> dict[str, list[int]]:
