@@ -2,13 +2,13 @@
 
 from omegaconf import DictConfig
 
-from {{ cookiecutter.package_name }}.harness.settings import command
+from {{ cookiecutter.package_name }}.harness.settings import command, heavy_imports
 
 
 @command("train")
 def main(cfg: DictConfig) -> float | None:
-    # torch, only once there is work for it
-    from {{ cookiecutter.package_name }}.harness.training import train
+    with heavy_imports():  # of torch, only once there is work for it
+        from {{ cookiecutter.package_name }}.harness.training import train
 
     return train(cfg)
 

@@ -8,14 +8,17 @@ from pathlib import Path
 from typing import Any
 
 import hydra
-import lightning as L
 import pytest
-import torch
 from omegaconf import DictConfig
 
-from {{ cookiecutter.package_name }}.harness.building import build_data, build_procedure, build_trainer, prepare
-from {{ cookiecutter.package_name }}.harness.settings import ROOT
+from {{ cookiecutter.package_name }}.harness.settings import ROOT, heavy_imports
 from {{ cookiecutter.package_name }}.harness.suite import junit_file
+
+with heavy_imports():
+    import lightning as L
+    import torch
+
+    from {{ cookiecutter.package_name }}.harness.building import build_data, build_procedure, build_trainer, prepare
 
 
 @pytest.hookimpl(tryfirst=True)  # before pytest asks for the name of its result file

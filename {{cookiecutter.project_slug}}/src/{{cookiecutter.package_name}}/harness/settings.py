@@ -1,11 +1,14 @@
 """Settings that are needed before torch is: where things lie, what a run is called, what a typing error meant."""
 
 import functools
+import gc
 import hashlib
 import json
 import os
 import re
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
@@ -175,6 +178,21 @@ def _nearest(error: BaseException) -> str | None:
     # optimizer.learningrate is near a key as a whole; data.width is near none, but a key elsewhere ends in width
     found = get_close_matches(asked, known, n=1) or [key for key in known if key.split(".")[-1] == asked.split(".")[-1]]
     return found[0] if found else None
+
+
+@contextmanager
+def heavy_imports() -> Iterator[None]:
+    """Import torch and Lightning in two thirds of the time.
+
+    They make about a million objects that stay to the end. The garbage collector would look through them again and
+    again while they are imported, in training, and at exit.
+    """
+    gc.disable()
+    try:
+        yield
+    finally:
+        gc.freeze()
+        gc.enable()
 
 
 def command(config_name: str):
