@@ -1,5 +1,6 @@
 """Callbacks that Lightning does not have."""
 
+import math
 import os
 from pathlib import Path
 from typing import Any
@@ -32,7 +33,7 @@ class FiniteLoss(Callback):
         self.batch, self.random = batch, torch.get_rng_state()
 
     def on_before_backward(self, trainer: L.Trainer, pl_module: L.LightningModule, loss: Tensor) -> None:
-        if loss.isfinite().all():
+        if math.isfinite(loss.item()):
             return
         terms = {"loss": loss, **pl_module.terms}
         saved = {

@@ -47,6 +47,13 @@ class Procedure(L.LightningModule):
         # Logging a value costs more than a small training step, so terms wait here and are averaged now and then.
         self._terms: dict[str, list[tuple[int, dict[str, Tensor]]]] = {"train": [], "val": [], "test": []}
 
+    def __setattr__(self, name: str, value: Any) -> None:
+        # Lightning notes here which hook it is in, sixty times a step; a module's way to set attributes is a slow one
+        if name == "_current_fx_name":
+            object.__setattr__(self, name, value)
+        else:
+            super().__setattr__(name, value)
+
     def step(self, batch: Any, metrics: MetricCollection) -> dict[str, Tensor]:
         """Run one batch of any split, update ``metrics`` with it, and return the terms of the loss."""
         raise NotImplementedError("Say in PaperProcedure.step what happens to one batch.")

@@ -27,6 +27,7 @@ _NOT_IDENTITY_OF = {
     "trainer": {"accelerator", "strategy", "enable_progress_bar", "profiler"},  # devices multiply the batch
     "callbacks": {"last", "finite", "learning_rate", "progress"},
     "data": {"num_workers"},
+    "optimizer": {"fused"},
 }
 
 _EXTRAS = {  # of pyproject.toml, and what they bring
@@ -50,7 +51,8 @@ def identity(cfg: DictConfig) -> dict:
         if key not in _NOT_IDENTITY
     }
     for group, keys in _NOT_IDENTITY_OF.items():
-        settings[group] = {key: value for key, value in settings[group].items() if key not in keys}
+        if isinstance(settings.get(group), dict):  # optimizer: null, of a procedure that has its own
+            settings[group] = {key: value for key, value in settings[group].items() if key not in keys}
     return settings
 
 

@@ -67,6 +67,11 @@ def _train(cfg: DictConfig) -> float | None:
     refuse_test_metrics(cfg)
     if cfg.monitor.metric is None and cfg.ckpt == "best":
         raise UsageError("ckpt=best: nothing says what is best. Set monitor.metric to a val/ metric, or ckpt=last.")
+    fused = OmegaConf.select(cfg, "optimizer.fused")
+    if fused and cfg.trainer.precision == "16-mixed" and cfg.trainer.gradient_clip_val:
+        raise UsageError(
+            "A fused optimizer unscales the gradients of 16-mixed itself, too late to clip them. Set optimizer.fused=false."
+        )
     several = cfg.trainer.devices != 1 or cfg.trainer.num_nodes != 1
     if HydraConfig.get().mode == RunMode.MULTIRUN and several and not SLURMEnvironment.detect():
         raise UsageError(
@@ -91,12 +96,13 @@ def _train(cfg: DictConfig) -> float | None:
     record = _RankZeroRecord(cfg, claims_of(cfg))
     loggers = []
     try:
-        for logger in cfg.logger.values():
+        for logger in filter(None, cfg.logger.values()):  # logger.csv=null takes one away
             known = {"id": record.id, "purge_step": logged["step"]}
             loggers.append(hydra.utils.instantiate(logger, **{key: known[key] for key in known if key in logger}))
             if isinstance(loggers[-1], CSVLogger):
                 loggers[-1].rewind(logged["rows"])
         unused = {"best"} if cfg.monitor.metric is None else set()
+        unused |= set() if loggers else {"learning_rate"}
         callbacks = [
             hydra.utils.instantiate(callback)
             for name, callback in cfg.callbacks.items()
