@@ -15,7 +15,7 @@ import sys
 from pathlib import Path
 
 IMPORTED = """
-    hydra lightning matplotlib.backends.backend_agg matplotlib.image omegaconf pytest rich scipy.optimize
+    hydra lightning matplotlib.backends.backend_agg matplotlib.image omegaconf pytest scipy.optimize
     sklearn.datasets sklearn.linear_model sklearn.model_selection sklearn.neighbors torch torch.distributed
     torch.quasirandom torchmetrics.classification
 """.split()

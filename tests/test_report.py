@@ -35,7 +35,8 @@ def edit(path: Path, **changes: str) -> None:
 
 def checksum(record: dict) -> str:
     """As a run computes it."""
-    return sha256(json.dumps(record, sort_keys=True).encode()).hexdigest()[:16]
+    text = json.dumps(record | {"checksum": ""})
+    return sha256("".join(text.split()).replace('"checksum":""', "").encode()).hexdigest()[:16]
 
 
 @pytest.fixture

@@ -30,7 +30,7 @@ def writing(repo: Path) -> bool:
 def stop(repo: Path, sign: signal.Signals, moment: Callable[[Path], bool], *overrides: str) -> int:
     """Send a signal at a moment; the exit code."""
     process = subprocess.Popen(
-        ["python", "train.py", *overrides, "callbacks.progress=null"],
+        ["python", "train.py", "callbacks.last.interval=0", *overrides],
         cwd=repo,
         env=ENVIRONMENT,
         stdout=subprocess.DEVNULL,
@@ -146,6 +146,18 @@ def test_a_sweep_goes_on_where_it_was(repo):
     assert not differences(never_stopped, results_of(repo))
 
 
+def test_the_last_checkpoint_waits_for_its_interval(repo):
+    """A kill costs what was trained since; a stop and the end save whatever the time."""
+    overrides = ["trainer.max_epochs=15", "callbacks.last.interval=3600"]
+    assert stop(repo, KILL, rows(9), *overrides) == EXIT[KILL]
+    assert not list(repo.glob("runs/*/checkpoints/last.ckpt"))
+    assert stop(repo, TERM, rows(25), *overrides, "resume=auto") == EXIT[TERM]
+    stopped = torch.load(only(repo, "runs/*/checkpoints/last.ckpt"), weights_only=True)["global_step"]
+    train(repo, *overrides, "resume=auto")
+    ended = torch.load(only(repo, "runs/*/checkpoints/last.ckpt"), weights_only=True)["global_step"]
+    assert 0 < stopped < ended == 300
+
+
 def test_two_processes_go_on_as_one(repo):
     """Each process has its own random state."""
     command = ["python", "train.py", "trainer=ddp", "trainer.accelerator=cpu", "trainer.max_epochs=8"]
@@ -177,7 +189,7 @@ def test_ctrl_c_twice_stops_at_once(repo):
         "        while self.global_step == 30:\n            pass\n        images, labels = batch\n",
     )
     process = subprocess.Popen(
-        ["python", "train.py", "callbacks.progress=null"],
+        ["python", "train.py", "callbacks.last.interval=0"],
         cwd=repo,
         env=ENVIRONMENT,
         stderr=subprocess.PIPE,

@@ -9,6 +9,7 @@ import subprocess
 from pathlib import Path
 
 import pytest
+import torch
 from conftest import run
 from wandb.proto import wandb_internal_pb2
 
@@ -311,6 +312,39 @@ def test_settings_of_the_harness(repo, overrides):
     assert record(repo)["status"] == "finished"
 
 
+def test_fused_is_the_same_algorithm(repo):
+    """The same digest, and the same numbers to rounding; the weights are not: Adam makes a step even of noise."""
+    for fused in ("true", "false"):
+        train(repo, "experiment=smoke", f"optimizer.fused={fused}", "logger.csv=null")
+    first, second = sorted(repo.glob("runs/*"))
+    assert second.name == f"{first.name}-2"
+    fused, plain = (torch.load(run / "checkpoints/last.ckpt", weights_only=True) for run in (first, second))
+    assert [run["optimizer_states"][0]["param_groups"][0]["fused"] for run in (fused, plain)] == [True, False]
+    ended = [json.loads((run / "record.json").read_text())["metrics"] for run in (first, second)]
+    assert ended[0] == pytest.approx(ended[1], rel=1e-3)
+
+
+def test_a_bar_for_people_alone(repo):
+    """In a terminal; in a file, no bar at all."""
+    assert "%|" not in train(repo, "experiment=smoke").stdout
+    terminal = "stty rows 24 columns 120; python train.py experiment=smoke"
+    shown = run("script", "--quiet", "--return", "--command", terminal, "/dev/null", cwd=repo)
+    assert "Epoch 0: 100%|" in shown.stdout and "train/loss=" in shown.stdout
+
+
+def test_torch_is_imported_without_the_garbage_collector(repo):
+    program = """
+import gc
+from my_paper.harness.settings import heavy_imports
+with heavy_imports():
+    before = gc.get_stats()[2]["collections"]
+    import lightning
+    assert gc.get_stats()[2]["collections"] == before
+assert gc.isenabled() and gc.get_freeze_count() > 100_000
+"""
+    run("python", "-c", program, cwd=repo)
+
+
 def test_several_seeds_in_one_command(repo):
     train(repo, "-m", "experiment=smoke", "seed=0,1")
     results = sorted(repo.glob("results/smoke-*.json"))
@@ -384,6 +418,7 @@ def test_mistyped_override_names_the_nearest(repo, typed, meant):
         ),
         ("train.py resume=runs/other/last.ckpt", "only resume=auto"),
         ("train.py -m seed=0,1 trainer=ddp", "one seed at a time, without -m"),
+        ("train.py trainer.precision=16-mixed trainer.gradient_clip_val=1", "Set optimizer.fused=false."),
         ("evaluate.py", "Which run? There is none: train first."),
         ("evaluate.py run=runs/nothing", "run=runs/nothing: no such run"),
     ],

@@ -5,7 +5,7 @@ import subprocess
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from . import notes, provenance
+from . import notes
 from .records import file_digest
 from .settings import ROOT
 
@@ -70,7 +70,7 @@ def neurips(known: "Report") -> list[Item]:
     undecided = [told for row, told in zip(rows, verdicts, strict=True) if not row.decided]
     values = [value for listed in known.sources.values() for value in listed]
     unsourced = [f"{value.key}: {', '.join(value.problems)}" for value in values if value.problems]
-    unsourced += [f"{key}: no source" for experiment in known.sources for key in provenance.unstated(experiment)]
+    unsourced += [f"{key}: no source" for keys in known.unstated.values() for key in keys]
     unsourced = _first(unsourced) if values else ["no hyperparameter has a source"]
     absent = [f"{row.target.metric}: {len(row.missing)} seeds missing" for row in rows if row.missing]
     single = [f"{row.target.metric}: no interval" for row in rows if row.interval is None]

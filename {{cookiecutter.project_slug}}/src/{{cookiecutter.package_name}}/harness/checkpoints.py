@@ -5,6 +5,7 @@ import pickle
 import signal
 import sys
 import threading
+import time
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
@@ -101,9 +102,9 @@ _SIGNALS = [getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGUSR1", "
 
 
 class LastCheckpoint(Checkpoint):
-    """``last.ckpt``: after each validation (each epoch, where there is none), at the end, and on Ctrl-C or SIGTERM.
+    """``last.ckpt``: after validations (epochs, where there are none), at the end, and on Ctrl-C or SIGTERM.
 
-    These two wait for the end of the batch, where the state is whole; a second Ctrl-C does not, and saves nothing.
+    The last two wait for the end of the batch, where the state is whole; a second Ctrl-C does not, and saves nothing.
     Whoever listened to a signal before the training, as submitit does to SIGUSR2, is told of it once all is saved.
 
     A run that goes on from it computes, bit for bit, what it would have computed without a stop. For this, the state
@@ -117,10 +118,12 @@ class LastCheckpoint(Checkpoint):
 
     Args:
         dirpath: folder of the checkpoints.
+        interval: seconds between two of them, at least; a run that is stopped or ends saves whatever the time.
     """
 
-    def __init__(self, dirpath: str):
+    def __init__(self, dirpath: str, interval: float = 0):
         self.path = Path(dirpath) / "last.ckpt"
+        self.interval, self._saved = interval, time.monotonic()
         self._due = False
         self._saving = False
         self._asked_to_stop: int | None = None  # by this signal
@@ -192,14 +195,17 @@ class LastCheckpoint(Checkpoint):
                     return
             raise SIGTERMException(128 + number)
         if self._due:
-            self._save(trainer)
+            self._due = False
+            late = time.monotonic() - self._saved >= self.interval
+            if trainer.strategy.reduce_boolean_decision(late, all=False):
+                self._save(trainer)
 
     def _save(self, trainer: L.Trainer) -> None:
         self._due, self._saving = False, True
         for logger in trainer.loggers:
             logger.save()  # what was logged until now must not be lost, since it is not computed again
         trainer.save_checkpoint(self.path)
-        self._saving = False
+        self._saving, self._saved = False, time.monotonic()
 
     def _state(self, trainer: L.Trainer, procedure: L.LightningModule) -> dict:
         progress = trainer.fit_loop.epoch_progress.current
@@ -303,14 +309,22 @@ def _gradients_pending(trainer: L.Trainer) -> bool:
 
 
 def _random_state() -> dict:
+    """Of all generators, as tensors: ``weights_only`` reads no arrays, and 600 single numbers are slow to write."""
     state = _collect_rng_states()
+    version, numbers, gauss = state["python"]
     kind, key, *rest = state["numpy"]
-    return state | {"numpy": [kind, torch.from_numpy(key.astype("int64")), *rest]}  # no array: weights_only reads none
+    tensors = {
+        "python": [version, torch.tensor(numbers), gauss],
+        "numpy": [kind, torch.tensor(key.astype("int64")), *rest],
+    }
+    return state | tensors
 
 
 def _set_random_state(state: dict) -> None:
+    version, numbers, gauss = state["python"]
     kind, key, *rest = state["numpy"]
-    _set_rng_states(state | {"numpy": (kind, key.numpy().astype("uint32"), *rest)})
+    own = {"python": (version, tuple(numbers.tolist()), gauss), "numpy": (kind, key.numpy().astype("uint32"), *rest)}
+    _set_rng_states(state | own)
 
 
 def _metric_states(procedure: L.LightningModule) -> dict[str, dict]:

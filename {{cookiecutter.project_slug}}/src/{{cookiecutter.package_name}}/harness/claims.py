@@ -240,7 +240,7 @@ def evidence() -> Evidence:
             if record["experiment"] != target.experiment:
                 continue
             reason = doubted[id(record)] or _why_not(record, target.metric, *settings[target.experiment], seeds)
-            curves = str(record.get("curves") or record["file"])
+            curves = tuple(tuple(curve["values"]) for curve in record.get("curves", {}).values()) or record["file"]
             if not reason and record["seed"] in counted:
                 reason = "a newer run of this seed counts"
             elif not reason and curves in known:
@@ -308,7 +308,7 @@ def _targets(paper: DictConfig) -> list[DictConfig]:
 def _doubt(record: dict) -> str | None:
     """Why a record is not what a run wrote, or None."""
     name = f"{record['experiment']}-{record['digest']}-seed{record['seed']}"
-    if record.get("checksum") != checksum({key: record[key] for key in record if key != "file"}):
+    if record.get("checksum") != checksum((ROOT / "results" / f"{record['file']}.json").read_text(encoding="utf-8")):
         return "edited after it was written: its checksum is not that of its content"
     if not re.fullmatch(re.escape(name) + r"(-\d+)?", record["file"]) or Path(record["run"]).name != record["file"]:
         return f"renamed: it holds {name}"

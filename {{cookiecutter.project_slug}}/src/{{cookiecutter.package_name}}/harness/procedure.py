@@ -8,7 +8,7 @@ import lightning as L
 import torch
 from lightning.pytorch.utilities.data import extract_batch_size
 from torch import Tensor, nn
-from torchmetrics import MeanMetric, MetricCollection
+from torchmetrics import MetricCollection
 
 
 class Procedure(L.LightningModule):
@@ -112,11 +112,12 @@ class Procedure(L.LightningModule):
         kept, self._terms[split] = self._terms[split], []
         if not kept:
             return
-        sizes = torch.tensor([size for size, _ in kept], device=self.device)
-        for name in kept[0][1]:
-            mean = MeanMetric(sync_on_compute=True).to(self.device)
-            mean.update(torch.stack([terms[name] for _, terms in kept]).float(), sizes)
-            self.log(f"{split}/{name}", mean.compute(), **how)
+        names = list(kept[0][1])
+        sizes = torch.tensor([float(size) for size, _ in kept], device=self.device)
+        values = torch.stack([terms[name] for _, terms in kept for name in names]).float().view(-1, len(names))
+        sums = self.trainer.strategy.reduce(torch.cat([sizes @ values, sizes.sum()[None]]), reduce_op="sum")
+        for name, mean in zip(names, sums[:-1] / sums[-1], strict=True):
+            self.log(f"{split}/{name}", mean, **how)
 
     def _log_metrics(self, metrics: MetricCollection) -> None:
         if any(metric.update_called for metric in metrics.values()):  # a metric may be of the test alone

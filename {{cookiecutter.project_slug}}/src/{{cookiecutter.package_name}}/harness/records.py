@@ -119,17 +119,19 @@ def file_digest(path: Path) -> str:
     return found.hexdigest()
 
 
-def checksum(record: dict) -> str:
-    """Sixteen hexadecimal digits of a record's content: one that was edited by hand has others."""
-    content = json.dumps({key: record[key] for key in record if key != "checksum"}, sort_keys=True)
+def checksum(text: str) -> str:
+    """Sixteen hexadecimal digits of what a file of ``write_json`` says, however it is laid out."""
+    content = re.sub(r'"checksum":"\w*"', "", "".join(text.split()))
     return hashlib.sha256(content.encode()).hexdigest()[:16]
 
 
 def write_json(path: Path, record: dict) -> None:
-    """Write it with its checksum, whole or not at all."""
-    text = json.dumps(record | {"checksum": checksum(record)}, indent=2, ensure_ascii=False)
+    """Write it with its checksum, whole or not at all: one that was edited by hand has another."""
+    text = json.dumps(record | {"checksum": ""}, indent=2, ensure_ascii=False)
     # a list of numbers in one line
     text = re.sub(r"\[\n[^][{}\"]*]", lambda found: f"[{' '.join(found[0][1:-1].split())}]", text)
+    before, empty, after = text.rpartition('""')
+    text = f'{before}"{checksum(text)}"{after}'
     # written beside and moved into place, so that a reader never sees half a record
     path.parent.mkdir(parents=True, exist_ok=True)
     beside = path.with_suffix(".tmp")

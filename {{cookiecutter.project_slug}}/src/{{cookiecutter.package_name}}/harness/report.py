@@ -4,6 +4,7 @@ Writes the status into README.md, PAPER.md and the package's docstring, figures 
 """
 
 import argparse
+import gc
 import os
 import re
 import statistics
@@ -75,6 +76,11 @@ class Report:
         """What the paper reports and what it sets, each once: experiments inherit."""
         listed = [*self.claimed, *(value for values in self.sources.values() for value in values)]
         return list({(value.file, value.line): value for value in listed}.values())
+
+    @cached_property
+    def unstated(self) -> dict[str, list[str]]:
+        """What has no source and stands nowhere in the experiment, by experiment."""
+        return {name: provenance.unstated(name) for name in self.sources}
 
     @cached_property
     def todos(self) -> dict[str, list[int]]:
@@ -169,7 +175,7 @@ class Report:
             if "TODO(paper)" not in value.source  # counted above
         ]
         for experiment in self.sources:
-            if unstated := [told.split(" ")[0] for told in provenance.unstated(experiment)]:
+            if unstated := [told.split(" ")[0] for told in self.unstated[experiment]]:
                 what = f"{_several(len(unstated), 'setting')} without a source: {', '.join(unstated[:3])}"
                 steps.append(Step(what + ", …" * bool(unstated[3:]), f"configs/experiment/{experiment}.yaml"))
         for row in self.rows:
@@ -284,6 +290,7 @@ def main() -> None:
     only.add_argument("--missing", action="store_true", help="print only the commands of the runs that are missing")
     only.add_argument("--runs", action="store_true", help="print only the runs that count and lie in runs/")
     asked = parser.parse_args()
+    gc.disable()  # a second's work over many records, all of which stay
     try:
         _report(asked)
     except BrokenPipeError:  # python report.py | head

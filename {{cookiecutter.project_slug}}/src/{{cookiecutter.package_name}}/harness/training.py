@@ -12,7 +12,7 @@ import lightning as L
 import torch
 from hydra.core.hydra_config import HydraConfig
 from hydra.types import RunMode
-from lightning.pytorch.callbacks import ModelCheckpoint
+from lightning.pytorch.callbacks import ModelCheckpoint, ProgressBar
 from lightning.pytorch.plugins.environments import SLURMEnvironment
 from lightning.pytorch.utilities.model_helpers import is_overridden
 from lightning.pytorch.utilities.rank_zero import rank_zero_only
@@ -103,13 +103,17 @@ def _train(cfg: DictConfig) -> float | None:
                 loggers[-1].rewind(logged["rows"])
         unused = {"best"} if cfg.monitor.metric is None else set()
         unused |= set() if loggers else {"learning_rate"}
+        if not sys.stdout.isatty() or cfg.trainer.get("enable_progress_bar") is False:
+            unused |= {"progress"}  # in a file, a bar is a page for each epoch
         callbacks = [
             hydra.utils.instantiate(callback)
             for name, callback in cfg.callbacks.items()
             if callback and name not in unused  # callbacks.progress=null takes one away
         ]
         procedure = build_procedure(cfg)
-        trainer = build_trainer(cfg, [*callbacks, OwnNoise(cfg.seed)], loggers)
+        callbacks += [OwnNoise(cfg.seed)] if several else []
+        bar = any(isinstance(callback, ProgressBar) for callback in callbacks)
+        trainer = build_trainer(cfg, callbacks, loggers, enable_progress_bar=bar)
         paper = {
             f"paper/{name}": c["value"] / c["factor"] for name, c in record.claims.items() if c["value"] is not None
         }
