@@ -18,8 +18,9 @@ bugs: .venv/installed  ## plants every known mistake, runs every test on each, w
 	BUGS_TESTS="$(TESTS)" $(BIN)/pytest -m slow tests/test_planted_bugs.py
 
 bench: .venv/installed
-	$(BIN)/python benchmarks/startup.py
+	$(BIN)/python benchmarks/speed.py
 	$(BIN)/python benchmarks/components.py
+	$(BIN)/python benchmarks/gpu.py
 
 .venv/installed: pyproject.toml constraints.txt
 	$(PYTHON) -m venv .venv

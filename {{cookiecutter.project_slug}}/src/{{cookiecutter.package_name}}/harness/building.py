@@ -36,6 +36,7 @@ def prepare(cfg: DictConfig) -> None:
     warnings.filterwarnings("ignore", ".*isinstance.treespec, LeafSpec.*")  # Lightning 2.6 on torch 2.13
     if cfg.threads:
         torch.set_num_threads(cfg.threads)
+    torch.set_float32_matmul_precision(cfg.float32_matmul)
     L.seed_everything(cfg.seed, workers=True, verbose=False)
 
 
@@ -59,6 +60,8 @@ def build_procedure(cfg: DictConfig) -> Procedure:
         scheduler=cfg.scheduler,
     )
     procedure.save_hyperparameters(identity(cfg), logger=False)  # each checkpoint says what it is of
+    if cfg.channels_last:
+        procedure.model.to(memory_format=torch.channels_last)
     if cfg.compile:
         procedure.model.compile()  # in place: the names in a checkpoint stay those of the plain model
     return procedure

@@ -22,7 +22,8 @@ from omegaconf.errors import OmegaConfBaseException
 ROOT = Path(__file__).resolve().parents[3]
 
 # What a run is called, where it runs and what it writes: none of it changes what is computed.
-_NOT_IDENTITY = {"hydra", "paper", "name", "seed", "run", "resume", "results", "logger", "threads", "compile"}
+_NOT_IDENTITY = {"hydra", "paper", "name", "seed", "run", "resume", "results", "logger"}
+_NOT_IDENTITY |= {"threads", "compile", "channels_last", "float32_matmul"}
 _NOT_IDENTITY_OF = {
     "trainer": {"accelerator", "strategy", "enable_progress_bar", "profiler"},  # devices multiply the batch
     "callbacks": {"last", "finite", "learning_rate", "progress"},

@@ -121,7 +121,7 @@ def _train(cfg: DictConfig) -> float | None:
             logger.log_hyperparams(OmegaConf.to_container(cfg, resolve=True) | paper | {"record": f"{run.name}.json"})
         log.info("Run %s", run.name)
         trainer.fit(procedure, data, ckpt_path=resume, weights_only=True)
-        steps, epochs, hardware = trainer.global_step, trainer.current_epoch, _hardware(trainer)
+        steps, epochs, hardware = trainer.global_step, trainer.current_epoch, _hardware(cfg, trainer)
         metrics = {name: value.item() for name, value in trainer.callback_metrics.items() if "/" in name}
         objective = _objective(cfg, trainer, metrics)
         if trainer.world_size > 1:
@@ -251,9 +251,10 @@ def _tested(checkpoint: Path) -> dict:
     }
 
 
-def _hardware(trainer) -> dict:
+def _hardware(cfg: DictConfig, trainer: L.Trainer) -> dict:
     device = trainer.strategy.root_device
     facts = {"devices": trainer.world_size, "threads": torch.get_num_threads()}
+    facts |= {key: cfg[key] for key in ("compile", "channels_last", "float32_matmul")}
     if resource:
         unit = 1 if sys.platform == "darwin" else 1024
         facts["peak_memory_mib"] = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit // 2**20

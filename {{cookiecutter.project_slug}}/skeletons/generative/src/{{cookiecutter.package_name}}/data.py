@@ -61,4 +61,11 @@ class PaperDataModule(L.LightningDataModule):
         return self._loader(self.test)
 
     def _loader(self, dataset: InMemory, shuffle: bool = False) -> DataLoader:
-        return DataLoader(dataset, self.batch_size, shuffle=shuffle, num_workers=self.num_workers, collate_fn=_as_it_is)
+        return DataLoader(
+            dataset,
+            self.batch_size,
+            shuffle=shuffle,
+            num_workers=self.num_workers,
+            pin_memory=torch.cuda.is_available(),  # copied to the GPU while it computes
+            collate_fn=_as_it_is,
+        )
