@@ -313,7 +313,7 @@ def _doubt(record: dict) -> str | None:
     if not re.fullmatch(re.escape(name) + r"(-\d+)?", record["file"]) or Path(record["run"]).name != record["file"]:
         return f"renamed: it holds {name}"
     beside = ROOT / record["run"] / "record.json"
-    if beside.is_file() and read(beside)["metrics"] != record["metrics"]:
+    if beside.is_file() and str(read(beside)["metrics"]) != str(record["metrics"]):  # nan is nan here
         return f"its run wrote other numbers, in {record['run']}"
     return None
 
