@@ -28,6 +28,7 @@ TARGET = {
     "tolerance": None,
     "reason": "",
     "experiment": "paper",
+    "log_steps": False,  # of the curves
 }
 DECIDES = ["value", "claim", "factor", "mode", "tolerance"]  # the verdict
 NUMBERS = {"value", "spread", "runs", "factor", "tolerance"}

@@ -87,6 +87,8 @@ def draw_curves(rows: list[Row]) -> str:
         axes.set(xlabel="step", ylabel=name)
         if "loss" in name:
             _log_scale(axes)
+        if any(row.target.log_steps for row in rows):
+            axes.set_xscale("log")
         axes.legend(frameon=False)
     return _svg(figure)
 
