@@ -2,12 +2,11 @@
 PYTHON ?= python3
 BIN := $(CURDIR)/.venv/bin
 PAPER ?= hamiltonian_nn
-SEEDS ?= 0,1,2
 
 demo: example
 
-example: .venv/installed  ## make example PAPER=<folder of examples/> SEEDS=0,1,2
-	$(BIN)/python examples/run.py $(PAPER) --seeds $(SEEDS)
+example: .venv/installed  ## make example PAPER=<folder of examples/>, and SEEDS=0,1 for others than the paper's
+	$(BIN)/python examples/run.py $(PAPER) $(if $(SEEDS),--seeds $(SEEDS))
 
 test: .venv/installed
 	$(BIN)/ruff check hooks local_extensions examples tests benchmarks

@@ -70,15 +70,16 @@ def reproduce(repository: Path, experiment: str, seeds: str, overrides: list[str
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("paper", help="a folder of examples/")
-    parser.add_argument("--seeds", default="0,1,2")
+    parser.add_argument("--seeds", help="those of configs/paper.yaml, if none are given")
     parser.add_argument("--folder", type=Path, default=TEMPLATE / "build")
     parser.add_argument("overrides", nargs="*", help="further overrides of train.py")
     arguments = parser.parse_intermixed_args()
     repository = bake(arguments.paper, arguments.folder)
-    targets = yaml.safe_load((repository / "configs" / "paper.yaml").read_text(encoding="utf-8"))["targets"]
+    paper = yaml.safe_load((repository / "configs" / "paper.yaml").read_text(encoding="utf-8"))
+    seeds = arguments.seeds or ",".join(map(str, paper["seeds"]))
     with ThreadPoolExecutor(max_workers=2) as pool:  # each run has one thread
-        experiments = dict.fromkeys(target["experiment"] for target in targets)
-        work = [pool.submit(reproduce, repository, name, arguments.seeds, arguments.overrides) for name in experiments]
+        experiments = dict.fromkeys(target["experiment"] for target in paper["targets"])
+        work = [pool.submit(reproduce, repository, name, seeds, arguments.overrides) for name in experiments]
         for done in work:
             print(done.result())
     run(repository, "pytest", "--quiet")

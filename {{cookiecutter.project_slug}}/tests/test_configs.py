@@ -76,7 +76,7 @@ def test_every_target_is_measured(compose):
     targets = OmegaConf.load(ROOT / "configs/paper.yaml").targets
     for experiment in {target.experiment for target in targets}:
         cfg = compose(f"experiment={experiment}")
-        trainer = fit(cfg, 1, limit_test_batches=1, log_every_n_steps=1)
+        trainer = fit(cfg, 1, limit_test_batches=1, limit_val_batches=1, log_every_n_steps=1)
         trainer.save_checkpoint(checkpoint := Path(cfg.run.dir) / "test.ckpt")
         logged = measure(cfg, trainer, trainer.lightning_module, build_data(cfg), checkpoint)
         missing = {target.metric for target in targets if target.experiment == experiment} - set(logged)

@@ -28,6 +28,7 @@ TARGET = {
     "tolerance": None,
     "reason": "",
     "experiment": "paper",
+    "log_steps": False,  # of the curves
 }
 DECIDES = ["value", "claim", "factor", "mode", "tolerance"]  # the verdict
 NUMBERS = {"value", "spread", "runs", "factor", "tolerance"}
@@ -313,7 +314,7 @@ def _doubt(record: dict) -> str | None:
     if not re.fullmatch(re.escape(name) + r"(-\d+)?", record["file"]) or Path(record["run"]).name != record["file"]:
         return f"renamed: it holds {name}"
     beside = ROOT / record["run"] / "record.json"
-    if beside.is_file() and read(beside)["metrics"] != record["metrics"]:
+    if beside.is_file() and str(read(beside)["metrics"]) != str(record["metrics"]):  # nan is nan here
         return f"its run wrote other numbers, in {record['run']}"
     return None
 

@@ -5,6 +5,7 @@ import io
 import matplotlib
 import numpy as np
 from matplotlib.axes import Axes
+from matplotlib.axis import Axis
 from matplotlib.figure import Figure
 
 from .claims import Row
@@ -87,6 +88,9 @@ def draw_curves(rows: list[Row]) -> str:
         axes.set(xlabel="step", ylabel=name)
         if "loss" in name:
             _log_scale(axes)
+        if any(row.target.log_steps for row in rows):
+            axes.set_xscale("log")
+            _plain(axes.xaxis)
         axes.legend(frameon=False)
     return _svg(figure)
 
@@ -110,6 +114,13 @@ def _log_scale(axes: Axes) -> None:
     values = [value for line in axes.get_lines() for value in line.get_ydata()]
     if values and min(values) > 0 and max(values) / min(values) > 10:
         axes.set_yscale("log")
+        _plain(axes.yaxis)
+
+
+def _plain(axis: Axis) -> None:
+    """Numbers at the powers of ten as they are; by default they would be formulas, which are not parsed here."""
+    axis.set_major_formatter("{x:g}")
+    axis.set_minor_formatter("")
 
 
 def _svg(figure: Figure) -> str:

@@ -124,6 +124,7 @@ def _train(cfg: DictConfig) -> float | None:
         steps, epochs, hardware = trainer.global_step, trainer.current_epoch, _hardware(cfg, trainer)
         metrics = {name: value.item() for name, value in trainer.callback_metrics.items() if "/" in name}
         objective = _objective(cfg, trainer, metrics)
+        drawn = curves(run / "metrics.csv") if (run / "metrics.csv").exists() else {}  # before val/ is the measurement
         if trainer.world_size > 1:
             # On one device, as evaluate.py does: Lightning gives all processes equally many samples, some of them twice
             if torch.distributed.is_initialized():
@@ -141,7 +142,7 @@ def _train(cfg: DictConfig) -> float | None:
             tested=_tested(run / "checkpoints" / f"{cfg.ckpt}.ckpt"),
             hardware=hardware,
             objective=objective,
-            curves=curves(run / "metrics.csv") if (run / "metrics.csv").exists() else {},
+            curves=drawn,
             architecture=architecture(trainer, procedure, data),
             **summarise(loggers, paper | {"verdict": verdict(cfg, metrics)}),
         )
