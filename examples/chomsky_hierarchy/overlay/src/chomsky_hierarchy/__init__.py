@@ -13,7 +13,7 @@ This implementation covers:
     Of Table 2, level R: these two tasks and networks. Its other tasks, levels and networks are left out.
 
 Known differences from paper:
-    - 4000 steps instead of 1,000,000 (Appendix A.4), so that all runs end within an hour on one core.
+    - 3000 steps (RNN) and 4000 (LSTM) instead of 1,000,000 (Appendix A.4), so that all runs end within an hour on one core.
     - The mean of three seeds at one learning rate, where the paper reports the maximum of 10 seeds and three rates.
     - 32 test strings for each length, where the official code has 512.
     - PyTorch's initialisation, two biases in a cell, and its LSTM: none is stated in what we have.
