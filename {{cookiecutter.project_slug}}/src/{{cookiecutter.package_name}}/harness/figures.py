@@ -110,6 +110,8 @@ def _log_scale(axes: Axes) -> None:
     values = [value for line in axes.get_lines() for value in line.get_ydata()]
     if values and min(values) > 0 and max(values) / min(values) > 10:
         axes.set_yscale("log")
+        axes.yaxis.set_major_formatter("{x:g}")  # matplotlib's own is mathematics, which is not parsed here
+        axes.yaxis.set_minor_formatter("")
 
 
 def _svg(figure: Figure) -> str:
