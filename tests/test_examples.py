@@ -41,6 +41,11 @@ def test_overlay_leaves_the_harness_alone(paper):
     assert not overlaid
 
 
+def test_figures_have_no_raw_formulas():
+    """The report parses no mathematics, and matplotlib labels a logarithmic axis with it."""
+    assert not [path for path in TEMPLATE.glob("examples/*/figures/*.svg") if "mathdefault" in path.read_text()]
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("paper", EXAMPLES)
 def test_example_at_full_length(tmp_path, paper):
