@@ -3,6 +3,7 @@
 ``python examples/gallery.py`` bakes each example, lays its ``results/`` beside it and asks its ``report.py``.
 """
 
+import contextlib
 import json
 import re
 import sys
@@ -68,8 +69,8 @@ def overview(examples: dict[str, dict]) -> str:
 
 
 def main() -> None:
-    papers = sorted(path.parent.name for path in TEMPLATE.glob("examples/*/answers.yaml"))
-    with tempfile.TemporaryDirectory() as folder:
+    papers = sorted(path.parent.name for path in TEMPLATE.glob("examples/*/README.md"))
+    with tempfile.TemporaryDirectory() as folder, contextlib.redirect_stdout(None):
         examples = {paper: known(paper, Path(folder)) for paper in papers}
     for paper, told in examples.items():
         readme = TEMPLATE / "examples" / paper / "README.md"

@@ -67,11 +67,21 @@ def reproduce(repository: Path, experiment: str, seeds: str, overrides: list[str
     return run(repository, "python", "evaluate.py", f"run=runs/{first.stem}")
 
 
+def keep(repository: Path, example: Path) -> None:
+    """Take over the records of the runs that count, and such figures as the example shows."""
+    (example / "results").mkdir(exist_ok=True)
+    for path in (repository / "results").glob("*-seed*.json"):
+        shutil.copy(path, example / "results")
+    for path in example.glob("figures/*.svg"):
+        shutil.copy(repository / "docs" / "figures" / path.name, path)
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("paper", help="a folder of examples/")
     parser.add_argument("--seeds", help="those of configs/paper.yaml, if none are given")
     parser.add_argument("--folder", type=Path, default=TEMPLATE / "build")
+    parser.add_argument("--keep", action="store_true", help="let records and figures replace those of the example")
     parser.add_argument("overrides", nargs="*", help="further overrides of train.py")
     arguments = parser.parse_intermixed_args()
     repository = bake(arguments.paper, arguments.folder)
@@ -84,6 +94,8 @@ def main() -> None:
             print(done.result())
     run(repository, "pytest", "--quiet")
     print(run(repository, "python", "report.py"))
+    if arguments.keep:
+        keep(repository, TEMPLATE / "examples" / arguments.paper)
     print(f"In {os.path.relpath(repository)}: README.md, docs/figures/, results/")
 
 

@@ -2,6 +2,7 @@
 
 import json
 import re
+import shutil
 from pathlib import Path
 
 import pytest
@@ -44,6 +45,27 @@ def test_overlay_leaves_the_harness_alone(paper):
 def test_figures_have_no_raw_formulas():
     """The report parses no mathematics, and matplotlib labels a logarithmic axis with it."""
     assert not [path for path in TEMPLATE.glob("examples/*/figures/*.svg") if "mathdefault" in path.read_text()]
+
+
+def test_every_command_of_the_tutorial(tmp_path):
+    """As it stands in ``examples/README.md``, but for the length of the trainings."""
+    shutil.copytree(TEMPLATE, tmp_path / "clone", ignore=shutil.ignore_patterns(".venv", "build", ".git", ".*_cache"))
+    commands = re.findall(r"```bash\n(.*?)```", (TEMPLATE / "examples/README.md").read_text(), re.DOTALL)
+    script = "set -e\n" + "".join(commands)
+    assert script.count("experiment=paper seed=") == script.count("experiment=baseline seed=") == 1
+    script = re.sub(r"(experiment=(paper|baseline) seed=0,1,2)", r"\1 trainer.max_steps=200", script)
+    told = run("bash", "-c", script, cwd=tmp_path / "clone").stdout
+    assert "Left to do" in told and "Equal to the record." in told and "Up to date: " in told
+
+
+def test_the_gallery_is_what_the_records_say(tmp_path):
+    copy = shutil.copytree(TEMPLATE, tmp_path / "clone", ignore=shutil.ignore_patterns(".venv", "build", ".git"))
+    written = [copy / "README.md", *copy.glob("examples/*/README.md")]
+    before = {path: path.read_text() for path in written}
+    readme = copy / "examples/grokking/README.md"
+    readme.write_text(readme.read_text().replace("| reproduced |", "| not reproduced |"))
+    run("python", "examples/gallery.py", cwd=copy)
+    assert {path: path.read_text() for path in written} == before
 
 
 @pytest.mark.slow
