@@ -340,7 +340,12 @@ with heavy_imports():
     before = gc.get_stats()[2]["collections"]
     import lightning
     assert gc.get_stats()[2]["collections"] == before
-assert gc.isenabled() and gc.get_freeze_count() > 100_000
+assert gc.isenabled() and (frozen := gc.get_freeze_count()) > 100_000
+left_behind = [[]]
+left_behind[0].append(left_behind)
+with heavy_imports():  # of the next job of -m
+    import lightning
+assert gc.isenabled() and gc.get_freeze_count() == frozen, "what a job leaves behind must be collected"
 """
     run("python", "-c", program, cwd=repo)
 
