@@ -18,7 +18,7 @@ with heavy_imports():
     import lightning as L
     import torch
 
-    from {{ cookiecutter.package_name }}.harness.building import build_data, build_procedure, build_trainer, prepare
+    from {{ cookiecutter.package_name }}.harness import building
 
 
 @pytest.hookimpl(tryfirst=True)  # before pytest asks for the name of its result file
@@ -61,13 +61,13 @@ def compose(tmp_path: Path) -> Callable[..., DictConfig]:
 @pytest.fixture
 def cfg(compose: Callable[..., DictConfig]) -> DictConfig:
     cfg = compose("experiment=paper")
-    prepare(cfg)
+    building.prepare(cfg)
     return cfg
 
 
 @pytest.fixture
 def data(cfg: DictConfig) -> L.LightningDataModule:
-    data = build_data(cfg)
+    data = building.build_data(cfg)
     data.prepare_data()
     data.setup("fit")
     return data
@@ -90,12 +90,12 @@ def fit(
     cfg: DictConfig, steps: int, *callbacks: L.Callback, data: L.LightningDataModule | None = None, **settings
 ) -> L.Trainer:
     """Train for some steps on the CPU, as ``cfg`` says but without validation, loggers and checkpoints."""
-    prepare(cfg)
+    building.prepare(cfg)
     bounds = {"max_steps": steps, "max_epochs": 10 * steps}  # the latter for a procedure that never steps
     settings = bounds | {"limit_val_batches": 0, "val_check_interval": None} | settings
     quiet = {"enable_checkpointing": False, "enable_progress_bar": False, "accelerator": "cpu", "devices": 1}
-    trainer = build_trainer(cfg, callbacks, **settings, **quiet)
-    trainer.fit(build_procedure(cfg), data or build_data(cfg))
+    trainer = building.build_trainer(cfg, callbacks, **settings, **quiet)
+    trainer.fit(building.build_procedure(cfg), data or building.build_data(cfg))
     return trainer
 
 
