@@ -220,7 +220,8 @@ def test_the_answers_of_an_example(bake, example: Path):
     ]
     paper = composed(repo)["paper"]
     assert (paper["title"], paper["venue"], paper["year"]) == (answers["title"], answers["venue"], int(answers["year"]))
-    assert paper["targets"][0]["value"] == float(re.search(r"[\d.]+", answers["paper_value"])[0])
+    if "paper_value" in answers:  # some claims are no values of a table
+        assert paper["targets"][0]["value"] == float(re.search(r"[\d.]+", answers["paper_value"])[0])
     assert "TODO(paper)" not in (repo / "CITATION.cff").read_text()
 
 
