@@ -108,8 +108,8 @@ def test_each_step_has_sets_of_its_own(cfg, data):
     assert len(data.train) == cfg.trainer.max_steps == 20_000
     other = PaperDataModule(steps=50, test_batches=50, seed=1, **SETS)
     drawn = [part[i][0] for part in (data.train, data.test, other.train) for i in range(50)]
-    first = [X[0, 0, 0].item() for X in drawn]
-    assert len(set(first)) == 150
+    elements = torch.cat([X.flatten() for X in drawn])
+    assert len(elements.unique()) > 0.99 * len(elements), "but for a few that float32 cannot tell apart"
     assert all(torch.equal(data.test[i][0], other.test[i][0]) for i in range(50))
     assert [X.shape[1] for X in drawn[50:60]] == list(range(1, 11)), "all sizes in turn, so that none counts more"
 
