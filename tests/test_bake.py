@@ -202,6 +202,7 @@ def test_the_value_of_the_paper_with_its_spread_and_unit(bake, task, answer, cla
     target = composed(bake(task=task, paper_value=answer))["paper"]["targets"][0]
     assert [target[key] for key in ("claim", "value", "spread", "factor")] == [claim, value, spread, factor]
     assert (target["unit"] == "%") == ("%" in answer)
+    assert claim == "equal" or target["mode"] == {"at least": "max", "at most": "min"}[claim]
 
 
 @pytest.mark.parametrize("example", sorted(TEMPLATE.glob("examples/*/answers.yaml")), ids=lambda path: path.parent.name)

@@ -10,7 +10,7 @@ import yaml
 from conftest import TEMPLATE, run
 
 EXAMPLES = sorted(path.parent.name for path in TEMPLATE.glob("examples/*/answers.yaml"))
-TWO_MINUTES = ["trainer.max_steps=200"]
+TWO_MINUTES = ["trainer.max_steps=200", "++trainer.limit_test_batches=20"]
 
 
 def reproduce(paper: str, folder: Path, *overrides: str) -> tuple[Path, str]:
