@@ -1,6 +1,6 @@
 """What the machinery costs, each thing beside its floor, interleaved in one run.
 
-``python benchmarks/speed.py`` prints a table of medians and ratios, and leaves the raw seconds and a plot in
+``python benchmarks/speed.py`` prints a table of medians and ratios, and leaves it with the raw seconds and a plot in
 ``benchmarks/results/``. Compared are
 
 - the first answer of ``train.py`` with a Hydra application of the same configs that does nothing;
@@ -336,6 +336,7 @@ def main() -> None:
     arguments.results.mkdir(exist_ok=True)
     kept = json.dumps({"machine": machine, "seconds": measured}, indent=1)
     (arguments.results / "speed.json").write_text(kept + "\n")
+    (arguments.results / "speed.txt").write_text(table(measured) + "\n")
     draw(measured, arguments.results / "speed.svg")
     print(table(measured))
 
