@@ -29,8 +29,9 @@ def writing(repo: Path) -> bool:
 
 def stop(repo: Path, sign: signal.Signals, moment: Callable[[Path], bool], *overrides: str) -> int:
     """Send a signal at a moment; the exit code."""
+    each = [] if any("last.interval" in override for override in overrides) else ["callbacks.last.interval=0"]
     process = subprocess.Popen(
-        ["python", "train.py", "callbacks.last.interval=0", *overrides],
+        ["python", "train.py", *overrides, *each],
         cwd=repo,
         env=ENVIRONMENT,
         stdout=subprocess.DEVNULL,
