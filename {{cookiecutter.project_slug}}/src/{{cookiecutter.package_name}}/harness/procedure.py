@@ -113,7 +113,7 @@ class Procedure(L.LightningModule):
         if not kept:
             return
         names = list(kept[0][1])
-        sizes = torch.tensor([float(size) for size, _ in kept], device=self.device)
+        sizes = torch.tensor([size for size, _ in kept], dtype=torch.float32, device=self.device)
         values = torch.stack([terms[name] for _, terms in kept for name in names]).float().view(-1, len(names))
         sums = self.trainer.strategy.reduce(torch.cat([sizes @ values, sizes.sum()[None]]), reduce_op="sum")
         for name, mean in zip(names, sums[:-1] / sums[-1], strict=True):
