@@ -107,6 +107,32 @@ def test_verdict(claimed, add, accuracies, ours, verdict):
     assert line(claimed) == f"paper test/accuracy – 94.3 ± 0.2 % {ours} ± 0.5 {verdict}"
 
 
+@pytest.mark.parametrize(
+    ("aggregate", "ours", "verdict"),
+    [
+        ("mean", "92.8 ± 1.5 % (n = 3) 89.0 … 96.6", "not reproduced"),
+        ("median", "93 % (median of 3) –", "not reproduced"),
+        ("max", "94.2 % (max of 3) –", "reproduced"),
+        ("min", "91.2 % (min of 3) –", "not reproduced"),
+    ],
+)
+def test_what_the_paper_makes_of_its_runs_is_made_of_ours(claimed, add, aggregate, ours, verdict):
+    for seed, accuracy in enumerate([93.0, 91.2, 94.2]):
+        add(seed, accuracy)
+    edit(claimed / "configs/paper.yaml", aggregate=aggregate, runs="30")
+    paper = "(n = 30)" if aggregate == "mean" else f"({aggregate} of 30)"
+    assert line(claimed) == f"paper test/accuracy – 94.3 ± 0.2 % {paper} {ours} ± 0.5 {verdict}"
+    assert "alt=" in (claimed / "REPORT.html").read_text()
+
+
+@pytest.mark.parametrize("values", [[float("nan"), 94.2], [94.2, float("nan")]])
+def test_no_number_is_not_passed_over_by_the_best(claimed, add, values):
+    for seed, accuracy in enumerate(values):
+        add(seed, accuracy)
+    edit(claimed / "configs/paper.yaml", aggregate="max")
+    assert line(claimed).endswith("not reproduced")
+
+
 def test_student_t_is_that_of_scipy(repo):
     script = "from my_paper.harness.claims import t_975; print(*(t_975(n) for n in range(1, 200)))"
     ours = [float(value) for value in run("python", "-c", script, cwd=repo).stdout.split()]
@@ -159,12 +185,13 @@ def test_seeds_and_targets_that_went_after_the_runs_are_seen(claimed, add):
 
 
 def test_all_mistakes_in_the_claims_are_told_at_once(claimed):
-    edit(claimed / "configs/paper.yaml", value="94.3 %", claim="about", mode="largest", seeds="3")
+    edit(claimed / "configs/paper.yaml", value="94.3 %", claim="about", mode="largest", aggregate="best", seeds="3")
     (claimed / "configs/paper.yaml").write_text(
         (claimed / "configs/paper.yaml").read_text().replace("    tolerance:", "    tolerence:")
     )
     told = run("python", "report.py", cwd=claimed, ok=False).stderr
-    for part in ("value: 94.3 % is no number", "claim: about", "mode: largest", "no such key: tolerence", "seeds: 3"):
+    named = ("claim: about", "mode: largest", "aggregate: best; it must be mean or median or max or min", "seeds: 3")
+    for part in ("value: 94.3 % is no number", "no such key: tolerence", *named):
         assert part in told
     assert "Traceback" not in told
 

@@ -15,6 +15,7 @@ from .records import checksum, code_digest, read
 from .settings import ROOT, UsageError, differences, digest, identity
 
 CLAIMS = {"equal": "", "at least": "≥ ", "at most": "≤ "}
+AGGREGATES = {"mean": statistics.fmean, "median": statistics.median, "max": max, "min": min}
 TARGET = {
     "metric": "???",
     "dataset": "",
@@ -22,6 +23,7 @@ TARGET = {
     "claim": "equal",
     "spread": None,
     "runs": None,
+    "aggregate": "mean",
     "factor": 1,
     "unit": "",
     "mode": "max",
@@ -30,7 +32,7 @@ TARGET = {
     "experiment": "paper",
     "log_steps": False,  # of the curves
 }
-DECIDES = ["value", "claim", "factor", "mode", "tolerance"]  # the verdict
+DECIDES = ["value", "claim", "aggregate", "factor", "mode", "tolerance"]  # the verdict
 NUMBERS = {"value", "spread", "runs", "factor", "tolerance"}
 # Of Student's distribution, for a 95 % interval; from ten degrees of freedom on, a series about the normal's is exact
 # to three digits (Abramowitz and Stegun, Equation (26.7.5)).
@@ -57,20 +59,26 @@ class Row:
         return [record["metrics"][self.target.metric] * self.target.factor for record in self.counted]
 
     @property
-    def mean(self) -> float:
-        return statistics.fmean(self.values)
+    def ours(self) -> float:
+        """The one value of all our runs that is set beside the paper's: what the paper makes of its own."""
+        if any(map(math.isnan, self.values)):  # which max and min may pass over
+            return math.nan
+        return AGGREGATES[self.target.aggregate](self.values)
 
     @property
     def std(self) -> float | None:
-        return statistics.stdev(self.values) if len(self.values) > 1 and math.isfinite(self.mean) else None
+        """Over seeds; None for one seed, and where the best or the median is compared."""
+        if self.target.aggregate != "mean" or len(self.values) < 2 or not math.isfinite(self.ours):
+            return None
+        return statistics.stdev(self.values)
 
     @property
     def interval(self) -> tuple[float, float] | None:
-        """Of our mean, with 95 % confidence, by Student's t; None for one seed."""
+        """Of our mean, with 95 % confidence, by Student's t; None where there is no standard deviation."""
         if self.std is None:
             return None
         half = t_975(len(self.values) - 1) * self.std / math.sqrt(len(self.values))
-        return self.mean - half, self.mean + half
+        return self.ours - half, self.ours + half
 
     @property
     def verdict(self) -> str:
@@ -84,11 +92,11 @@ class Row:
         if target.tolerance and not target.reason.strip():
             return "no reason for the tolerance"
         if self.missing:
-            so_far = "within" if self.holds(self.mean) else "outside"
+            so_far = "within" if self.holds(self.ours) else "outside"
             return f"so far {so_far}, seed {', '.join(map(str, self.missing))} missing"
-        if self.holds(self.mean):
+        if self.holds(self.ours):
             return "reproduced" if len(self.counted) > 1 else "reproduced (n = 1)"
-        better = self.mean > target.value if target.mode == "max" else self.mean < target.value
+        better = self.ours > target.value if target.mode == "max" else self.ours < target.value
         return "not reproduced (better)" if better else "not reproduced"
 
     @property
@@ -110,7 +118,7 @@ class Row:
         if self.interval is None or not self.decided:
             return None
         ends = [self.holds(end) for end in self.interval]
-        if self.holds(self.mean):
+        if self.holds(self.ours):
             return all(ends)
         below, above = (end < self.target.value for end in self.interval)
         return not any(ends) and below == above
@@ -134,9 +142,10 @@ class Row:
         """The row as text, by column."""
         target, unit = self.target, f" {self.target.unit}" if self.target.unit else ""
         spread = f" ± {target.spread:g}" if target.spread else ""
-        runs = f" (n = {target.runs})" if target.runs else ""
+        of = "n =" if target.aggregate == "mean" else f"{target.aggregate} of"
+        runs = f" ({of} {target.runs})" if target.runs else ""
         paper = "–" if target.value is None else f"{CLAIMS[target.claim]}{target.value:g}{spread}{unit}{runs}"
-        ours = f"{number(self.mean, self.std)}{unit} (n = {len(self.counted)})" if self.counted else "–"
+        ours = f"{number(self.ours, self.std)}{unit} ({of} {len(self.counted)})" if self.counted else "–"
         interval = "–"
         if self.interval:
             places = decimals((self.interval[1] - self.interval[0]) / 2)
@@ -293,7 +302,7 @@ def _targets(paper: DictConfig) -> list[DictConfig]:
         ]
         if [target.metric, target.experiment] in [[other.metric, other.experiment] for other in targets]:
             wrong.append(f"{where}: the target of {target.experiment} for {target.metric} is there twice")
-        for key, allowed in {"claim": list(CLAIMS), "mode": ["max", "min"]}.items():
+        for key, allowed in {"claim": CLAIMS, "aggregate": AGGREGATES, "mode": ["max", "min"]}.items():
             if target[key] not in allowed:
                 wrong.append(f"{where}: {key}: {target[key]}; it must be {' or '.join(allowed)}")
         targets.append(target)

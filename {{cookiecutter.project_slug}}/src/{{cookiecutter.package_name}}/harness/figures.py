@@ -41,7 +41,7 @@ def draw_results(rows: list[Row]) -> str:
         axes.plot(seeds, row.values, "o", color=OURS, markersize=4)
         if row.interval:
             half = (row.interval[1] - row.interval[0]) / 2
-            axes.errorbar([max(seeds) + 1], [row.mean], [half], fmt="D", color=OURS, markersize=4, capsize=3)
+            axes.errorbar([max(seeds) + 1], [row.ours], [half], fmt="D", color=OURS, markersize=4, capsize=3)
         if len(seeds) <= LINES:
             axes.set_xticks(
                 [*seeds, *([max(seeds) + 1] if row.interval else [])], [*seeds, *(["mean"] if row.interval else [])]
