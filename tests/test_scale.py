@@ -178,6 +178,20 @@ def test_a_sweep_goes_on_and_ends_in_a_preset(repo):
     assert result["config"]["optimizer"] == best["config"]["optimizer"]
 
 
+def test_a_trial_that_is_worse_ends_early(repo):
+    """By what Optuna's pruner says of its first validation; what it had reached by then is its value."""
+    preset = repo / "configs/sweep/optuna.yaml"
+    edit(preset, "tag(log, interval(1e-4, 1e-1))", "choice(1e-2, 1e-8)")
+    edit(preset, "optuna.pruners.MedianPruner", "optuna.pruners.ThresholdPruner")
+    edit(preset, "n_startup_trials: 5", "lower: 0.5")
+    sweep = ["sweep=optuna", "hydra.sweeper.n_trials=4", "hydra.sweeper.sampler.seed=1", "trainer.max_epochs=3"]
+    done = train(repo, "-m", *sweep)
+    kept = [json.loads(path.read_text()) for path in repo.glob("runs/paper-sweep-*/record.json")]
+    epochs = {(result["config"]["optimizer"]["lr"], result["epochs"]) for result in kept}
+    assert len(kept) == 4 and epochs == {(1e-2, 3), (1e-8, 1)}
+    assert "Pruned at step 20" in done.stdout and "the best of 4 trials" in done.stdout
+
+
 @pytest.mark.parametrize("refused", ["monitor.metric=test/loss", "monitor.metric=null", "+objective=test/loss"])
 def test_a_sweep_chooses_by_validation(repo, refused):
     done = train(repo, "-m", "sweep=optuna", refused, ok=False)
