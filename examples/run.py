@@ -60,13 +60,6 @@ def run(folder: Path, *command: str) -> str:
     return done.stdout
 
 
-def reproduce(repository: Path, experiment: str, seeds: str, overrides: list[str]) -> str:
-    """Train all seeds of an experiment, and evaluate the first one again from its checkpoint."""
-    run(repository, "python", "train.py", "-m", f"experiment={experiment}", f"seed={seeds}", *overrides)
-    first = next((repository / "results").glob(f"{experiment}-*-seed{seeds.split(',')[0]}.json"))
-    return run(repository, "python", "evaluate.py", f"run=runs/{first.stem}")
-
-
 def keep(repository: Path, example: Path) -> None:
     """Take over the records of the runs that count, and such figures as the example shows."""
     (example / "results").mkdir(exist_ok=True)
@@ -86,12 +79,14 @@ def main() -> None:
     arguments = parser.parse_intermixed_args()
     repository = bake(arguments.paper, arguments.folder)
     paper = yaml.safe_load((repository / "configs" / "paper.yaml").read_text(encoding="utf-8"))
-    seeds = arguments.seeds or ",".join(map(str, paper["seeds"]))
-    with ThreadPoolExecutor(max_workers=2) as pool:  # each run has one thread
-        experiments = dict.fromkeys(target["experiment"] for target in paper["targets"])
-        work = [pool.submit(reproduce, repository, name, seeds, arguments.overrides) for name in experiments]
-        for done in work:
-            print(done.result())
+    seeds = arguments.seeds.split(",") if arguments.seeds else paper["seeds"]
+    experiments = dict.fromkeys(target["experiment"] for target in paper["targets"])
+    wanted = [[f"experiment={name}", f"seed={seed}", *arguments.overrides] for name in experiments for seed in seeds]
+    with ThreadPoolExecutor(os.cpu_count()) as pool:  # each run has one thread
+        list(pool.map(lambda overrides: run(repository, "python", "train.py", *overrides), wanted))
+    for name in experiments:
+        first = next((repository / "results").glob(f"{name}-*-seed{seeds[0]}.json"))
+        print(run(repository, "python", "evaluate.py", f"run=runs/{first.stem}"))
     run(repository, "pytest", "--quiet")
     print(run(repository, "python", "report.py"))
     if arguments.keep:

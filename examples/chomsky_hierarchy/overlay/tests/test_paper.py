@@ -51,25 +51,28 @@ def test_strings_are_random_and_end_with_the_empty_token(task):
 
 
 def test_each_batch_has_one_length():
-    """Section 4 and Appendix A.4: training draws 1 … 40 uniformly, the score has 41 … 500, each once."""
+    """Section 4 and Appendix A.4: training draws 1 … 40 uniformly, the score has 41 … 500, each once, validation 1 … 40."""
     strings = data(iterations=8000, batch_size=1)
     seen = Counter(tokens.shape[1] - 1 for tokens, _ in (strings.train[i] for i in range(8000)))
     assert set(seen) == set(range(1, 41)) and 140 < min(seen.values()) and max(seen.values()) < 260
     assert [strings.test[i][0].shape for i in (0, 1, 459)] == [(32, 42), (32, 43), (32, 501)]
     assert len(strings.test) == 460 and len(data().train) == 4000
+    assert [tokens.shape for tokens, _ in (strings.val[i] for i in range(len(strings.val)))] == [
+        (32, length + 1) for length in range(1, 41)
+    ]
 
 
 def test_no_string_comes_twice():
-    """Of training and test, of two seeds and of two batches; and each is the same whenever it is asked for."""
-    same = {"train_lengths": (100, 100), "test_lengths": (100, 101), "batch_size": 32}
+    """Of training, validation and test, of two seeds, of two batches; and each is the same whenever it is asked for."""
+    same = {"train_lengths": (100, 101), "test_lengths": (100, 101), "batch_size": 32}
     batches = [
         part[i][0][:, :100]
         for seed in (0, 1)
         for m in [data(seed=seed, **same)]
-        for part in (m.train, m.test)
+        for part in (m.train, m.val, m.test)
         for i in (0, 1)
     ]
-    assert len({tuple(row) for tokens in batches for row in tokens.tolist()}) == 8 * 32
+    assert len({tuple(row) for tokens in batches for row in tokens.tolist()}) == 12 * 32
     assert torch.equal(data(**same).train[1][0], data(**same).train[1][0])
 
 
@@ -91,6 +94,20 @@ def test_cells_have_the_stated_size(compose):
         assert model.read_out.out_features == (2 if size[1] == 3 else 5)
 
 
+def test_weights_begin_as_in_haiku(compose):
+    """Variance 1 / fan-in, cut off at two deviations (so that 0.774 of it is left); biases 0, the forget gate's 1."""
+    for experiment, fan_in in {"cycle_rnn": (4, 256), "cycle_lstm": (260, 260)}.items():
+        model = build_procedure(compose(f"experiment={experiment}")).model
+        weights = [model.recurrent.weight_ih_l0, model.recurrent.weight_hh_l0, model.read_out.weight]
+        for weight, fan in zip(weights, [*fan_in, 256], strict=True):
+            assert weight.var().item() == pytest.approx(0.774 / fan, rel=0.1) and weight.abs().max() <= 2 / fan**0.5
+        biases = model.recurrent.bias_ih_l0.view(-1, 256), model.recurrent.bias_hh_l0, model.read_out.bias
+        forget = torch.tensor([[0.0], [1.0], [0.0], [0.0]] if experiment == "cycle_lstm" else [[0.0]]).expand_as(
+            biases[0]
+        )
+        assert torch.equal(biases[0], forget) and not any(bias.any() for bias in biases[1:])
+
+
 def test_loss_is_cross_entropy():
     """Section 4."""
     logits = torch.tensor([[0.0, 3.0]]).exp().log1p().log()  # softmax: log 2 and log(1 + e³), normalised
@@ -103,7 +120,7 @@ def solution():
 
     With s the parity, u = ReLU(s + b) and v = ReLU(s + b - 1) give the next s = u - 2v.
     """
-    model = PaperModel("parity_check", "rnn", hidden=2).double()
+    model = PaperModel("parity_check", "rnn", hidden=2, init="torch").double()
     weights = {
         "recurrent.weight_ih_l0": [[0.0, 1, 0], [0, 1, 0]],
         "recurrent.bias_ih_l0": [0.0, -1],

@@ -4,6 +4,7 @@ import math
 
 import pytest
 import torch
+import torch.nn.functional as F
 from torch import nn
 
 from set_transformer.data import TRAIN, PaperDataModule, Sets
@@ -12,7 +13,7 @@ from set_transformer.loss import PaperLoss
 from set_transformer.model import MAB, PMA, SAB, Pooling
 
 SETS = {"batch_size": 128, "largest": 10, "high": 100.0}
-VARIANTS = pytest.mark.parametrize("variant", ["paper", "mean", "sum", "max"])
+VARIANTS = pytest.mark.parametrize("variant", ["paper", "rff", "scale_4", "mean", "sum", "max"])
 
 
 @pytest.fixture
@@ -58,9 +59,12 @@ def test_mab_is_its_formula(X, scale):
 
 
 def test_pma_pools_to_its_seeds():
-    """Section 3: PMA_k(Z) = MAB(S, rFF(Z)), k vectors for a set of any size."""
-    pma, Z = PMA(3, 8, 4, 8.0), torch.randn(2, 9, 8)
-    torch.testing.assert_close(pma(Z), pma.mab(torch.cat([pma.S, pma.S]), pma.rff(Z)))
+    """Section 3: PMA_k(Z) = MAB(S, rFF(Z)), k vectors for a set of any size; in the official code MAB(S, Z)."""
+    Z = torch.randn(2, 9, 8)
+    for rff in (False, True):
+        pma = PMA(3, 8, 4, 8.0, rff)
+        inner = F.linear(Z, *pma.rff[0].parameters()).clamp(min=0) if rff else Z
+        torch.testing.assert_close(pma(Z), pma.mab(torch.cat([pma.S, pma.S]), inner))
     assert pma(Z).shape == pma(Z[:, :1]).shape == (2, 3, 8) and pma.S.requires_grad
 
 
@@ -70,9 +74,7 @@ def linears(module):
 
 def test_layers_are_those_of_the_table(cfg):
     """Supplement, Table 1: all of D = 64 features, rFF with three ReLU and none behind the last layer."""
-    assert linears(build_procedure(cfg).model) == (
-        [(1, 64)] * 3 + [(64, 64)] + [(64, 64)] * 4 + [(64, 64)] + [(64, 64)] * 4 + [(64, 1)]
-    )
+    assert linears(build_procedure(cfg).model) == [(1, 64)] * 3 + [(64, 64)] * (1 + 4 + 4) + [(64, 1)]
     pooling = Pooling(64, "max")
     assert linears(pooling) == [(1, 64), (64, 64), (64, 64), (64, 64), (64, 64), (64, 1)]
     layers = [type(part).__name__[0] for part in [*pooling.encoder, *pooling.decoder]]

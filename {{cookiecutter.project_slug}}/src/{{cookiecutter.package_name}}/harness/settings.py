@@ -25,7 +25,8 @@ ROOT = Path(__file__).resolve().parents[3]
 _NOT_IDENTITY = {"hydra", "paper", "name", "seed", "run", "resume", "results", "logger"}
 _NOT_IDENTITY |= {"threads", "compile", "channels_last", "float32_matmul"}
 _NOT_IDENTITY_OF = {
-    "trainer": {"accelerator", "strategy", "enable_progress_bar", "profiler"},  # devices multiply the batch
+    # devices multiply the batch
+    "trainer": {"accelerator", "strategy", "enable_progress_bar", "profiler", "log_every_n_steps"},
     "callbacks": {"last", "finite", "learning_rate", "progress"},
     "data": {"num_workers"},
     "optimizer": {"fused"},

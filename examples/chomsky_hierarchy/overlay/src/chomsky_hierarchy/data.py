@@ -71,14 +71,14 @@ class Strings(Dataset):
 class PaperDataModule(L.LightningDataModule):
     """Strings for training, one length a batch, and longer ones for test: nothing is stored, and none seen twice.
 
-    There is no validation set, for nothing is selected.
+    Validation has the lengths of training: it says whether a task is learned, and nothing of the test.
 
     Args:
         task: ``parity_check`` or ``cycle_navigation``.
         batch_size: B, of training.
         train_lengths: first and last of the lengths, of which each batch draws one.
         test_lengths: first and last of the lengths, each of which is one batch.
-        test_size: strings of each of these.
+        test_size: strings of each length in validation and test.
         iterations: batches of training.
         seed: of the strings.
 
@@ -100,9 +100,13 @@ class PaperDataModule(L.LightningDataModule):
         train, test = (range(first, last + 1) for first, last in (train_lengths, test_lengths))
         self.train = Strings(TASKS[task], batch_size, train, iterations, seed=(seed, 0))
         self.test = Strings(TASKS[task], test_size, test, None, seed=(seed, 1))
+        self.val = Strings(TASKS[task], test_size, train, None, seed=(seed, 2))
 
     def train_dataloader(self) -> DataLoader:
         return DataLoader(self.train, batch_size=None)
+
+    def val_dataloader(self) -> DataLoader:
+        return DataLoader(self.val, batch_size=None)
 
     def test_dataloader(self) -> DataLoader:
         return DataLoader(self.test, batch_size=None)

@@ -52,16 +52,17 @@ class PMA(nn.Module):
     Args:
         k: seeds.
         dim, heads, scale: as of ``MAB``.
+        rff: False for MAB(S, Z), as in the official code.
 
     Shapes:
         Z (B, n, D) float; returns (B, k, D) float.
     """
 
-    def __init__(self, k: int, dim: int, heads: int, scale: float):
+    def __init__(self, k: int, dim: int, heads: int, scale: float, rff: bool):
         super().__init__()
         self.S = nn.Parameter(torch.empty(1, k, dim))
         nn.init.xavier_uniform_(self.S)
-        self.rff = nn.Sequential(nn.Linear(dim, dim), nn.ReLU())
+        self.rff = nn.Sequential(nn.Linear(dim, dim), nn.ReLU()) if rff else nn.Identity()
         self.mab = MAB(dim, dim, dim, heads, scale)
 
     def forward(self, Z: Tensor) -> Tensor:
@@ -73,16 +74,17 @@ class PaperModel(nn.Sequential):
 
     Args:
         dim, heads, scale: as of ``MAB``.
+        rff: as of ``PMA``.
 
     Shapes:
         sets (B, n, 1) float; returns predictions (B,) float.
     """
 
-    def __init__(self, dim: int, heads: int, scale: float):
+    def __init__(self, dim: int, heads: int, scale: float, rff: bool):
         super().__init__(
             SAB(1, dim, heads, scale),
             SAB(dim, dim, heads, scale),
-            PMA(1, dim, heads, scale),
+            PMA(1, dim, heads, scale, rff),
             nn.Linear(dim, 1),  # (B, 1, D) -> (B, 1, 1)
             nn.Flatten(0),  # -> (B,)
         )
