@@ -43,7 +43,9 @@ def test_train_evaluate_report(repo):
     assert result["hardware"]["peak_memory_mib"] > 0
     assert result["tested"]["checkpoint"] == "best" and result["tested"]["step"] == 20 * (result["tested"]["epoch"] + 1)
     assert result["curves"]["val/loss"]["steps"] == list(range(20, 401, 20))  # 20 epochs of 20 steps
-    assert result["claims"]["test/accuracy"] == dict(value=None, claim="equal", factor=100, mode="max", tolerance=None)
+    assert result["claims"]["test/accuracy"] == dict(
+        value=None, claim="equal", aggregate="mean", factor=100, mode="max", tolerance=None
+    )
     network, *modules = result["architecture"]
     assert (network["in"], network["out"]) == ([64, 1, 8, 8], [64, 10])
     assert network["parameters"] == 10026 and modules[-1]["type"] == "Linear"
