@@ -57,7 +57,7 @@ def rows(told: dict) -> str:
 def overview(examples: dict[str, dict]) -> str:
     lines = []
     for paper, told in examples.items():
-        reached = [f"`{row['metric']}` {row['paper']} → {row['ours']}, {row['verdict']}" for row in told["rows"]]
+        reached = ["{experiment}: `{metric}` {paper} → {ours}, {verdict}".format(**row) for row in told["rows"]]
         figure = told["figure"] and f'<img src="{told["figure"].relative_to(TEMPLATE).as_posix()}" width="240">'
         verdicts = [row["verdict"] for row in told["rows"]]
         status = f"**{sum(v.startswith('reproduced') for v in verdicts)} of {len(verdicts)} reproduced**"

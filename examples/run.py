@@ -50,7 +50,7 @@ def bake(paper: str, folder: Path) -> Path:
 
 def run(folder: Path, *command: str) -> str:
     """Run a command and return what it prints; end with its exit code when it fails, after its last lines."""
-    print("$", *command, flush=True)
+    print(f"$ {' '.join(command)}\n", end="", flush=True)  # in one piece, for two may speak at once
     done = subprocess.run(
         command, cwd=folder, env=ENVIRONMENT, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT
     )

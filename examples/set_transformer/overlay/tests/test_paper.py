@@ -5,10 +5,11 @@ import math
 import pytest
 import torch
 import torch.nn.functional as F
+from conftest import fit
 from torch import nn
 
 from set_transformer.data import TRAIN, PaperDataModule, Sets
-from set_transformer.harness.building import build_procedure
+from set_transformer.harness.building import build_procedure, build_trainer
 from set_transformer.loss import PaperLoss
 from set_transformer.model import MAB, PMA, SAB, Pooling
 
@@ -114,6 +115,23 @@ def test_each_step_has_sets_of_its_own(cfg, data):
     assert len(elements.unique()) > 0.99 * len(elements), "but for a few that float32 cannot tell apart"
     assert all(torch.equal(data.test[i][0], other.test[i][0]) for i in range(50))
     assert [X.shape[1] for X in drawn[50:60]] == list(range(1, 11)), "all sizes in turn, so that none counts more"
+
+
+def test_the_error_is_that_of_the_last_steps(compose, data):
+    """Of the last ``window`` steps of training, each before its step; what is tested does not count."""
+    cfg = compose("experiment=max", "procedure.window=4")
+    trainer = fit(cfg, 6, data=data)
+    weights = build_procedure(cfg)
+    before = [weights.step(data.train[0], None)["loss"].item()]  # in training mode, at step 0
+    assert trainer.lightning_module.errors.shape == (4,) and weights.errors[0].item() == before[0]
+    kept = trainer.lightning_module.errors.clone()
+    told = build_trainer(cfg, enable_progress_bar=False, limit_test_batches=2).test(
+        trainer.lightning_module, data, verbose=False
+    )[0]
+    assert torch.equal(trainer.lightning_module.errors, kept)
+    assert told["test/error"] == pytest.approx(kept.mean().item()) and told["test/loss"] != told["test/error"]
+    one = fit(compose("experiment=max", "procedure.window=4"), 1, data=data).lightning_module.errors
+    assert one[0].item() == pytest.approx(before[0]) and one[1:].isnan().all()
 
 
 def test_loss_is_the_mean_absolute_error():

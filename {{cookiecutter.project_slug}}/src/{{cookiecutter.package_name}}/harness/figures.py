@@ -64,9 +64,12 @@ def draw_results(rows: list[Row]) -> str:
 
 
 def draw_curves(rows: list[Row]) -> str:
-    """Of one experiment a panel for each quantity that was logged, a line for each seed; the learning rate is one."""
+    """Of one experiment a panel for each quantity that was logged, a line for each seed; the learning rate, if it moves."""
     counted = rows[0].counted
     names = sorted({name.split("/", 1)[1] for record in counted for name in record["curves"]})
+    rates = [record["curves"].get("train/learning rate", {"values": []})["values"] for record in counted]
+    if len(set().union(*rates)) == 1:
+        names.remove("learning rate")
     names.sort(key="learning rate".__eq__)  # the last
     across = min(3, len(names))
     down = -(-len(names) // across)

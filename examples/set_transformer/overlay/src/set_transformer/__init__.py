@@ -13,9 +13,10 @@ This implementation covers:
     Of Table 1, max regression, four rows. The other experiments, and ISAB, are left out.
 
 Known differences from paper:
-    - Attention is divided by √64, without layer norm, and rFF in MAB is one linear layer with ReLU, as in the official code.
+    - Attention is divided by √64, without layer norm, and rFF in MAB is one linear layer with ReLU, as in the official code,
+      whose PMA has no rFF of its own.
     - The residual of MAB is of the projected X: its elements have one feature, and could not be added to 64.
-    - The error is measured on 128,000 further sets with the last weights: the paper does not state on which.
+    - The error is the mean of the last 1000 training steps, on sets that no step had seen: the paper does not state on which.
 
 Reproduction status:
     not started: python train.py experiment=paper, then python report.py
