@@ -430,6 +430,15 @@ def test_a_copied_record_is_not_another_seed(claimed, add):
     )
 
 
+@pytest.mark.parametrize(("last", "panels"), [(0.1, ["loss"]), (0.05, ["loss", "learning rate"])])
+def test_a_learning_rate_is_drawn_where_it_moves(claimed, add, last, panels):
+    rate = {"steps": [1, 2], "values": [0.1, last]}
+    add(0, 94.1, curves={"train/loss": {"steps": [1, 2], "values": [1.0, 0.0]}, "train/learning rate": rate})
+    run("python", "report.py", cwd=claimed)
+    drawn = (claimed / "docs/figures/curves-paper.svg").read_text()
+    assert [name for name in ("loss", "learning rate") if f"<!-- {name} -->" in drawn] == panels
+
+
 def test_a_smoke_run_is_shown_as_what_it_is(claimed, add):
     """Under its own name, and renamed: the configuration is what counts."""
     add(0, 94.3, experiment="smoke", digest="12345678", config={"trainer": {"max_steps": 20}})

@@ -63,7 +63,8 @@ def test_train_evaluate_report(repo):
     report = run("python", "report.py", cwd=repo).stdout
     ours = f"{100 * result['metrics']['test/accuracy']:.4g} % (n = 1)"
     assert ours in report and "docs/figures/results.svg" in report
-    assert "<!-- learning rate -->" in only(repo, "docs/figures/curves-*.svg").read_text()
+    drawn = only(repo, "docs/figures/curves-*.svg").read_text()
+    assert "<!-- accuracy -->" in drawn and "<!-- learning rate -->" not in drawn, "a constant rate needs no panel"
     assert ours in (repo / "README.md").read_text() and ours in (repo / "src/my_paper/__init__.py").read_text()
     # what the report writes is no change of the code: the next seed still counts
     assert train(repo, "experiment=smoke").returncode == 0
