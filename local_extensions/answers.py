@@ -116,10 +116,10 @@ def problems(answers: dict[str, str]) -> list[str]:
         shown = answers[key] if len(answers[key]) <= 60 else answers[key][:57] + "…"
         found.append(f"{key}={shown!r}: {expected}, for example {key}={example!r}")
 
-    def one_of(key: str, options: list[str], *, exact: bool = False) -> None:
+    def one_of(key: str, options: list[str], *, exact: bool = False, other: str = "") -> None:
         given = answers[key] if exact else value(key).lower()
         if given not in options:
-            refuse(key, "must be one of " + ", ".join(options), options[0])
+            refuse(key, f"must be one of {', '.join(options)}{other}", options[0])
 
     def number(
         key: str, pattern: re.Pattern, expected: str, example: str, *, positive: bool = False, below: float = math.inf
@@ -174,7 +174,7 @@ def problems(answers: dict[str, str]) -> list[str]:
             "94.3 ± 0.2 @ Table 2",
         )
     one_of("task", list(TASKS), exact=True)
-    one_of("optimizer", OPTIMIZERS)
+    one_of("optimizer", OPTIMIZERS, other="; any other is a file that you add to configs/optimizer/ then")
     one_of("lr_schedule", SCHEDULES)
     one_of("precision", PRECISIONS)
     one_of("components", COMPONENTS, exact=True)
