@@ -194,6 +194,7 @@ def test_values_stand_beside_their_source(bake):
     [
         ("classification", "94.3 ± 0.2 % @ Table 2", "equal", 94.3, 0.2, 100),
         ("sequence", "> 99%", "at least", 99, None, 100),
+        ("classification", "490.04 ± 6.12", "equal", 490.04, 6.12, 1),  # no percentage is above 100
         ("sequence", "1.2 +- 0.01", "equal", 1.2, 0.01, 1),
         ("physics", "<= 1e-3+/-2e-4", "at most", 1e-3, 2e-4, 1),
     ],

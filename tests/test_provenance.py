@@ -240,7 +240,7 @@ def test_places_are_looked_up_as_a_reader_would(ask):
 
 FORMS = {
     "paper": ["Section 5.3", "Section 3.1, 2000 steps", "§5", 'Table 3: "x"', '"we use Adam"', "as in Section 3", "Eq. (3)", "p. 4", "Abstract", "Appendix B.2"],
-    "code": ["official code, train.py:41", "the authors' code", "Official implementation", "see the official code"],
+    "code": ["official code, train.py:41", "the authors' code", "Official implementation", "official documentation, Results", "see the official code"],
     "elsewhere": ["https://x.org", "author, e-mail 2024-05-01", "Kingma & Ba 2015", "as in He et al. 2016", "Table 3 of Kingma & Ba (2015)"],
     "assumed": ["assumed: not stated", "Assumed: x", "assumed"],
     "": ["ours: x", "guess", "TODO(paper): where is it stated?", "0.05/π", "what is counted: step or epoch", "sectional"],

@@ -24,7 +24,7 @@ FORMS = (
 # How a source of each kind begins. What cites a part of the paper is of it, and what names another is from elsewhere
 KINDS = {
     "assumed": r"assumed\b",
-    "code": r"(?:see )?(?:the )?(?:official|original|released|reference|authors?['’]?s?) (?:code|implementation|repository)\b",
+    "code": r"(?:see )?(?:the )?(?:official|original|released|reference|authors?['’]?s?) (?:code|documentation|implementation|repository)\b",
     "elsewhere": r"https?://|doi:|arxiv:|authors?\b|e-?mail\b|personal communication\b",
     "paper": r'["“§]|(?:sec|tab|fig|eqs?|alg|app|p)\. ?[\dA-Z(]|(?:abstract|appendix|introduction|conclusion|footnote)\b',
 }
