@@ -185,13 +185,21 @@ def test_seeds_and_targets_that_went_after_the_runs_are_seen(claimed, add):
 
 
 def test_all_mistakes_in_the_claims_are_told_at_once(claimed):
-    edit(claimed / "configs/paper.yaml", value="94.3 %", claim="about", mode="largest", aggregate="best", seeds="3")
+    edit(
+        claimed / "configs/paper.yaml",
+        metric="train/loss",
+        value="94.3 %",
+        claim="about",
+        mode="largest",
+        aggregate="best",
+        seeds="3",
+    )
     (claimed / "configs/paper.yaml").write_text(
         (claimed / "configs/paper.yaml").read_text().replace("    tolerance:", "    tolerence:")
     )
     told = run("python", "report.py", cwd=claimed, ok=False).stderr
     named = ("claim: about", "mode: largest", "aggregate: best; it must be mean or median or max or min", "seeds: 3")
-    for part in ("value: 94.3 % is no number", "no such key: tolerence", *named):
+    for part in ("value: 94.3 % is no number", "no such key: tolerence", "what happened in training", *named):
         assert part in told
     assert "Traceback" not in told
 

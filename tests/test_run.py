@@ -71,6 +71,29 @@ def test_train_evaluate_report(repo):
     assert record(repo, "results/smoke-*.json")["git"]["dirty"] is False
 
 
+def test_the_architecture_has_shapes_with_learned_queries(repo):
+    """Those of a batch are a view of a parameter, which torch's counter of operations does not expect."""
+    with (repo / "src/my_paper/model.py").open("a") as model:
+        model.write(
+            """
+
+import torch
+
+
+class Queried(PaperModel):
+    def __init__(self, **given):
+        super().__init__(**given)
+        self.query, self.block = nn.Parameter(torch.zeros(1, 1, 8, 8)), nn.Conv2d(1, 1, 1)
+
+    def forward(self, images: Tensor) -> Tensor:
+        return super().forward(images + self.block(self.query.expand(len(images), -1, -1, -1)))
+"""
+        )
+    train(repo, "model._target_=my_paper.model.Queried", "trainer.max_steps=20")
+    modules = {module["name"]: module for module in record(repo)["architecture"]}
+    assert modules["model"]["in"] == modules["model.block"]["in"] == [64, 1, 8, 8] and modules["model"]["flops"]
+
+
 def test_evaluate_notices_another_checkpoint(repo):
     """One that was changed, and that of a seed that looks better."""
     train(repo, "-m", "experiment=smoke", "seed=0,1")

@@ -27,6 +27,9 @@ def architecture(trainer: L.Trainer, procedure: Procedure, data: L.LightningData
         return None
     procedure.eval()
     root = _Root(procedure.model)
+    trained = [parameter for parameter in root.parameters() if parameter.requires_grad]
+    for parameter in trained:  # a view of one, such as learned queries for a batch, would confuse torch's counter
+        parameter.requires_grad_(False)
     try:
         with torch.compiler.set_stance("force_eager"), torch.random.fork_rng():
             root.example_input_array = _inputs(procedure, data)
@@ -35,6 +38,9 @@ def architecture(trainer: L.Trainer, procedure: Procedure, data: L.LightningData
         log.warning("The architecture is recorded without shapes: %s: %s", type(error).__name__, error)
         root.example_input_array = None
         return _rows(root)
+    finally:
+        for parameter in trained:
+            parameter.requires_grad_(True)
 
 
 def _rows(root: "_Root") -> list[dict]:

@@ -300,6 +300,11 @@ def _targets(paper: DictConfig) -> list[DictConfig]:
             for key in sorted(NUMBERS)
             if target[key] is not None and (isinstance(target[key], bool) or not isinstance(target[key], int | float))
         ]
+        if str(target.metric).startswith("train/"):
+            wrong.append(
+                f"{where}: a checkpoint does not tell what happened in training, and evaluate.py could not repeat it: "
+                "remember it in a buffer of PaperProcedure, log it as test/… in on_test_epoch_end, and claim that"
+            )
         if [target.metric, target.experiment] in [[other.metric, other.experiment] for other in targets]:
             wrong.append(f"{where}: the target of {target.experiment} for {target.metric} is there twice")
         for key, allowed in {"claim": CLAIMS, "aggregate": AGGREGATES, "mode": ["max", "min"]}.items():
