@@ -33,7 +33,8 @@ def record(path, model, inputs, targets=(), loss=None, call=None):
         path: the file, ``reference.npz``; ``model.double()`` makes the comparison sharper, and it twice as large.
         model: the reference.
         inputs: a tensor, a tuple of arguments or a dict of keyword arguments.
-        targets: what the loss takes beside the output, a tensor or a tuple.
+        targets: what the loss takes beside the output, a tensor or a tuple. With them ``PaperProcedure.step`` gets the
+            batch ``(*inputs, *targets)``.
         loss: ``loss(output, *targets)``; with it, its gradients are written too.
         call: ``call(model, *inputs)``, where ``model(*inputs)`` does not return what is to be compared.
     """
