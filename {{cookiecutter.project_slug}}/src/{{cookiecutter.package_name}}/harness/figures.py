@@ -49,17 +49,11 @@ def draw_results(rows: list[Row]) -> str:
         axes.margins(x=0.2, y=0.25)
         axes.set(xlabel="seed", ylabel=f"{target.metric}{f' ({target.unit})' if target.unit else ''}")
         axes.set_title(f"{target.experiment}, {target.metric}\n{row.verdict}", fontsize=8)
-    figure.legend(
-        [
-            matplotlib.lines.Line2D([], [], color=THEIRS),
-            matplotlib.lines.Line2D([], [], color=OURS, marker="o", ls=""),
-            matplotlib.lines.Line2D([], [], color=OURS, marker="D", ls=""),
-        ],
-        ["paper ± tolerance", "ours", "mean, 95 % interval"],
-        loc="outside lower center",
-        ncols=3,
-        frameon=False,
-    )
+    line = matplotlib.lines.Line2D
+    legend = {"paper ± tolerance": line([], [], color=THEIRS), "ours": line([], [], color=OURS, marker="o", ls="")}
+    if any(row.interval for row in rows):
+        legend["mean, 95 % interval"] = line([], [], color=OURS, marker="D", ls="")
+    figure.legend(legend.values(), legend.keys(), loc="outside lower center", ncols=3, frameon=False)
     return _svg(figure)
 
 
