@@ -45,7 +45,8 @@ def train(cfg, folder: Path, batches: int, sigterm: bool = False, ckpt_path: Pat
 
 
 def test_resumed_training_is_the_same(cfg, tmp_path):
-    """Where it is not: what ``PaperProcedure`` remembers from batch to batch belongs into its ``on_save_checkpoint``."""
+    """Where it is not: what ``PaperProcedure`` remembers from batch to batch belongs into a buffer or its
+    ``on_save_checkpoint``, and what ``PaperDataModule`` remembers into its ``state_dict``."""
     never_stopped = train(cfg, tmp_path / "one", BATCHES)
     with pytest.raises(SIGTERMException):
         train(cfg, tmp_path / "other", STOPPED_AFTER, sigterm=True)

@@ -31,6 +31,15 @@ def printed(known: "Report") -> str:
     rows = [row.shown() for row in known.rows]
     lines += _columns([list(rows[0]), *(list(row.values()) for row in rows)])
     lines += _short([f"  not counted: {record['run']} ({reason})" for record, reason in known.evidence.uncounted])
+    changes = [
+        [f"{effect.row.target.experiment}: {effect.value.key}={effect.alternative}", effect.row.target.metric]
+        + [f"{effect.difference:+.3g}{f' {unit}' if (unit := effect.row.target.unit) else ''} (n = {len(effect.found)})"]
+        for effect in known.effects
+        if effect.difference is not None
+    ]
+    if changes:
+        lines += ["", "What an alternative changes:"]
+        lines += _short(_columns(changes))
     if known.left:
         lines += ["", "Left to do, the next step first:"]
         lines += _short(_columns([[step.where, step.what] for step in known.left]))

@@ -81,7 +81,8 @@ def _train(cfg: DictConfig) -> float | None:
     run = Path(cfg.run.dir)
     resume = _checkpoint_to_resume(cfg, run)
     if isinstance(resume, dict):
-        again = " Without resume=auto, it is trained again, beside it." if cfg.resume else ""
+        asked = "resume=auto" in HydraConfig.get().overrides.task  # and not by a sweep
+        again = " Without resume=auto, it is trained again, beside it." if asked else ""
         print(f"{run.name} is finished already.{again}")
         return resume.get("objective")
     checkpoint = _read_to_resume(resume, cfg)
@@ -194,7 +195,8 @@ def _check_splits(cfg: DictConfig, data: L.LightningDataModule) -> None:
     """Refuse, before the training, what would fail or mislead after it."""
     validated, tested = (is_overridden(f"{split}_dataloader", data) for split in ("val", "test"))
     if not validated and not tested:
-        raise UsageError("data.py gives neither val_dataloader nor test_dataloader: there is nothing to measure on.")
+        raise UsageError("data.py gives neither val_dataloader nor test_dataloader: there is nothing to measure on. "
+            "Where training itself is measured, let test_dataloader give one batch, and log in on_test_epoch_end.")
     if not validated and cfg.monitor.metric:
         raise UsageError(
             f"monitor.metric={cfg.monitor.metric}, and data.py gives no val_dataloader. Set monitor.metric=null ckpt=last."
