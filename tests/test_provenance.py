@@ -252,6 +252,12 @@ def test_forms_of_a_source(ask):
         assert ask("[provenance._kind(source) for source in data]", sources) == [kind] * len(sources)
 
 
+def test_that_nothing_chooses_needs_no_source(judge):
+    """That something does, needs one."""
+    assert "monitor.metric" not in judge("monitor:\n  metric: null  # there is no validation\n")
+    assert "no source" in problem(judge("monitor:\n  metric: val/loss\n"), "monitor.metric")
+
+
 def test_the_comment_of_each_value(judge):
     found = judge(
         """defaults:

@@ -43,6 +43,8 @@ def _decides(value: Value) -> bool:
     room, _, rest = value.key.replace("/", ".").partition(".")
     if room in NO_ROOMS or rest in _NOT_IDENTITY_OF.get(room, ()) or (value.group and room == "trainer"):
         return False
+    if value.key == "monitor.metric" and value.value is None:  # nothing chooses
+        return False
     return not NO_HYPERPARAMETER.fullmatch(value.key.rpartition(".")[2]) and "${" not in str(value.value)
 
 
