@@ -32,8 +32,7 @@ def printed(known: "Report") -> str:
     lines += _columns([list(rows[0]), *(list(row.values()) for row in rows)])
     lines += _short([f"  not counted: {record['run']} ({reason})" for record, reason in known.evidence.uncounted])
     changes = [
-        [f"{effect.row.target.experiment}: {effect.value.key}={effect.alternative}", effect.row.target.metric]
-        + [f"{effect.difference:+.3g}{f' {unit}' if (unit := effect.row.target.unit) else ''} (n = {len(effect.found)})"]
+        [f"{effect.row.target.experiment}: {effect.value.key}={effect.alternative}", effect.row.target.metric, effect.told]
         for effect in known.effects
         if effect.difference is not None
     ]

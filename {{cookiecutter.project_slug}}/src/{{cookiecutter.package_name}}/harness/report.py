@@ -51,6 +51,11 @@ class Effect:
         pairs = [self.found[seed] - ours[seed] for seed in self.found.keys() & ours.keys()]
         return statistics.fmean(pairs) if pairs else None
 
+    @property
+    def told(self) -> str:
+        """The difference in the paper's unit, and over how many seeds."""
+        return f"{self.difference:+.3g} {self.row.target.unit}".rstrip() + f" (n = {len(self.found)})"
+
 
 @dataclass
 class Report:

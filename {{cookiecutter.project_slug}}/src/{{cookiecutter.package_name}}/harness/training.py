@@ -195,8 +195,10 @@ def _check_splits(cfg: DictConfig, data: L.LightningDataModule) -> None:
     """Refuse, before the training, what would fail or mislead after it."""
     validated, tested = (is_overridden(f"{split}_dataloader", data) for split in ("val", "test"))
     if not validated and not tested:
-        raise UsageError("data.py gives neither val_dataloader nor test_dataloader: there is nothing to measure on. "
-            "Where training itself is measured, let test_dataloader give one batch, and log in on_test_epoch_end.")
+        raise UsageError(
+            "data.py gives neither val_dataloader nor test_dataloader: there is nothing to measure on. "
+            "Where training itself is measured, let test_dataloader give one batch, and log in on_test_epoch_end."
+        )
     if not validated and cfg.monitor.metric:
         raise UsageError(
             f"monitor.metric={cfg.monitor.metric}, and data.py gives no val_dataloader. Set monitor.metric=null ckpt=last."
