@@ -11,7 +11,7 @@ import yaml
 from conftest import TEMPLATE, run
 
 EXAMPLES = sorted(path.parent.name for path in TEMPLATE.glob("examples/*/answers.yaml"))
-TWO_MINUTES = ["trainer.max_steps=200", "++trainer.limit_test_batches=20"]
+TWO_MINUTES = ["trainer.max_steps=100", "++trainer.limit_test_batches=20"]
 
 
 def reproduce(paper: str, folder: Path, *overrides: str) -> tuple[Path, str]:
@@ -20,13 +20,13 @@ def reproduce(paper: str, folder: Path, *overrides: str) -> tuple[Path, str]:
     return folder / answers["project_slug"], done.stdout
 
 
-@pytest.mark.parametrize("paper", EXAMPLES)
+@pytest.mark.parametrize("paper", [name for name in EXAMPLES if name != "hamiltonian_nn"])  # that is the tutorial's
 def test_example_shortened(tmp_path, paper):
     repository, told = reproduce(paper, tmp_path, *TWO_MINUTES, "--seeds", "0")  # its suite has passed, too
     assert "Equal to the record." in told and "another configuration" in told, "a shortened run must not count"
     for path in repository.glob("results/*-seed*.json"):
         record = json.loads(path.read_text())
-        assert record["git"]["dirty"] is False and record["steps"] == 200
+        assert record["git"]["dirty"] is False and record["steps"] == 100
     run("ruff", "check", ".", cwd=repository)
     run("ruff", "format", "--check", ".", cwd=repository)
     assert "TODO(paper)" not in run("python", "report.py", cwd=repository).stdout, "an example is filled in"
@@ -55,6 +55,8 @@ def test_every_command_of_the_tutorial(tmp_path):
     assert script.count("experiment=paper seed=") == script.count("experiment=baseline seed=") == 1
     script = re.sub(r"(experiment=(paper|baseline) seed=0,1,2)", r"\1 trainer.max_steps=200", script)
     told = run("bash", "-c", script, cwd=tmp_path / "clone").stdout
+    run("ruff", "check", ".", cwd=tmp_path / "clone/build/tutorial/hamiltonian-nn")
+    run("ruff", "format", "--check", ".", cwd=tmp_path / "clone/build/tutorial/hamiltonian-nn")
     assert "Left to do" in told and "Equal to the record." in told and "Up to date: " in told
 
 

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 from conftest import run
+from test_run import OFFLINE
 
 # The metric of the task, and what the untouched skeleton must reach
 FIGURES = {
@@ -36,7 +37,7 @@ def train(repo: Path, experiment: str) -> dict:
 def test_an_untouched_skeleton(bake, task: str):
     repo: Path = bake(task=task)
     train(repo, "smoke")
-    suite = run("pytest", "-q", "-p", "no:cacheprovider", cwd=repo, ok=False)
+    suite = run(*OFFLINE, "pytest", "-q", "-p", "no:cacheprovider", cwd=repo, ok=False)
     assert suite.returncode == 0, suite.stdout
 
 
