@@ -32,9 +32,9 @@ def printed(known: "Report") -> str:
     lines += _columns([list(rows[0]), *(list(row.values()) for row in rows)])
     lines += _short([f"  not counted: {record['run']} ({reason})" for record, reason in known.evidence.uncounted])
     changes = [
-        [f"{effect.row.target.experiment}: {effect.value.key}={effect.alternative}", effect.row.target.metric, effect.told]
-        for effect in known.effects
-        if effect.difference is not None
+        [f"{e.row.target.experiment}: {e.value.key}={e.alternative}", e.row.target.metric, e.told]
+        for e in known.effects
+        if e.difference is not None
     ]
     if changes:
         lines += ["", "What an alternative changes:"]
