@@ -23,7 +23,7 @@ bench: .venv/installed
 
 .venv/installed: pyproject.toml constraints.txt
 	$(PYTHON) -m venv .venv
-	$(BIN)/pip install --quiet ".[test]" --constraint constraints.txt
+	$(BIN)/pip install --quiet --no-compile ".[test]" --constraint constraints.txt
 	touch $@
 
 clean:
