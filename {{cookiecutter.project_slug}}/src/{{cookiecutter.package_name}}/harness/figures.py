@@ -62,7 +62,7 @@ def draw_curves(rows: list[Row]) -> str:
     counted = rows[0].counted
     names = sorted({name.split("/", 1)[1] for record in counted for name in record["curves"]})
     rates = [record["curves"].get("train/learning rate", {"values": []})["values"] for record in counted]
-    if len(set().union(*rates)) == 1:
+    if len(set().union(*rates)) == 1 < len(names):
         names.remove("learning rate")
     names.sort(key="learning rate".__eq__)  # the last
     across = min(3, len(names))

@@ -34,7 +34,7 @@ def printed(known: "Report") -> str:
     changes = [
         [f"{e.row.target.experiment}: {e.value.key}={e.alternative}", e.row.target.metric, e.told]
         for e in known.effects
-        if e.difference is not None
+        if e.differences
     ]
     if changes:
         lines += ["", "What an alternative changes:"]

@@ -45,16 +45,16 @@ class Effect:
     found: dict[int, float]  # by seed, in the paper's unit
 
     @property
-    def difference(self) -> float | None:
-        """The mean over the seeds that both have, of what the alternative gives less what ours does."""
+    def differences(self) -> list[float]:
+        """For each seed that both have, what the alternative gives less what ours does."""
         ours = {record["seed"]: value for record, value in zip(self.row.counted, self.row.values, strict=True)}
-        pairs = [self.found[seed] - ours[seed] for seed in self.found.keys() & ours.keys()]
-        return statistics.fmean(pairs) if pairs else None
+        return [self.found[seed] - ours[seed] for seed in self.found.keys() & ours.keys()]
 
     @property
     def told(self) -> str:
-        """The difference in the paper's unit, and over how many seeds."""
-        return f"{self.difference:+.3g} {self.row.target.unit}".rstrip() + f" (n = {len(self.found)})"
+        """Their mean in the paper's unit, and over how many seeds."""
+        mean = statistics.fmean(self.differences)
+        return f"{mean:+.3g} {self.row.target.unit}".rstrip() + f" (n = {len(self.differences)})"
 
 
 @dataclass
