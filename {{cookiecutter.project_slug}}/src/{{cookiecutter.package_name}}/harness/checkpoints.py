@@ -124,6 +124,7 @@ class LastCheckpoint(Checkpoint):
     def __init__(self, dirpath: str, interval: float = 0):
         self.path = Path(dirpath) / "last.ckpt"
         self.interval, self._saved = interval, time.monotonic()
+        self.made_by: dict | None = None  # code and commit of this run, for the run that goes on from here
         self._due = False
         self._saving = False
         self._asked_to_stop: int | None = None  # by this signal
@@ -166,6 +167,7 @@ class LastCheckpoint(Checkpoint):
     def on_save_checkpoint(self, trainer: L.Trainer, pl_module: L.LightningModule, checkpoint: dict) -> None:
         if self._saving:  # and not by another callback, in the middle of something
             checkpoint["resume"] = _of_all_processes(self._state(trainer, pl_module))
+            checkpoint["made_by"] = self.made_by
 
     def on_load_checkpoint(self, trainer: L.Trainer, pl_module: L.LightningModule, checkpoint: dict) -> None:
         if trainer.state.fn == "fit":

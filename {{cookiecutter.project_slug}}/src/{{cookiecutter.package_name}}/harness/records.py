@@ -48,9 +48,9 @@ def code_digest() -> str:
     package = Path(__file__).parents[1]
     found = hashlib.sha256()
     for path in sorted(package.rglob("*.py")):
-        if path.parent.name == "harness":
-            continue
-        found.update(f"{path.relative_to(package).as_posix()} {syntax(path)}".encode())
+        inside = path.relative_to(package)
+        if inside.parts[0] != "harness":
+            found.update(f"{inside.as_posix()} {syntax(path)}".encode())
     return found.hexdigest()[:8]
 
 
@@ -145,13 +145,18 @@ class Record:
     ``<run>/record.json`` exists from the first moment, with ``"status": "running"``, and ``config.yaml`` beside it.
     Only a run that finishes is copied to ``results/``, the committed evidence; ``results: null`` (debug presets)
     keeps it out of there.
+
+    Args:
+        cfg: the configuration of the run.
+        claims: what the paper claims of its experiment.
+        made_by: code and commit of the checkpoint from which the run goes on; None for a run that starts anew.
     """
 
-    def __init__(self, cfg: DictConfig, claims: dict[str, dict]):
+    def __init__(self, cfg: DictConfig, claims: dict[str, dict], made_by: dict | None = None):
         self.path = Path(cfg.run.dir) / "record.json"
         self.results = cfg.results and ROOT / cfg.results
         self._begin = time.monotonic()
-        earlier = read(self.path) if self.path.exists() else {}
+        earlier = read(self.path) if made_by is not None and self.path.exists() else {}
         self._wall_before = earlier.get("wall_time_s", 0.0)
         self.data = {
             "experiment": cfg.name,
@@ -167,13 +172,14 @@ class Record:
             "metrics": {},
             "git": git_state(),
             "code": code_digest(),
-            "resumed": bool(earlier),
+            "resumed": made_by is not None,
             "versions": _versions(),
             "config": identity(cfg),  # without paths of this machine: results/ is committed
         }
-        if earlier and (earlier["code"] != self.data["code"] or earlier["git"]["dirty"]):
-            # both halves must be what the record says, or it must not count
-            self.data |= {"code": "mixed", "git": earlier["git"]}
+        before = made_by or earlier
+        if before and (before["code"] != self.data["code"] or before["git"]["dirty"]):
+            # weights of two versions of the code: the record must not count
+            self.data |= {"code": "mixed", "git": before["git"]}
         OmegaConf.save(cfg, self.path.with_name("config.yaml"), resolve=True)
         write_json(self.path, self.data)
 

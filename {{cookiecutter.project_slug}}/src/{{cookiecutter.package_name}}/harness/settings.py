@@ -8,10 +8,10 @@ import os
 import re
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from difflib import get_close_matches
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import hydra
 from hydra.core.hydra_config import HydraConfig
@@ -19,7 +19,13 @@ from hydra.errors import MissingConfigException
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
+try:
+    import fcntl
+except ImportError:  # Windows has no such locks
+    fcntl = None
+
 ROOT = Path(__file__).resolve().parents[3]
+_RUN_DIR = f"{__name__.partition('.')[0].upper()}_RUN_DIR"  # tells it to the other processes of a run
 
 # What a run is called, where it runs and what it writes: none of it changes what is computed.
 _NOT_IDENTITY = {"hydra", "paper", "name", "seed", "run", "resume", "results", "logger"}
@@ -31,6 +37,10 @@ _NOT_IDENTITY_OF = {
     "data": {"num_workers"},
     "optimizer": {"fused"},
 }
+
+# Keys that a later version of the template added to a hashed group, each with the value that behaves as before: where
+# they have it, they are left out of the digest, and the records of before still count. {"trainer.new_key": False}
+ADDED_LATER: dict[str, object] = {}
 
 _EXTRAS = {  # of pyproject.toml, and what they bring
     "joblib": "hydra/launcher/joblib",
@@ -55,6 +65,10 @@ def identity(cfg: DictConfig) -> dict:
     for group, keys in _NOT_IDENTITY_OF.items():
         if isinstance(settings.get(group), dict):  # optimizer: null, of a procedure that has its own
             settings[group] = {key: value for key, value in settings[group].items() if key not in keys}
+    for name, value in ADDED_LATER.items():
+        group, _, key = name.partition(".")
+        if isinstance(settings.get(group), dict) and settings[group].get(key, ...) == value:
+            del settings[group][key]
     return settings
 
 
@@ -93,27 +107,75 @@ def resumes(cfg: DictConfig) -> bool:
     return cfg.resume == "auto" or by_submitit or "TORCHELASTIC_RUN_ID" in os.environ
 
 
-def _run_dir(cfg: DictConfig) -> str:
-    runs = ROOT / "runs"
-    folder = runs if runs.exists() else ROOT
-    if not folder.is_dir() or not os.access(folder, os.W_OK | os.X_OK):
-        raise UsageError(f"{folder} cannot be written to: a run needs it for its checkpoints, logs and record.")
-    job = OmegaConf.select(cfg, "hydra.job.num", default=0)  # of -m; two jobs may have one name
-    return _free_run_dir(run_name(cfg), resumes(cfg), job)
+@contextmanager
+def run_folder(cfg: DictConfig) -> Iterator[Path]:
+    """The folder of this run: a new one in ``runs/``, or with ``resumes`` that of the run which goes on.
+
+    It is locked against other processes as long as the context lasts, and removed if nothing was written into it.
+    ``cfg.run.dir`` names it from here on.
+
+    Raises:
+        UsageError: it cannot be written to, or another process trains the run that is to go on.
+    """
+    if not _is_first_process() and _RUN_DIR in os.environ:  # started by Lightning in the first process
+        cfg.run.dir = os.environ[_RUN_DIR]
+    lock = None
+    while lock is None:
+        folder = Path(cfg.run.dir or _next_run_dir(cfg)).resolve()
+        if not _is_first_process():
+            break
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            lock = _lock(folder / ".lock")
+        except OSError as error:
+            raise UsageError(f"{folder} cannot be written to: {error.strerror}. A run needs it.") from None
+        if lock is None and (resumes(cfg) or cfg.run.dir):
+            raise UsageError(f"{folder.name} is being trained by another process. Wait until it has ended.")
+    cfg.run.dir = os.environ[_RUN_DIR] = str(folder)
+    try:
+        yield folder
+    finally:
+        if lock is not None:
+            lock.close()
+            with suppress(OSError):  # where another process has taken it
+                if [path.name for path in folder.iterdir()] == [".lock"]:
+                    (folder / ".lock").unlink()
+                    folder.rmdir()
 
 
-@functools.cache  # one job asks several times for the folder of its run, and must get one answer
-def _free_run_dir(name: str, resume: bool, job: int) -> str:
+def _is_first_process() -> bool:
+    return all(os.environ.get(rank, "0") == "0" for rank in ("RANK", "LOCAL_RANK", "SLURM_PROCID"))
+
+
+def _lock(path: Path) -> IO | None:
+    """Lock a file until it is closed or the process ends; None where another process has locked it."""
+    file = path.open("a")
+    try:
+        if fcntl:
+            fcntl.lockf(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except (BlockingIOError, PermissionError):  # which of the two depends on the system
+        file.close()
+        return None
+    except OSError:  # a file system without locks
+        pass
+    return file
+
+
+def _next_run_dir(cfg: DictConfig) -> Path:
     def numbered(number: int) -> str:
-        return name if number == 1 else f"{name}-{number}"
+        return run_name(cfg) if number == 1 else f"{run_name(cfg)}-{number}"
 
-    number = 1
-    while (ROOT / "runs" / numbered(number) / "record.json").exists() or (
+    runs, number = ROOT / "runs", 1
+    while (runs / numbered(number) / "record.json").exists() or (
         ROOT / "results" / f"{numbered(number)}.json"
     ).exists():
         number += 1
-    goes_on = resume and number > 1 and not _outdated(numbered(number - 1))
-    return str(ROOT / "runs" / numbered(number - 1 if goes_on else number))
+    if resumes(cfg):
+        goes_on = number > 1 and not _outdated(numbered(number - 1))
+        return runs / numbered(number - 1 if goes_on else number)
+    while (runs / numbered(number)).exists():  # of a run that has just begun
+        number += 1
+    return runs / numbered(number)
 
 
 def _outdated(name: str) -> bool:
@@ -129,10 +191,6 @@ def _outdated(name: str) -> bool:
             now_committed = bool(record["git"]["dirty"]) and git_state()["dirty"] is False
             return record["status"] == "finished" and (record["code"] != code_digest() or now_committed)
     return False
-
-
-OmegaConf.register_new_resolver("root", lambda: str(ROOT), replace=True)
-OmegaConf.register_new_resolver("run_dir", lambda *, _root_: _run_dir(_root_), replace=True)
 
 
 def _keys(settings: dict, prefix: str = "") -> list[str]:

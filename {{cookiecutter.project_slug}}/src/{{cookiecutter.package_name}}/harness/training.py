@@ -21,11 +21,11 @@ from omegaconf import DictConfig, OmegaConf
 from .architecture import architecture
 from .building import ALONE, build_data, build_procedure, build_trainer, prepare, require_device
 from .callbacks import OwnNoise
-from .checkpoints import rank_zero_say, read_checkpoint, require_fit
+from .checkpoints import LastCheckpoint, rank_zero_say, read_checkpoint, require_fit
 from .claims import claims_of, verdict
 from .loggers import CSVLogger, close_loggers, summarise
 from .records import Record, curves, file_digest, read
-from .settings import ROOT, UsageError, identity, refuse_test_metrics, resumes
+from .settings import ROOT, UsageError, identity, refuse_test_metrics, resumes, run_folder
 
 try:
     import resource
@@ -78,7 +78,11 @@ def _train(cfg: DictConfig) -> float | None:
             "-m runs each job in one process: train on several devices one seed at a time, without -m, or let SLURM "
             "start their processes: -m hydra/launcher=slurm."
         )
-    run = Path(cfg.run.dir)
+    with run_folder(cfg) as run:
+        return _run(cfg, run, several)
+
+
+def _run(cfg: DictConfig, run: Path, several: bool) -> float | None:
     resume = _checkpoint_to_resume(cfg, run)
     if isinstance(resume, dict):
         asked = "resume=auto" in HydraConfig.get().overrides.task  # and not by a sweep
@@ -87,6 +91,7 @@ def _train(cfg: DictConfig) -> float | None:
         return resume.get("objective")
     checkpoint = _read_to_resume(resume, cfg)
     logged = checkpoint["resume"][0]["logged"] if checkpoint else {"step": 0, "rows": 0}
+    made_by = checkpoint.get("made_by", {}) if checkpoint else None
     require_device(cfg.trainer.accelerator)
     prepare(cfg)
     data = build_data(cfg)
@@ -94,7 +99,10 @@ def _train(cfg: DictConfig) -> float | None:
     if checkpoint:
         require_fit(Path(resume), checkpoint, build_procedure(cfg))
         del checkpoint  # Lightning reads it again
-    record = _RankZeroRecord(cfg, claims_of(cfg))
+    record = _RankZeroRecord(cfg, claims_of(cfg), made_by)
+    log_file = logging.FileHandler(run / "train.log")
+    log_file.setFormatter(logging.Formatter("[%(asctime)s][%(name)s][%(levelname)s] - %(message)s"))
+    logging.getLogger().addHandler(log_file)
     loggers = []
     try:
         for logger in filter(None, cfg.logger.values()):  # logger.csv=null takes one away
@@ -111,6 +119,9 @@ def _train(cfg: DictConfig) -> float | None:
             for name, callback in cfg.callbacks.items()
             if callback and name not in unused  # callbacks.progress=null takes one away
         ]
+        for callback in callbacks:
+            if isinstance(callback, LastCheckpoint):
+                callback.made_by = record.made_by
         procedure = build_procedure(cfg)
         callbacks += [OwnNoise(cfg.seed)] if several else []
         bar = any(isinstance(callback, ProgressBar) for callback in callbacks)
@@ -235,9 +246,10 @@ def _read_to_resume(path: str | None, cfg: DictConfig) -> dict | None:
 class _RankZeroRecord:
     """The record in the first process of a run; in the others, nothing is written."""
 
-    def __init__(self, cfg: DictConfig, claims: dict[str, dict]):
-        self._record = Record(cfg, claims) if rank_zero_only.rank == 0 else None
+    def __init__(self, cfg: DictConfig, claims: dict[str, dict], made_by: dict | None):
+        self._record = Record(cfg, claims, made_by) if rank_zero_only.rank == 0 else None
         self.claims = claims
+        self.made_by = {key: self._record.data[key] for key in ("code", "git")} if self._record else {}
         self.id = self._record.data["id"] if self._record else Path(cfg.run.dir).name
 
     def close(self, status: str, **facts) -> None:
