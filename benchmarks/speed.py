@@ -43,7 +43,6 @@ COOKIECUTTER = str(Path(sys.executable).with_name("cookiecutter"))
 BARE_HYDRA = """import hydra
 from omegaconf import OmegaConf
 OmegaConf.register_new_resolver("root", lambda: "")
-OmegaConf.register_new_resolver("run_dir", lambda: "")
 hydra.main(version_base="1.3", config_path="configs", config_name="train")(lambda cfg: None)()
 """
 DIGITS = """
@@ -100,8 +99,8 @@ class Clock(Callback):
 
 # What a frame of the running program belongs to, by its file and function; the innermost that is known decides.
 KNOWN = [
-    ("progress bar", "tqdm", ""), ("checkpoints", "harness/checkpoints.py", ""), ("checkpoints", "model_checkpoint.py", ""),
-    ("finite loss", "harness/callbacks.py", ""), ("metrics", "torchmetrics", ""), ("CSV", "harness/loggers.py", ""),
+    ("progress bar", "tqdm", ""), ("checkpoints", "harness/training/checkpoints.py", ""), ("checkpoints", "model_checkpoint.py", ""),
+    ("finite loss", "harness/training/callbacks.py", ""), ("metrics", "torchmetrics", ""), ("CSV", "harness/training/loggers.py", ""),
     ("logging", "harness/procedure.py", "_log_"), ("logging", "harness/procedure.py", "_keep"),
     ("logging", "logger_connector", ""), ("learning rate", "lr_monitor.py", ""), ("learning rate", "", "update_lr"),
     ("batches", "torch/utils/data", ""), ("batches", "combined_loader.py", ""), ("batches", "fetchers.py", ""),
@@ -178,7 +177,8 @@ class Repeated(PaperDataModule):
 RECORDS = """
 import random
 from pathlib import Path
-from my_paper.harness import claims, records, settings
+from my_paper.harness import identity as settings
+from my_paper.harness.evidence import claims, record as records
 cfg = claims.compose("experiment=paper")
 common = {"experiment": "paper", "digest": settings.digest(cfg), "config": settings.identity(cfg), "status": "finished"}
 common |= {"code": records.code_digest(), "git": {"commit": "0" * 40, "dirty": False}}

@@ -14,7 +14,7 @@ from run import TEMPLATE, bake, run
 
 ASK = """
 import json
-from {package}.harness.report import report
+from {package}.harness.reporting.report import report
 known = report(write=False)
 counted = {{record["run"]: record["wall_time_s"] for row in known.rows for record in row.counted}}
 told = {{"title": known.paper.title, "rows": [row.shown() for row in known.rows]}}

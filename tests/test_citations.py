@@ -8,7 +8,7 @@ from conftest import run
 
 ASK = """
 import json
-from my_paper.harness import citations, provenance, suite
+from my_paper.harness.evidence import citations, sources as provenance, tests as suite
 known, why = suite.outcomes(write={write})
 found = {{}}
 for part in citations.parts(known, provenance.values("paper")):
@@ -137,7 +137,7 @@ def read(_default_bake, tmp_path_factory):
     """What each of ``TEXTS`` cites, all in one process."""
     repo = shutil.copytree(_default_bake, tmp_path_factory.mktemp("texts") / "my-paper", symlinks=True)
     code = (
-        "import json, sys; from my_paper.harness.citations import cited\n"
+        "import json, sys; from my_paper.harness.evidence.citations import cited\n"
         "texts = json.load(open(sys.argv[1]))\n"
         "print(json.dumps({text: [name for _, name in cited(text)] for text in texts}))"
     )
@@ -239,7 +239,9 @@ def test_checklist_promises(repo):
 
 def test_unreadable_file_is_named(repo):
     (repo / "src/my_paper/loss.py").write_text("# Section 1\n(")
-    done = run("python", "-c", "from my_paper.harness.citations import parts; parts({}, [])", cwd=repo, ok=False)
+    done = run(
+        "python", "-c", "from my_paper.harness.evidence.citations import parts; parts({}, [])", cwd=repo, ok=False
+    )
     assert done.returncode == 1 and done.stderr.startswith("src/my_paper/loss.py cannot be read: ")
     assert "Traceback" not in done.stderr
 
@@ -263,9 +265,9 @@ def quick(suite):
         "import os, re",
         "import pytest",
         "from pathlib import Path",
-        "from my_paper.harness.settings import ROOT",
+        "from my_paper.harness.identity import ROOT",
     ]
-    imports += ["from my_paper.harness.suite import junit_file", "@pytest.hookimpl"]
+    imports += ["from my_paper.harness.evidence.tests import junit_file", "@pytest.hookimpl"]
     path.write_text("\n".join(imports) + hooks)
     return suite
 
@@ -316,7 +318,7 @@ def test_outcomes_are_those_of_pytest(suite):
 def test_changed_code_is_not_verified(quick, file, before, after):
     (quick / "tests/reference.npz").write_text("1")
     code = (
-        "from my_paper.harness import records, suite\n"
+        "from my_paper.harness.evidence import record as records, tests as suite\n"
         "ended = {'tests/a.py::test_a': 'passed'}\n"
         "records.write_json(suite.RESULTS, {'suite': suite.suite_digest(), 'outcomes': ended})"
     )
@@ -370,7 +372,7 @@ def test_uncollected_file_claims_nothing(quick):
     (quick / "tests/test_the_last.py").write_text("raise OSError\n")
     run("pytest", "--continue-on-collection-errors", "--junitxml=mine.xml", cwd=quick, ok=False)
     assert 'name="test_passes"' in (quick / "mine.xml").read_text()
-    code = "from pathlib import Path; from my_paper.harness.suite import read_outcomes as r; print(r(Path('mine.xml')))"
+    code = "from pathlib import Path; from my_paper.harness.evidence.tests import read_outcomes as r; print(r(Path('mine.xml')))"
     assert run("python", "-c", code, cwd=quick).stdout.strip() == "{}"
 
 

@@ -59,7 +59,10 @@ def test_an_update_brings_the_template_and_keeps_the_paper(template: Path, tmp_p
     }
 
     append(template / SKELETON / PACKAGE / "loss.py", "\n\nIN_THE_SKELETON = True\n")
-    append(template / "{{cookiecutter.project_slug}}" / PACKAGE / "harness/records.py", "\n\nIN_THE_HARNESS = True\n")
+    append(
+        template / "{{cookiecutter.project_slug}}" / PACKAGE / "harness/evidence/record.py",
+        "\n\nIN_THE_HARNESS = True\n",
+    )
     append(template / "{{cookiecutter.project_slug}}" / "CITATION.cff", "# Of {{ cookiecutter.title }}\n")
     (template / "{{cookiecutter.project_slug}}" / "NEW.md").write_text("# {{ 'New' | shouted }}\n")
     extension = template / "local_extensions/__init__.py"
@@ -72,11 +75,11 @@ def test_an_update_brings_the_template_and_keeps_the_paper(template: Path, tmp_p
     cruft(repo, "update", "--skip-apply-ask")
     assert (repo / "src/followed/model.py").read_text().endswith("MINE = True\n")
     assert (repo / "src/followed/loss.py").read_text().endswith("IN_THE_SKELETON = True\n")
-    assert (repo / "src/followed/harness/records.py").read_text().endswith("IN_THE_HARNESS = True\n")
+    assert (repo / "src/followed/harness/evidence/record.py").read_text().endswith("IN_THE_HARNESS = True\n")
     assert (repo / "CITATION.cff").read_text().endswith("# Of Attention: & All\n")
     assert (repo / "NEW.md").read_text() == "# NEW\n"
     changed = run("git", "status", "--porcelain", cwd=repo).stdout.split()[1::2]
-    brought = ["NEW.md", "src/followed/loss.py", "src/followed/harness/records.py"]
+    brought = ["NEW.md", "src/followed/loss.py", "src/followed/harness/evidence/record.py"]
     assert set(changed) == {".cruft.json", "CITATION.cff", *brought}
     assert cruft(repo, "check").returncode == 0
     commit(repo, "Follow the template")

@@ -93,9 +93,9 @@ def test_a_run_of_two_versions_of_the_code_does_not_count(repo):
 
 
 DIGESTS = """
-from my_paper.harness.claims import compose
-from my_paper.harness.records import code_digest
-from my_paper.harness.settings import digest
+from my_paper.harness.identity import compose
+from my_paper.harness.evidence.record import code_digest
+from my_paper.harness.identity import digest
 print(code_digest(), digest(compose("experiment=paper")), digest(compose("experiment=paper", "scheduler=cosine")))
 """
 
@@ -114,7 +114,7 @@ def test_a_later_version_of_the_template_leaves_digests_as_they_are(repo):
     with (repo / "configs/scheduler/cosine.yaml").open("a") as file:
         file.write("restarts: 1\n")
     assert digests()[:2] == before[:2] and digests()[2] != before[2]
-    edit(harness / "settings.py", "ADDED_LATER: dict[str, object] = {}", 'ADDED_LATER = {"scheduler.restarts": 1}')
+    edit(harness / "identity.py", "ADDED_LATER: dict[str, object] = {}", 'ADDED_LATER = {"scheduler.restarts": 1}')
     assert digests() == before
     edit(repo / "configs/scheduler/cosine.yaml", "restarts: 1", "restarts: 2")
     assert digests()[2] != before[2], "a value that behaves otherwise is another configuration"

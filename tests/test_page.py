@@ -167,7 +167,7 @@ def test_bare(repo):
 
 def test_page_needs_no_torch(repo):
     script = (
-        "import sys; from my_paper.harness import html, report\n"
+        "import sys; from my_paper.harness.reporting import html, report\n"
         "assert html.html(report.report(write=False))\n"
         "assert not {'torch', 'lightning', 'matplotlib'} & set(sys.modules)"
     )
@@ -295,7 +295,8 @@ def seen(text: str) -> str:
 
 SCRIPT = """
 import json, sys
-from my_paper.harness import citations, html, provenance, report
+from my_paper.harness.evidence import citations, sources as provenance
+from my_paper.harness.reporting import html, report
 known, texts = report.report(write=False), json.load(sys.stdin)
 known.sources = {"paper": [
     provenance.Value("configs/paper.yaml", 1, text, text, text, kind="assumed", alternatives=[text], problems=[text]) for text in texts

@@ -75,12 +75,12 @@ Under review
 
 @pytest.fixture(scope="module")
 def ask(_default_bake):
-    """Evaluate an expression over ``data`` in a repository, with what ``harness.quotes`` and ``provenance`` define."""
+    """Evaluate an expression over ``data`` in a repository, with what ``evidence.paper`` and ``evidence.sources`` define."""
 
     def ask(expression: str, data: object = None, cwd: Path = _default_bake):
         code = (
-            "import json, sys; from my_paper.harness import provenance; from my_paper.harness.quotes import *\n"
-            "from my_paper.harness.provenance import *; from my_paper.harness.citations import cited\n"
+            "import json, sys; from my_paper.harness.evidence import sources; from my_paper.harness.evidence.paper import *\n"
+            "from my_paper.harness.evidence.sources import *; from my_paper.harness.evidence.citations import cited\n"
             f"data = json.loads({json.dumps(data)!r})\n"
             f"print(json.dumps({expression}))\n"
             "assert not {'torch', 'lightning', 'matplotlib'} & set(sys.modules)"
@@ -470,7 +470,7 @@ def test_a_pdf_that_cannot_be_read(ask, repo):
     assert "paper.pdf cannot be read" in ask("[paper_text(), paper_trouble()]", cwd=repo)[1]
     pdf(repo / "paper.pdf", "a scan")
     assert "a scan?" in ask("[paper_text(), paper_trouble()]", cwd=repo)[1]
-    code = "import sys; sys.modules['pypdf'] = None; from my_paper.harness.provenance import *; print(values('paper')[0].problems, paper_trouble())"
+    code = "import sys; sys.modules['pypdf'] = None; from my_paper.harness.evidence.sources import *; print(values('paper')[0].problems, paper_trouble())"
     assert "pip install pypdf" in run("python", "-c", code, cwd=repo).stdout
 
 
@@ -498,7 +498,7 @@ def test_a_wrong_source_turns_the_suite_red(repo):
 def digests(ask, repo, *overrides: str) -> str:
     code = (
         "__import__('hydra').initialize_config_dir(str(provenance.CONFIGS), version_base='1.3').__enter__() and None or "
-        "__import__('my_paper.harness.settings', fromlist=['x']).digest(__import__('hydra').compose('train', data))"
+        "__import__('my_paper.harness.identity', fromlist=['x']).digest(__import__('hydra').compose('train', data))"
     )
     return ask(code, list(overrides), repo)
 
@@ -547,6 +547,8 @@ def test_sweep_without_alternatives(repo):
 def test_every_baked_value_has_a_comment(bake):
     for task in ("classification", "contrastive", "generative", "physics", "sequence"):
         folder = bake(task=task, project_slug=task, package_name="my_paper", max_epochs="2000 steps @ Section 3")
-        code = "from my_paper.harness.provenance import *; print([v.key for v in values('paper') if not v.source])"
+        code = (
+            "from my_paper.harness.evidence.sources import *; print([v.key for v in values('paper') if not v.source])"
+        )
         assert run("python", "-c", code, cwd=folder).stdout == "[]\n"
         assert yaml.safe_load((folder / EXPERIMENT).read_text())["trainer"]["max_epochs"] == -1

@@ -16,12 +16,12 @@ CLAIM = {
     'reason: ""': 'reason: "the paper\'s own spread, doubled"',
 }
 KNOWN = (
-    "import json; from my_paper.harness import claims, records, settings\n"
-    "cfg = claims.compose('experiment=paper')\n"
-    "print(json.dumps([settings.digest(cfg), settings.identity(cfg), records.code_digest()]))"
+    "import json; from my_paper.harness import identity; from my_paper.harness.evidence import claims, record as records\n"
+    "cfg = identity.compose('experiment=paper')\n"
+    "print(json.dumps([identity.digest(cfg), identity.identity(cfg), records.code_digest()]))"
 )
-DIGEST = "from my_paper.harness.claims import compose; from my_paper.harness.settings import digest\nprint(digest(compose(%s)))"
-CODE = "from my_paper.harness.records import code_digest; print(code_digest())"
+DIGEST = "from my_paper.harness.identity import compose; from my_paper.harness.identity import digest\nprint(digest(compose(%s)))"
+CODE = "from my_paper.harness.evidence.record import code_digest; print(code_digest())"
 
 
 def edit(path: Path, **changes: str) -> None:
@@ -134,7 +134,7 @@ def test_no_number_is_not_passed_over_by_the_best(claimed, add, values):
 
 
 def test_student_t_is_that_of_scipy(repo):
-    script = "from my_paper.harness.claims import t_975; print(*(t_975(n) for n in range(1, 200)))"
+    script = "from my_paper.harness.evidence.claims import t_975; print(*(t_975(n) for n in range(1, 200)))"
     ours = [float(value) for value in run("python", "-c", script, cwd=repo).stdout.split()]
     assert ours == pytest.approx(stats.t.ppf(0.975, range(1, 200)), abs=6e-4)
 
@@ -271,7 +271,7 @@ def test_a_diverged_run_is_no_success(claimed, add):
 def test_code_digest_does_not_depend_on_the_version_of_python(repo):
     """Two spellings of one tree, and fields that some versions leave out: nothing empty is part of it."""
     script = (
-        "import ast; from my_paper.harness.records import _plain\n"
+        "import ast; from my_paper.harness.evidence.record import _plain\n"
         "tree = ast.parse('def f(x): return x')\n"
         "fewer = ast.parse('def f(x): return x'); f = fewer.body[0]\n"
         "[delattr(f, name) for name in ('type_params', 'type_comment', 'returns') if not getattr(f, name, True)]\n"

@@ -261,8 +261,8 @@ class Code:
 READ = """
 import sys
 from pathlib import Path
-from my_paper.harness.checkpoints import read_checkpoint
-from my_paper.harness.settings import UsageError
+from my_paper.harness.training.checkpoints import read_checkpoint
+from my_paper.harness.identity import UsageError
 for name in sys.argv[1:]:
     try:
         read_checkpoint(Path(name), {})

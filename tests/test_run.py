@@ -272,7 +272,7 @@ def test_schedules_end_where_they_say(repo):
 import sys
 from conftest import fit
 import hydra
-from my_paper.harness.settings import ROOT
+from my_paper.harness.identity import ROOT
 with hydra.initialize_config_dir(str(ROOT / "configs"), version_base="1.3"):
     for overrides in (["scheduler.interval=step"], ["scheduler.interval=epoch"], ["scheduler.frequency=4"]):
         for budget in ({"max_steps": 60, "max_epochs": -1}, {"max_steps": -1, "max_epochs": 3}):
@@ -357,7 +357,7 @@ def test_a_bar_for_people_alone(repo):
 def test_torch_is_imported_without_the_garbage_collector(repo):
     program = """
 import gc
-from my_paper.harness.settings import heavy_imports
+from my_paper.harness.command import heavy_imports
 with heavy_imports():
     before = gc.get_stats()[2]["collections"]
     import lightning

@@ -2,13 +2,12 @@
 
 from omegaconf import DictConfig
 
-from {{ cookiecutter.package_name }}.harness.settings import command, heavy_imports
+from {{ cookiecutter.package_name }}.harness.command import command
 
 
 @command("evaluate")
 def main(cfg: DictConfig) -> None:
-    with heavy_imports():  # of torch, only once there is work for it
-        from {{ cookiecutter.package_name }}.harness.evaluation import evaluate
+    from {{ cookiecutter.package_name }}.harness.training.evaluate import evaluate
 
     evaluate(cfg)
 

@@ -2,13 +2,12 @@
 
 from omegaconf import DictConfig
 
-from {{ cookiecutter.package_name }}.harness.settings import command, heavy_imports
+from {{ cookiecutter.package_name }}.harness.command import command
 
 
 @command("train")
 def main(cfg: DictConfig) -> float | None:
-    with heavy_imports():  # of torch, only once there is work for it
-        from {{ cookiecutter.package_name }}.harness.training import train
+    from {{ cookiecutter.package_name }}.harness.training.run import train
 
     return train(cfg)
 

@@ -11,14 +11,15 @@ import hydra
 import pytest
 from omegaconf import DictConfig
 
-from {{ cookiecutter.package_name }}.harness.settings import ROOT, heavy_imports
-from {{ cookiecutter.package_name }}.harness.suite import junit_file
+from {{ cookiecutter.package_name }}.harness.command import heavy_imports
+from {{ cookiecutter.package_name }}.harness.evidence.tests import junit_file
+from {{ cookiecutter.package_name }}.harness.identity import ROOT
 
 with heavy_imports():
     import lightning as L
     import torch
 
-    from {{ cookiecutter.package_name }}.harness import building
+    from {{ cookiecutter.package_name }}.harness.training import build
 
 
 @pytest.hookimpl(tryfirst=True)  # before pytest asks for the name of its result file
@@ -61,13 +62,13 @@ def compose(tmp_path: Path) -> Callable[..., DictConfig]:
 @pytest.fixture
 def cfg(compose: Callable[..., DictConfig]) -> DictConfig:
     cfg = compose("experiment=paper")
-    building.prepare(cfg)
+    build.prepare(cfg)
     return cfg
 
 
 @pytest.fixture
 def data(cfg: DictConfig) -> L.LightningDataModule:
-    data = building.build_data(cfg)
+    data = build.build_data(cfg)
     data.prepare_data()
     data.setup("fit")
     return data
@@ -90,12 +91,12 @@ def fit(
     cfg: DictConfig, steps: int, *callbacks: L.Callback, data: L.LightningDataModule | None = None, **settings
 ) -> L.Trainer:
     """Train for some steps on the CPU, as ``cfg`` says but without validation, loggers and checkpoints."""
-    building.prepare(cfg)
+    build.prepare(cfg)
     bounds = {"max_steps": steps, "max_epochs": 10 * steps}  # the latter for a procedure that never steps
     settings = bounds | {"limit_val_batches": 0, "val_check_interval": None} | settings
     quiet = {"enable_checkpointing": False, "enable_progress_bar": False, "accelerator": "cpu", "devices": 1}
-    trainer = building.build_trainer(cfg, callbacks, **settings, **quiet)
-    trainer.fit(building.build_procedure(cfg), data or building.build_data(cfg))
+    trainer = build.build_trainer(cfg, callbacks, **settings, **quiet)
+    trainer.fit(build.build_procedure(cfg), data or build.build_data(cfg))
     return trainer
 
 

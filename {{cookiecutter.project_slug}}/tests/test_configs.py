@@ -9,11 +9,11 @@ from conftest import fit
 from hydra.errors import InstantiationException, MissingConfigException
 from omegaconf import OmegaConf
 
-from {{ cookiecutter.package_name }}.harness.building import build_data, build_procedure
-from {{ cookiecutter.package_name }}.harness.provenance import overridden, values
-from {{ cookiecutter.package_name }}.harness.report import todos
-from {{ cookiecutter.package_name }}.harness.settings import ROOT
-from {{ cookiecutter.package_name }}.harness.training import measure
+from {{ cookiecutter.package_name }}.harness.evidence.sources import overridden, values
+from {{ cookiecutter.package_name }}.harness.identity import ROOT
+from {{ cookiecutter.package_name }}.harness.reporting.report import todos
+from {{ cookiecutter.package_name }}.harness.training.build import build_data, build_procedure
+from {{ cookiecutter.package_name }}.harness.training.evaluate import measure
 
 OPTIONS = sorted(
     (path.parent.relative_to(ROOT / "configs").as_posix(), path.stem) for path in (ROOT / "configs").glob("*/*.yaml")

@@ -11,7 +11,7 @@ from omegaconf import DictConfig, OmegaConf
 from splits import Split, batches, copies, loaders, repeated, rows, shared, stated_size, unaugmented, varies
 from torch.utils.data import SequentialSampler
 
-from {{ cookiecutter.package_name }}.harness.building import build_data, prepare
+from {{ cookiecutter.package_name }}.harness.training.build import build_data, prepare
 
 
 def read(cfg: DictConfig) -> tuple[dict[str, list], dict[str, Split]]:

@@ -18,8 +18,8 @@ from torch.nn.modules.batchnorm import _BatchNorm
 from torch.utils.data import DataLoader
 from torch.utils.flop_counter import FlopCounterMode
 
-from {{ cookiecutter.package_name }}.harness.building import build_data, build_procedure, build_trainer
-from {{ cookiecutter.package_name }}.harness.settings import ROOT
+from {{ cookiecutter.package_name }}.harness.identity import ROOT
+from {{ cookiecutter.package_name }}.harness.training.build import build_data, build_procedure, build_trainer
 
 QUIET = {"enable_checkpointing": False, "enable_progress_bar": False, "accelerator": "cpu", "devices": 1}
 

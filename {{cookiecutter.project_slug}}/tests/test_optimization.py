@@ -8,7 +8,7 @@ from conftest import fit
 from lightning import Callback
 from torch.utils._pytree import tree_leaves
 
-from {{ cookiecutter.package_name }}.harness.building import build_procedure
+from {{ cookiecutter.package_name }}.harness.training.build import build_procedure
 
 
 class Enough(Exception):

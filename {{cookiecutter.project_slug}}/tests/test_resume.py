@@ -9,8 +9,8 @@ from conftest import weights
 from lightning import Callback
 from lightning.pytorch.utilities.exceptions import SIGTERMException
 
-from {{ cookiecutter.package_name }}.harness.building import build_data, build_procedure, build_trainer, prepare
-from {{ cookiecutter.package_name }}.harness.checkpoints import LastCheckpoint
+from {{ cookiecutter.package_name }}.harness.training.build import build_data, build_procedure, build_trainer, prepare
+from {{ cookiecutter.package_name }}.harness.training.checkpoints import LastCheckpoint
 
 BATCHES, STOPPED_AFTER = 5, 3
 

@@ -6,8 +6,8 @@ from conftest import fit, weights
 from lightning import Callback
 from omegaconf import OmegaConf
 
-from {{ cookiecutter.package_name }}.harness.building import build_procedure
-from {{ cookiecutter.package_name }}.harness.settings import ROOT
+from {{ cookiecutter.package_name }}.harness.identity import ROOT
+from {{ cookiecutter.package_name }}.harness.training.build import build_procedure
 
 OVERFIT_STEPS = 150
 

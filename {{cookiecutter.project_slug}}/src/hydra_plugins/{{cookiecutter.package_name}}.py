@@ -6,7 +6,7 @@ Hydra takes a sweeper from this package alone; the module has the name of ours, 
 from hydra._internal.core_plugins.basic_sweeper import BasicSweeper
 from hydra.core.override_parser.types import Override
 
-from {{ cookiecutter.package_name }}.harness.settings import UsageError
+from {{ cookiecutter.package_name }}.harness.identity import UsageError
 
 
 class AmbiguitySweeper(BasicSweeper):
@@ -16,18 +16,18 @@ class AmbiguitySweeper(BasicSweeper):
     """
 
     def split_arguments(self, overrides: list[Override], max_batch_size: int | None) -> list[list[list[str]]]:
-        from {{ cookiecutter.package_name }}.harness import provenance  # only now: train.py starts without
+        from {{ cookiecutter.package_name }}.harness.evidence import sources  # only now: train.py starts without
 
         (jobs,) = BasicSweeper.split_arguments(overrides, None)
         found = []
         for job in jobs:
             given = dict(part.lstrip("+~").partition("=")[::2] for part in job)
-            assumed = provenance.values(given.get("experiment", self.config.hydra.runtime.choices.experiment))
+            assumed = sources.values(given.get("experiment", self.config.hydra.runtime.choices.experiment))
             if wrong := [problem for value in assumed for problem in value.problems if "alternatives" in problem]:
                 raise UsageError("\n".join(wrong))
             found.append(job)
             found += [
-                [*job, provenance.override(value, alternative)]
+                [*job, sources.override(value, alternative)]
                 for value in assumed
                 if value.key not in given
                 for alternative in value.alternatives

@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from chomsky_hierarchy.data import TASKS, PaperDataModule
-from chomsky_hierarchy.harness.building import build_procedure
+from chomsky_hierarchy.harness.training.build import build_procedure
 from chomsky_hierarchy.loss import PaperLoss
 from chomsky_hierarchy.metrics import Score
 from chomsky_hierarchy.model import PaperModel

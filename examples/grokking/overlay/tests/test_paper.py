@@ -8,7 +8,7 @@ from conftest import fit
 from lightning import Callback
 
 from grokking.data import PaperDataModule, division
-from grokking.harness.building import build_data, build_procedure, build_trainer
+from grokking.harness.training.build import build_data, build_procedure, build_trainer
 from grokking.loss import PaperLoss
 
 SMALL = ["data.p=11", "data.batch_size=64", "procedure.threshold=0.13"]

@@ -8,8 +8,8 @@ import torch
 from conftest import fit
 
 from mutual_information.data import PaperDataModule, correlation
-from mutual_information.harness.building import build_data, build_procedure
-from mutual_information.harness.training import measure
+from mutual_information.harness.training.build import build_data, build_procedure
+from mutual_information.harness.training.evaluate import measure
 from mutual_information.loss import CPC, NWJ, PaperLoss
 from mutual_information.metrics import Trace
 from mutual_information.model import JointCritic, PaperModel

@@ -9,7 +9,7 @@ from conftest import fit
 from torch import nn
 
 from set_transformer.data import TRAIN, PaperDataModule, Sets
-from set_transformer.harness.building import build_procedure, build_trainer
+from set_transformer.harness.training.build import build_procedure, build_trainer
 from set_transformer.loss import PaperLoss
 from set_transformer.model import MAB, PMA, SAB, Pooling
 

@@ -9,7 +9,7 @@ import pytest
 import torch
 from sklearn.neighbors import KNeighborsClassifier
 
-from {{ cookiecutter.package_name }}.harness.building import build_procedure
+from {{ cookiecutter.package_name }}.harness.training.build import build_procedure
 from {{ cookiecutter.package_name }}.loss import PaperLoss
 from {{ cookiecutter.package_name }}.metrics import PaperMetrics
 

@@ -13,8 +13,8 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.neighbors import KNeighborsClassifier
 
 from {{ cookiecutter.package_name }}.data import Augment
-from {{ cookiecutter.package_name }}.harness.building import build_data, build_procedure
-from {{ cookiecutter.package_name }}.harness.training import measure
+from {{ cookiecutter.package_name }}.harness.training.build import build_data, build_procedure
+from {{ cookiecutter.package_name }}.harness.training.evaluate import measure
 from {{ cookiecutter.package_name }}.loss import PaperLoss
 from {{ cookiecutter.package_name }}.metrics import KNN, LinearProbe, PaperMetrics
 

@@ -12,8 +12,8 @@ from conftest import fit
 from lightning import Callback
 from omegaconf import OmegaConf
 
-from {{ cookiecutter.package_name }}.harness.building import build_procedure, build_trainer
-from {{ cookiecutter.package_name }}.harness.settings import ROOT
+from {{ cookiecutter.package_name }}.harness.identity import ROOT
+from {{ cookiecutter.package_name }}.harness.training.build import build_procedure, build_trainer
 from {{ cookiecutter.package_name }}.loss import PaperLoss
 from {{ cookiecutter.package_name }}.metrics import SampleQuality, mmd2
 from {{ cookiecutter.package_name }}.model import TimeEmbedding

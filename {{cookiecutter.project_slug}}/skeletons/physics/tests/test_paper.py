@@ -11,8 +11,8 @@ import pytest
 import torch
 from conftest import fit
 
-from {{ cookiecutter.package_name }}.harness.building import build_data, build_procedure, prepare
-from {{ cookiecutter.package_name }}.harness.training import measure
+from {{ cookiecutter.package_name }}.harness.training.build import build_data, build_procedure, prepare
+from {{ cookiecutter.package_name }}.harness.training.evaluate import measure
 from {{ cookiecutter.package_name }}.loss import PaperLoss
 from {{ cookiecutter.package_name }}.metrics import PaperMetrics
 

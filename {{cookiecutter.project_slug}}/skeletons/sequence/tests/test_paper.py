@@ -12,7 +12,7 @@ from lightning import Trainer
 
 from {{ cookiecutter.package_name }}.components.positional import SinusoidalPositionalEncoding
 from {{ cookiecutter.package_name }}.data import IGNORED, UNKNOWN, Vocabulary, distinct, split_of, windows
-from {{ cookiecutter.package_name }}.harness.building import build_procedure, build_trainer
+from {{ cookiecutter.package_name }}.harness.training.build import build_procedure, build_trainer
 from {{ cookiecutter.package_name }}.loss import PaperLoss
 from {{ cookiecutter.package_name }}.metrics import BitsPerCharacter, NGram
 from {{ cookiecutter.package_name }}.procedure import SampleText

@@ -21,9 +21,9 @@ from torch import Tensor, nn
 from torch.optim.swa_utils import AveragedModel
 from torch.utils._pytree import tree_map
 
-from .building import build_procedure, build_trainer
 from .correspondence import Adapted, Call, Rule, Weights, compare, first_difference, size, table, traced, weights_of
-from .settings import ROOT
+from .identity import ROOT
+from .training.build import build_procedure, build_trainer
 
 NO_REFERENCE = "no reference yet (TODO(paper))"
 # The largest difference allowed, as a share of the largest value of the reference's tensor

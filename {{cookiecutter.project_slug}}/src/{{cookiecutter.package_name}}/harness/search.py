@@ -6,7 +6,7 @@ from typing import Any
 from hydra.experimental.callback import Callback
 from omegaconf import DictConfig, OmegaConf
 
-from .settings import ROOT, UsageError, refuse_test_metrics
+from .identity import ROOT, UsageError, refuse_test_metrics
 
 
 class Search(Callback):

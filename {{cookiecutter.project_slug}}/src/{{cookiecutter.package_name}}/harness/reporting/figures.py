@@ -8,7 +8,7 @@ from matplotlib.axes import Axes
 from matplotlib.axis import Axis
 from matplotlib.figure import Figure
 
-from .claims import Row
+from ..evidence.claims import Row
 
 GREY, OURS, THEIRS = "#808080", "#1f77b4", "#d62728"  # readable on a light and on a dark page
 LINES = 10  # more curves than that are drawn as their median and range

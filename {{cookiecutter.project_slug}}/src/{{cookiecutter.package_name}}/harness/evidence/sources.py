@@ -8,14 +8,13 @@ import hydra
 import yaml
 from omegaconf import OmegaConf
 
-from .annotations import Value, read_items, read_values
+from ..identity import CONFIGS, NOT_IDENTITY, NOT_IDENTITY_OF, flat
 from .citations import OTHER_PAPER, cited
-from .quotes import QUOTE, differs, has_place, paper_text, paper_trouble, stands_in
-from .settings import _NOT_IDENTITY, _NOT_IDENTITY_OF, ROOT, flat
+from .comments import Value, read_items, read_values
+from .paper import QUOTE, differs, has_place, paper_text, paper_trouble, stands_in
 
 __all__ = ["Value", "claimed", "overridden", "override", "paper_text", "paper_trouble", "unstated", "values"]
 
-CONFIGS = ROOT / "configs"
 CHOICE = "hydra.runtime.choices."  # where Hydra keeps which option of a group was chosen
 FORMS = (
     '# Section 5.3 · # Table 3: "a quote" · # official code, train.py:41 · # https://… · # author, e-mail 2024-05-01 · '
@@ -29,7 +28,7 @@ KINDS = {
     "paper": r'["“§]|(?:sec|tab|fig|eqs?|alg|app|p)\. ?[\dA-Z(]|(?:abstract|appendix|introduction|conclusion|footnote)\b',
 }
 # What decides nothing, beside what is no part of a run's identity
-NO_ROOMS = _NOT_IDENTITY | {"callbacks", "debug", "experiment", "sweep"}
+NO_ROOMS = NOT_IDENTITY | {"callbacks", "debug", "experiment", "sweep"}
 NO_HYPERPARAMETER = re.compile(
     r"_.*_|.*_?(?:dir|dirpath|root|path)|enable_.*|log_every_n_steps|num_sanity_val_steps|inference_mode"
     r"|num_workers|pin_memory|persistent_workers|prefetch_factor"
@@ -41,7 +40,7 @@ ORDINARY = {"paper", "default", "step", "linear", "constant", "from_torch"}
 def _decides(value: Value) -> bool:
     """Whether it is a hyperparameter: decides the result, and is no mere reference to another setting."""
     room, _, rest = value.key.replace("/", ".").partition(".")
-    if room in NO_ROOMS or rest in _NOT_IDENTITY_OF.get(room, ()) or (value.group and room == "trainer"):
+    if room in NO_ROOMS or rest in NOT_IDENTITY_OF.get(room, ()) or (value.group and room == "trainer"):
         return False
     if value.key == "monitor.metric" and value.value is None:  # nothing chooses
         return False

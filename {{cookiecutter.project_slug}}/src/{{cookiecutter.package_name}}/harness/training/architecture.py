@@ -10,7 +10,7 @@ from lightning.pytorch.utilities import move_data_to_device
 from lightning.pytorch.utilities.model_summary import ModelSummary
 from torch import nn
 
-from .procedure import Procedure
+from ..procedure import Procedure
 
 log = logging.getLogger(__name__)
 ROWS = 60  # more modules than that are summed up by their parents

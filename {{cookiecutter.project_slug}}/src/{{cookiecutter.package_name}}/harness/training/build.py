@@ -1,19 +1,25 @@
 """The one place where configurations become objects."""
 
 import logging
+import sys
 import warnings
+from pathlib import Path
 
 import hydra
 import lightning as L
 import torch
-from lightning.pytorch.callbacks import Callback
+from lightning.pytorch.callbacks import Callback, ProgressBar
 from lightning.pytorch.loggers import Logger
 from lightning.pytorch.plugins.environments import SLURMEnvironment, TorchElasticEnvironment
-from omegaconf import DictConfig
+from omegaconf import DictConfig, OmegaConf
 
-from .checkpoints import WholeCheckpointIO
-from .procedure import Procedure
-from .settings import UsageError, identity
+from ..evidence.claims import claims_of
+from ..evidence.record import Record
+from ..identity import UsageError, identity
+from ..procedure import Procedure
+from .callbacks import OwnNoise
+from .checkpoints import LastCheckpoint, WholeCheckpointIO
+from .loggers import CSVLogger
 
 ALONE = {  # of a trainer: one device, on which every sample is seen once
     "devices": 1,
@@ -87,4 +93,46 @@ def build_trainer(cfg: DictConfig, callbacks: list[Callback] = (), loggers: list
     settings = {"plugins": plugins} | settings
     if isinstance(cfg.trainer.val_check_interval, int):  # then it counts steps, over the borders of epochs
         settings = {"check_val_every_n_epoch": None} | settings
-    return hydra.utils.instantiate(cfg.trainer, callbacks=list(callbacks), logger=list(loggers), **settings)
+    bar = any(isinstance(callback, ProgressBar) for callback in callbacks)
+    settings = {"callbacks": list(callbacks), "logger": list(loggers), "enable_progress_bar": bar} | settings
+    return hydra.utils.instantiate(cfg.trainer, **settings)
+
+
+def build_loggers(cfg: DictConfig, record: Record, logged: dict[str, int]) -> list[Logger]:
+    """The loggers of ``cfg.logger``, at ``logged``: how much of a resumed run they keep."""
+    loggers, known = [], {"id": record.data["id"], "purge_step": logged["step"]}
+    for logger in filter(None, cfg.logger.values()):  # logger.csv=null takes one away
+        loggers.append(hydra.utils.instantiate(logger, **{key: known[key] for key in known if key in logger}))
+        if isinstance(loggers[-1], CSVLogger):
+            loggers[-1].rewind(logged["rows"])
+        settings = OmegaConf.to_container(cfg, resolve=True) | paper_values(cfg)
+        loggers[-1].log_hyperparams(settings | {"record": f"{Path(cfg.run.dir).name}.json"})
+    return loggers
+
+
+def build_callbacks(cfg: DictConfig, record: Record, loggers: list[Logger]) -> list[Callback]:
+    """The callbacks of ``cfg.callbacks`` that this run has a use for."""
+    unused = {"best"} if cfg.monitor.metric is None else set()
+    unused |= set() if loggers else {"learning_rate"}
+    if not sys.stdout.isatty() or cfg.trainer.get("enable_progress_bar") is False:
+        unused |= {"progress"}  # in a file, a bar is a page for each epoch
+    callbacks = [
+        hydra.utils.instantiate(callback)
+        for name, callback in cfg.callbacks.items()
+        if callback and name not in unused  # callbacks.progress=null takes one away
+    ]
+    for callback in callbacks:
+        if isinstance(callback, LastCheckpoint):
+            callback.made_by = {key: record.data[key] for key in ("code", "git")}
+    return callbacks + ([OwnNoise(cfg.seed)] if several_processes(cfg) else [])
+
+
+def several_processes(cfg: DictConfig) -> bool:
+    """Whether more than one process trains."""
+    return cfg.trainer.devices != 1 or cfg.trainer.num_nodes != 1
+
+
+def paper_values(cfg: DictConfig) -> dict[str, float]:
+    """The paper's values by metric, in the unit of the metric, for the loggers."""
+    claims = {name: claim for name, claim in claims_of(cfg).items() if claim["value"] is not None}
+    return {f"paper/{name}": claim["value"] / claim["factor"] for name, claim in claims.items()}

@@ -2,11 +2,8 @@
 
 import ast
 import re
-from pathlib import Path
 
-from .settings import ROOT
-
-PACKAGE = Path(__file__).parents[1]
+from ..identity import PACKAGE, ROOT
 
 
 def differences() -> list[str]:

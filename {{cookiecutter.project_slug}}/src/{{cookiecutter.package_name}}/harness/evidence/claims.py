@@ -8,11 +8,10 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
-import hydra
 from omegaconf import DictConfig, OmegaConf
 
-from .records import checksum, code_digest, read
-from .settings import ROOT, UsageError, differences, digest, identity
+from ..identity import ROOT, UsageError, compose, differences, digest, identity
+from .record import checksum, code_digest, read
 
 CLAIMS = {"equal": "", "at least": "≥ ", "at most": "≤ "}
 AGGREGATES = {"mean": statistics.fmean, "median": statistics.median, "max": max, "min": min}
@@ -281,12 +280,6 @@ def verdict(cfg: DictConfig, metrics: dict[str, float]) -> str:
         if target.experiment == cfg.name and target.metric in metrics
     ]
     return "; ".join(f"{row.target.metric} {row.verdict}" for row in rows) or "no claim of this experiment"
-
-
-def compose(*overrides: str) -> DictConfig:
-    """The configuration that ``train.py`` would have."""
-    with hydra.initialize_config_dir(str(ROOT / "configs"), version_base="1.3"):
-        return hydra.compose("train", list(overrides))
 
 
 def _targets(paper: DictConfig) -> list[DictConfig]:

@@ -24,8 +24,8 @@ from torch.nn.parameter import UninitializedTensorMixin
 from torch.utils._pytree import tree_leaves
 from torchmetrics import Metric, MetricCollection
 
+from ..identity import UsageError, differences, flat
 from .loggers import CSVLogger
-from .settings import UsageError, differences, flat
 
 
 class WholeCheckpointIO(TorchCheckpointIO):

@@ -12,7 +12,7 @@ from typing import Any
 import yaml
 from omegaconf import OmegaConf
 
-from .settings import ROOT
+from ..identity import ROOT
 
 
 @dataclass

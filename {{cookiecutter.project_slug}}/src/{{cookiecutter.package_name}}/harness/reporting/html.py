@@ -8,10 +8,12 @@ from typing import TYPE_CHECKING
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
-from . import checklists, notes, provenance
+from ..evidence import notes
+from ..evidence import sources as provenance
+from ..evidence.record import git_state, read
+from ..identity import ROOT, UsageError
+from . import checklists
 from .page import FIGURES, figures, shape
-from .records import git_state, read
-from .settings import ROOT, UsageError
 
 if TYPE_CHECKING:
     from .report import Report

@@ -3,13 +3,15 @@
 import os
 from pathlib import Path
 
+import lightning as L
+import torch
+from lightning.pytorch.utilities.model_helpers import is_overridden
 from omegaconf import DictConfig, OmegaConf
 
-from .building import ALONE, build_data, build_procedure, build_trainer, prepare, require_device
+from ..evidence.record import file_digest, read
+from ..identity import ROOT, UsageError
+from .build import ALONE, build_data, build_procedure, build_trainer, prepare, require_device
 from .checkpoints import read_checkpoint, require_fit
-from .records import file_digest, read
-from .settings import ROOT, UsageError
-from .training import measure
 
 
 def evaluate(request: DictConfig) -> None:
@@ -53,6 +55,24 @@ def evaluate(request: DictConfig) -> None:
         raise SystemExit(
             "Not equal to the record: code, data, versions or hardware are not those of the training; see record.json."
         )
+
+
+def measure(cfg: DictConfig, trainer: L.Trainer, procedure, data, checkpoint: Path) -> dict[str, float]:
+    """The test metrics of ``checkpoint``; those of validation where the paper has no third split.
+
+    Raises:
+        UsageError: there is no such checkpoint.
+    """
+    if not checkpoint.is_file():
+        raise UsageError(
+            f"There is no {checkpoint.name}: the training ended before its first validation. Train longer, validate "
+            "earlier (trainer.val_check_interval), or set ckpt=last."
+        )
+    # What a procedure draws in testing must not depend on what training drew before, or evaluate.py could not repeat it
+    torch.manual_seed(cfg.seed)
+    split, run = ("test", trainer.test) if is_overridden("test_dataloader", data) else ("val", trainer.validate)
+    run(procedure, data, ckpt_path=str(checkpoint), weights_only=True, verbose=False)
+    return {name: value.item() for name, value in trainer.callback_metrics.items() if name.startswith(f"{split}/")}
 
 
 def _find_run(asked: str | None) -> Path:

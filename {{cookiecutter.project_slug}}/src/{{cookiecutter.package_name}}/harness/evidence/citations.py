@@ -12,10 +12,9 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from .annotations import Value
-from .settings import ROOT, UsageError
+from ..identity import PACKAGE, ROOT, UsageError
+from .comments import Value
 
-PACKAGE = Path(__file__).parents[1]
 FOREIGN = ("harness", "components")  # what is cited there is of the papers that they come from
 KINDS = "Section Equation Algorithm Definition Theorem Lemma Proposition Corollary Table Figure Appendix".split()
 PLURALS = {"Corollaries": "Corollary", "Appendices": "Appendix"} | {f"{kind}s": kind for kind in KINDS}

@@ -11,8 +11,8 @@ import math
 import re
 import unicodedata
 
+from ..identity import ROOT
 from .citations import KINDS
-from .settings import ROOT
 
 
 @functools.cache

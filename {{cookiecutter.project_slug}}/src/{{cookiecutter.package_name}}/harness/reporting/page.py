@@ -7,14 +7,13 @@ from hashlib import sha256
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from .claims import Row
-from .settings import ROOT
+from ..evidence.claims import Row
+from ..identity import PACKAGE, ROOT
 
 if TYPE_CHECKING:
     from .report import Report
 
 FIGURES = ROOT / "docs" / "figures"
-PACKAGE = Path(__file__).parents[1]
 STATUS = re.compile(r"(<!-- status:begin[^>]*-->\n).*?(<!-- status:end -->)", re.DOTALL)
 ARCHITECTURE = re.compile(r"(<!-- architecture:begin[^>]*-->\n).*?(<!-- architecture:end -->)", re.DOTALL)
 DOCSTRING_STATUS = re.compile(r'(\nReproduction status:\n).*?(""")', re.DOTALL)

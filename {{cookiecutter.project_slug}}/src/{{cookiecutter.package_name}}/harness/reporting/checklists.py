@@ -5,9 +5,9 @@ import subprocess
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from . import notes
-from .records import file_digest
-from .settings import ROOT
+from ..evidence import notes
+from ..evidence.record import file_digest
+from ..identity import ROOT
 
 if TYPE_CHECKING:
     from .report import Report

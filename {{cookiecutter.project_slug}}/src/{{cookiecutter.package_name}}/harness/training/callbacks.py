@@ -14,7 +14,7 @@ from lightning.pytorch.utilities import move_data_to_device
 from omegaconf import OmegaConf
 from torch import Tensor
 
-from .settings import UsageError
+from ..identity import UsageError
 
 log = logging.getLogger(__name__)
 
@@ -117,7 +117,7 @@ def replay(path: str) -> tuple[L.LightningModule, Any]:
     Returns:
         The procedure as it was before the step, and the batch.
     """
-    from .building import build_procedure  # which needs the callbacks
+    from .build import build_procedure  # which needs the callbacks
 
     saved = torch.load(path, map_location="cpu", weights_only=True)
     procedure = build_procedure(OmegaConf.load(Path(path).with_name("config.yaml"))).train()

@@ -16,7 +16,7 @@ from pathlib import Path
 
 from omegaconf import DictConfig, OmegaConf
 
-from .settings import ROOT, UsageError, digest, identity
+from ..identity import PACKAGE, ROOT, UsageError, digest, identity
 
 # A change in these may change the result. README, docs and the package docstring are written by report.py, and
 # configs/paper.yaml is the claim.
@@ -45,10 +45,9 @@ def git_state() -> dict:
 @functools.cache
 def code_digest() -> str:
     """Eight hexadecimal digits that name the paper's code, whatever its comments, docstrings and layout."""
-    package = Path(__file__).parents[1]
     found = hashlib.sha256()
-    for path in sorted(package.rglob("*.py")):
-        inside = path.relative_to(package)
+    for path in sorted(PACKAGE.rglob("*.py")):
+        inside = path.relative_to(PACKAGE)
         if inside.parts[0] != "harness":
             found.update(f"{inside.as_posix()} {syntax(path)}".encode())
     return found.hexdigest()[:8]
@@ -150,10 +149,11 @@ class Record:
         cfg: the configuration of the run.
         claims: what the paper claims of its experiment.
         made_by: code and commit of the checkpoint from which the run goes on; None for a run that starts anew.
+        writes: whether this process writes it: of several, the first.
     """
 
-    def __init__(self, cfg: DictConfig, claims: dict[str, dict], made_by: dict | None = None):
-        self.path = Path(cfg.run.dir) / "record.json"
+    def __init__(self, cfg: DictConfig, claims: dict[str, dict], made_by: dict | None = None, writes: bool = True):
+        self.path, self.writes = Path(cfg.run.dir) / "record.json", writes
         self.results = cfg.results and ROOT / cfg.results
         self._begin = time.monotonic()
         earlier = read(self.path) if made_by is not None and self.path.exists() else {}
@@ -180,11 +180,14 @@ class Record:
         if before and (before["code"] != self.data["code"] or before["git"]["dirty"]):
             # weights of two versions of the code: the record must not count
             self.data |= {"code": "mixed", "git": before["git"]}
-        OmegaConf.save(cfg, self.path.with_name("config.yaml"), resolve=True)
-        write_json(self.path, self.data)
+        if writes:
+            OmegaConf.save(cfg, self.path.with_name("config.yaml"), resolve=True)
+            write_json(self.path, self.data)
 
     def close(self, status: str, **facts) -> None:
         """Write the end of the run: ``finished``, ``interrupted`` or ``crashed``, with what is known by then."""
+        if not self.writes:
+            return
         self.data |= {
             "status": status,
             **facts,

@@ -8,10 +8,9 @@ from xml.etree import ElementTree
 
 import yaml
 
-from .records import checksum, syntax, write_json
-from .settings import ROOT
+from ..identity import PACKAGE, ROOT
+from .record import checksum, syntax, write_json
 
-PACKAGE = Path(__file__).parents[1]
 RESULTS = ROOT / "results" / "tests.json"
 OUTCOMES = ["skipped", "passed", "failed"]  # of several cases of a test the last of these counts
 

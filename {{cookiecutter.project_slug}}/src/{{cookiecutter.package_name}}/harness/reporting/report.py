@@ -16,12 +16,14 @@ from pathlib import Path
 
 from omegaconf import DictConfig
 
-from . import citations, page, provenance, suite
-from .claims import Evidence, Row, compose, evidence
-from .records import git_state
-from .settings import ROOT, UsageError, digest
+from ..evidence import citations
+from ..evidence import sources as provenance
+from ..evidence import tests as suite
+from ..evidence.claims import Evidence, Row, evidence
+from ..evidence.record import git_state
+from ..identity import PACKAGE, ROOT, UsageError, compose, digest
+from . import page
 
-PACKAGE = Path(__file__).parents[1]
 PAPER_FILES = ["model.py", "loss.py", "data.py", "metrics.py", "procedure.py"]
 READABLE = {".py", ".yaml", ".md", ".toml", ".cff"}
 PROVED = ("Equation", "Algorithm", "Theorem", "Lemma", "Proposition", "Definition")  # what a test can verify

@@ -1,0 +1,1 @@
+"""What the runs prove: records, claims, sources, citations and outcomes of tests. Needs no PyTorch."""

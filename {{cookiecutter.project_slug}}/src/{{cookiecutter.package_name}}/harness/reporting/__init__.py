@@ -1,0 +1,1 @@
+"""What is shown of the evidence: terminal, Markdown, figures, HTML."""

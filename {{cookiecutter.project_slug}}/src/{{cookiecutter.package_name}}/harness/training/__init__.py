@@ -1,0 +1,1 @@
+"""From a configuration to a tested checkpoint: everything that needs PyTorch."""
