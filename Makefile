@@ -2,6 +2,7 @@
 PYTHON ?= python3
 BIN := $(CURDIR)/.venv/bin
 PAPER ?= hamiltonian_nn
+unexport PYTHONDONTWRITEBYTECODE # without bytecode, each command compiles PyTorch and Lightning: three times as long
 
 demo: example
 
