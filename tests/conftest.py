@@ -1,5 +1,6 @@
 """Real bakes and real commands: nothing of cookiecutter, Hydra or Lightning is replaced by a double."""
 
+import functools
 import os
 import shutil
 import subprocess
@@ -7,6 +8,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from warm import HEAVY, LIGHT, Warm
 
 TEMPLATE = Path(__file__).resolve().parents[1]
 # Each bake has its package in src/; one thread, one seed of Python's hashes, no account, no colours. Bytecode is
@@ -29,16 +31,45 @@ ENVIRONMENT = {
 }
 
 
+# A network namespace of its own has no network at all; where the system allows none, the tests run with one
+_ALONE = ("unshare", "--map-root-user", "--net")
+OFFLINE = (
+    _ALONE if shutil.which("unshare") and subprocess.run([*_ALONE, "true"], capture_output=True).returncode == 0 else ()
+)
+
+
+@functools.cache  # started when a test first asks for one
+def _heavy() -> Warm:
+    return Warm(HEAVY, ENVIRONMENT, *OFFLINE)
+
+
+@functools.cache
+def _light() -> Warm:
+    return Warm(LIGHT, ENVIRONMENT)
+
+
+def _warm(command: tuple[str, ...], environment: dict[str, str]) -> Warm | None:
+    """The process in whose fork a command can be run, if any: see ``warm.py``; ``REAL_PROCESSES=1 pytest`` has none."""
+    several = any(part.startswith(("trainer=ddp", "hydra/launcher=", "-n")) for part in command)
+    if os.environ.get("REAL_PROCESSES") or several or environment.keys() - {"HOME"}:
+        return None
+    if command[0] == "cookiecutter" or command[:2] == ("python", "-c"):
+        return _light()
+    if command[0] == "pytest" or command[:2] in {("python", f"{name}.py") for name in ("train", "evaluate", "report")}:
+        return _heavy()
+    return None
+
+
 def run(*command: object, cwd: Path, ok: bool = True, **environment: str) -> subprocess.CompletedProcess:
     """Run a command as a person would; with ``ok``, it must exit with 0."""
-    done = subprocess.run(
-        [str(part) for part in command],
-        cwd=cwd,
-        env={**ENVIRONMENT, **environment},
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        text=True,
-    )
+    words = tuple(str(part) for part in command)
+    variables = {**ENVIRONMENT, **environment}
+    bare = words[len(OFFLINE) :] if words[: len(OFFLINE)] == OFFLINE else words
+    if warm := _warm(bare, environment):
+        done = warm(bare, cwd, variables)
+    else:
+        quiet = {"stdin": subprocess.DEVNULL, "capture_output": True, "text": True}
+        done = subprocess.run(words, cwd=cwd, env=variables, **quiet)
     assert not ok or done.returncode == 0, f"{command} exited with {done.returncode}\n{done.stdout}\n{done.stderr}"
     return done
 

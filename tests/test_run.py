@@ -3,21 +3,14 @@
 import csv
 import json
 import re
-import shutil
 import struct
 import subprocess
 from pathlib import Path
 
 import pytest
 import torch
-from conftest import run
+from conftest import OFFLINE, run
 from wandb.proto import wandb_internal_pb2
-
-# A network namespace of its own has no network at all; where the system allows none, the tests run with one
-_ALONE = ["unshare", "--map-root-user", "--net"]
-OFFLINE = (
-    _ALONE if shutil.which("unshare") and subprocess.run([*_ALONE, "true"], capture_output=True).returncode == 0 else []
-)
 
 
 def train(repo: Path, *overrides: str, ok: bool = True, **environment: str) -> subprocess.CompletedProcess:

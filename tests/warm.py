@@ -1,0 +1,128 @@
+"""Run Python's commands in forks of a process that has imported PyTorch, Lightning and the rest once.
+
+These imports take longer than what most tests do with them. A fork has them, and nothing of what other forks did: their
+modules, configuration, random numbers. It is given its own folder, environment, arguments and output, and ends as an
+interpreter does. What only a process of its own shows (signals, several processes, what is imported when, an
+environment that is read at the start) is run as one; see ``run`` in ``conftest.py``.
+"""
+
+import atexit
+import gc
+import importlib
+import importlib.util
+import json
+import os
+import runpy
+import shutil
+import subprocess
+import sys
+import tempfile
+import threading
+from pathlib import Path
+
+# Not cookiecutter itself, which looks for its home when it is imported
+LIGHT = "arrow binaryornot.check click hydra jinja2 multiprocessing omegaconf requests rich slugify yaml".split()
+HEAVY = """
+    hydra lightning matplotlib.backends.backend_agg matplotlib.backends.backend_svg matplotlib.image
+    matplotlib.pyplot multiprocessing omegaconf pytest scipy.optimize sklearn.datasets sklearn.linear_model
+    sklearn.model_selection sklearn.neighbors torch torch.distributed torch.quasirandom torch.utils.tensorboard
+    torchmetrics.classification
+""".split()
+
+
+class Warm:
+    """A process that runs commands of Python in forks of itself, one after another.
+
+    Args:
+        modules: what it imports before the first.
+        environment: the variables that are there at its imports; each command has its own.
+        prefix: a command that runs the process, as ``unshare``.
+    """
+
+    def __init__(self, modules: list[str], environment: dict[str, str], *prefix: str):
+        self._process = subprocess.Popen(
+            [*prefix, sys.executable, __file__, *modules],
+            env={**environment, "OMP_NUM_THREADS": "1"},
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+        self._lock = threading.Lock()
+        atexit.register(self.close)
+
+    def __call__(self, command: tuple[str, ...], cwd: Path, environment: dict[str, str]) -> subprocess.CompletedProcess:
+        """``python <script> …``, ``python -c <code> …``, or the name of a script that an installed package brings."""
+        with tempfile.TemporaryDirectory() as folder, self._lock:
+            streams = [str(Path(folder, name)) for name in ("stdout", "stderr")]
+            request = {"command": command, "cwd": str(cwd), "environment": environment, "streams": streams}
+            print(json.dumps(request), file=self._process.stdin, flush=True)
+            code = int(self._process.stdout.readline())
+            return subprocess.CompletedProcess(command, code, *(Path(name).read_text() for name in streams))
+
+    def close(self) -> None:
+        self._process.stdin.close()
+        self._process.wait()
+        self._process.stdout.close()
+
+
+def next_command() -> list[str]:
+    """Wait for requests and answer each with the exit code of a fork; returns in the forks, with what they are to run."""
+    while line := sys.stdin.readline():
+        if (pid := os.fork()) == 0:
+            request = json.loads(line)
+            os.chdir(request["cwd"])
+            os.environ.clear()
+            os.environ.update(request["environment"])
+            for number, name in enumerate([os.devnull, *request["streams"]]):
+                stream = os.open(name, os.O_RDWR | os.O_CREAT)
+                os.dup2(stream, number)
+                os.close(stream)
+            return request["command"]
+        _, status = os.waitpid(pid, 0)
+        print(os.waitstatus_to_exitcode(status), flush=True)
+    os._exit(0)
+
+
+def run(command: list[str]) -> None:
+    """Run it and end as an interpreter does, except for taking apart the modules, which takes a second."""
+    code = 0
+    try:
+        execute(*command)
+    except SystemExit as stop:
+        code = 1 if stop.code else 0
+        if isinstance(stop.code, int):
+            code = stop.code
+        elif stop.code:
+            print(stop.code, file=sys.stderr)
+    except BaseException:
+        sys.excepthook(*sys.exc_info())
+        code = 1
+    threading._shutdown()
+    atexit._run_exitfuncs()
+    sys.stdout.flush(), sys.stderr.flush()
+    os._exit(code)
+
+
+def execute(name: str, *arguments: str) -> None:
+    """As ``name arguments…`` in a shell."""
+    sys.path[:0] = [str(Path(entry).resolve()) for entry in os.environ.get("PYTHONPATH", "").split(":") if entry]
+    if name == "python" and arguments[0] == "-c":
+        sys.argv = ["-c", *arguments[2:]]
+        sys.path.insert(0, "")
+        exec(compile(arguments[1], "<string>", "exec"), {"__name__": "__main__"})
+        return
+    script, *sys.argv[1:] = arguments if name == "python" else [shutil.which(name), *arguments]
+    sys.argv[0] = script
+    sys.path.insert(0, str(Path(script).resolve().parent))
+    runpy.run_path(script, run_name="__main__")
+
+
+if __name__ == "__main__":
+    del sys.path[0]  # the folder of this file, which has a conftest.py too
+    for module in sys.argv[1:]:
+        if importlib.util.find_spec(module.partition(".")[0]):
+            importlib.import_module(module)
+    if "torch" in sys.modules:
+        sys.modules["torch"].set_num_threads(1)  # a fork has one thread alone
+    gc.freeze()  # what is here stays: no collection looks through it
+    run(next_command())
