@@ -9,6 +9,7 @@ They stand in ``planted_bugs/``, a file for each repository that they are plante
                     where none does, under ``missed``, why
 """
 
+import json
 import os
 import re
 import shutil
@@ -17,10 +18,11 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from threading import local
 
+import planting
 import pytest
 import yaml
-from conftest import ENVIRONMENT, TEMPLATE, cookiecutter
-from planting import Pytest
+from conftest import ENVIRONMENT, TEMPLATE, cookiecutter, heavy
+from warm import HEAVY, Warm
 
 FOLDER = Path(__file__).parent / "planted_bugs"
 SCORE = FOLDER / "README.md"
@@ -34,11 +36,12 @@ BESIDES = os.environ.get("BUGS_TESTS", "").split()  # run in place of all of the
 OF_THE_PAPER = ("test_paper.py", "test_attention.py", "test_contrastive.py", "test_positional.py")
 
 
-@pytest.fixture(scope="session")
-def run_pytest():
-    process = Pytest(ENVIRONMENT)
-    yield process
-    process.close()
+def run_pytest(repo: Path, *tests: str, warm: Warm | None = None) -> dict:
+    """How each test ended, as ``planting.py`` says it, and under ``ended`` what ended pytest if it did not end itself."""
+    command = ("python", planting.__file__, *tests)
+    done = (warm or heavy())(command, repo, {**ENVIRONMENT, "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"})
+    nothing = {"passed": [], "failed": {}, "errors": {}, "ended": f"exit code {done.returncode}"}
+    return {"ended": None, **json.loads(done.stdout)} if done.returncode == 0 else nothing
 
 
 @pytest.fixture(scope="session")
@@ -91,14 +94,14 @@ def red(found: dict) -> dict[str, str]:
 
 
 @pytest.mark.parametrize("key", [key if key in FAST else pytest.param(key, marks=pytest.mark.slow) for key in CAUGHT])
-def test_generated_suite_catches(key, correct, run_pytest, tmp_path):
+def test_generated_suite_catches(key, correct, tmp_path):
     name, bug = BUGS[key]
     found = run_pytest(plant(bug, correct(name), tmp_path), f"tests/{bug['test']}")
     assert bug["test"] in red(found), f"not caught: {found}"
 
 
 @pytest.mark.parametrize("name", REPOSITORIES)
-def test_no_wrong_alarm(name, correct, run_pytest):
+def test_no_wrong_alarm(name, correct):
     """What catches the bugs is green where there is none."""
     tests = {f"tests/{bug['test']}" for repository, bug in CAUGHT.values() if repository == name}
     found = run_pytest(correct(name), *sorted(tests))
@@ -125,9 +128,9 @@ def test_whole_suite_on_every_bug(correct, tmp_path):
     worker = local()
 
     def suite(repo: Path, *tests: str) -> dict[str, str]:
-        if not hasattr(worker, "pytest"):
-            worker.pytest = Pytest(ENVIRONMENT)
-        found = worker.pytest(repo, *tests)
+        if not hasattr(worker, "warm"):
+            worker.warm = Warm(HEAVY, ENVIRONMENT)
+        found = run_pytest(repo, *tests, warm=worker.warm)
         return {f"no end, {found['ended']}": ""} if found["ended"] else red(found)
 
     def planted(found: tuple[str, dict]) -> dict[str, str]:

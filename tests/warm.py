@@ -124,5 +124,6 @@ if __name__ == "__main__":
             importlib.import_module(module)
     if "torch" in sys.modules:
         sys.modules["torch"].set_num_threads(1)  # a fork has one thread alone
+    sys.dont_write_bytecode = True  # a test may edit a file twice in the second by which bytecode knows its age
     gc.freeze()  # what is here stays: no collection looks through it
     run(next_command())
