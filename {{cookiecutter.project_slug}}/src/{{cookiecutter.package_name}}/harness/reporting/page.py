@@ -148,9 +148,8 @@ def samples(known: "Report") -> dict[str, Path]:
     for row in known.rows:
         if row.counted:
             run = ROOT / row.counted[0]["run"]
-            inside = [
-                max(folder.iterdir(), default=folder) for folder in run.glob("*/") if folder.name != "checkpoints"
-            ]
+            folders = [path for path in run.glob("*") if path.is_dir() and path.name != "checkpoints"]
+            inside = [max(folder.iterdir(), default=folder) for folder in folders]
             for path in sorted([*run.glob("*.*"), *inside]):
                 if path.suffix in {".png", ".jpg", ".svg", ".txt"} and path.name != "traceback.txt":
                     name = "-".join(path.relative_to(run).parts)
