@@ -356,6 +356,23 @@ def test_left_to_do_names_file_and_line(repo):
         assert all("TODO(paper)" in lines[int(number) - 1] for number in numbers.split(","))
 
 
+def test_the_order_of_what_is_left_is_that_of_the_claims(claimed):
+    """And so the same each time: REPORT.html does not change without a reason."""
+    path, experiment = claimed / "configs/paper.yaml", claimed / "configs/experiment/paper.yaml"
+    stated = experiment.read_text().replace(
+        "lr: 1e-3  # TODO(paper): where is it stated?", "lr: 1e-3  # assumed: x; {1e-2}"
+    )
+    before, target, after = re.split(r"(?ms)^targets:\n(.*?\n)\n", path.read_text())
+    names = ["e", "a", "d", "b", "c"]
+    for name in names:
+        experiment.with_name(f"{name}.yaml").write_text(stated)
+    targets = [target.replace("experiment: paper", f"experiment: {name}") for name in names]
+    path.write_text(f"{before}targets:\n{''.join(targets)}\n{after}")
+    script = "from my_paper.harness.report import report; print([step.where for step in report(write=False).left])"
+    told = run("python", "-c", script, cwd=claimed).stdout
+    assert re.findall(r"experiment=(\w) sweep=ambiguities", told) == names
+
+
 def false_claims(repo: Path) -> str:
     """What ``report.py --check`` says of a repository with a false claim in it."""
     done = run("python", "report.py", "--check", cwd=repo, ok=False)

@@ -206,7 +206,8 @@ class Report:
             if git_state()["dirty"]:
                 steps.append(Step("code or configs are not committed: runs of them do not count", "git commit"))
             steps += [Step("seeds without a run that counts", command) for command in missing]
-        open_effects = {(e.row.target.experiment, e.value.key) for e in self.effects if not e.found}
+        # a dict, for the order of a set is another one each time
+        open_effects = dict.fromkeys((e.row.target.experiment, e.value.key) for e in self.effects if not e.found)
         for experiment in dict.fromkeys(experiment for experiment, _ in open_effects):
             keys = ", ".join(sorted(key for other, key in open_effects if other == experiment))
             steps.append(
