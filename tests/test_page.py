@@ -189,7 +189,7 @@ def test_finished(trained):
     (trained / "runs/broken/record.json").write_text("{")
     shown = page(trained)
 
-    assert shown.texts("strong")[0] == "Runs"
+    assert shown.texts("strong")[0] == "Runs · 1 of 1 within the tolerance · 3 seeds"
     values = [100 * (record["metrics"]["test/accuracy"] - seed / 1000) for seed in range(3)]
     assert f"{values[1]:.2f} ± 0.10 % (n = 3)" in shown.row("paper")[4]
     assert shown.row("paper")[6] == "± 10: the paper's own spread, doubled"
@@ -291,6 +291,37 @@ def test_many_records(repo):
 
 def seen(text: str) -> str:
     return " ".join("".join(c if c.isprintable() else " " for c in text).split())
+
+
+HEADLINE = """
+import json
+from my_paper.harness import html, page, report
+known = report.report(write=False)
+known.unverified = []
+texts = {path.name: text for path, text in page.texts(known).items()}
+print(json.dumps([known.status, page.printed(known), texts["README.md"], texts["__init__.py"], html.html(known)]))
+"""
+
+
+@pytest.mark.parametrize(
+    ("accuracy", "loss", "status", "look"),
+    [
+        (0.943, 1, "reproduced 2 of 2 · 1 seed", "good"),
+        (0.943, 9, "reproduced 1 of 2 · 1 seed", "begun"),
+        (0.9, 9, "reproduced 0 of 2 · 1 seed", "bad"),
+    ],
+)
+def test_there_is_one_headline(repo, accuracy, loss, status, look):
+    claim(repo, [0])
+    path = repo / "configs/paper.yaml"
+    second = "targets:\n  - {metric: test/loss, value: 1, tolerance: 1, reason: x}\n"
+    path.write_text(path.read_text().replace("targets:\n", second))
+    template = {"git": {"commit": "0" * 40, "dirty": False}}
+    records(repo, template, [{"metrics": {"test/accuracy": accuracy, "test/loss": loss}}])
+    told, printed, readme, docstring, shown = json.loads(run("python", "-c", HEADLINE, cwd=repo).stdout)
+    assert told == status
+    assert f"status: {status}\n" in printed and f"**Status: {status}**" in readme and f"    {status}\n" in docstring
+    assert Page(shown).texts("strong")[0] == status.capitalize() and f'<div class="status {look}">' in shown
 
 
 SCRIPT = """

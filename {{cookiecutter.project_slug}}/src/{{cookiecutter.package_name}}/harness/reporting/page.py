@@ -170,7 +170,7 @@ def _checklist(known: "Report") -> list[str]:
         "verified": "all is filled in, all tests pass, and one of them cites each equation and algorithm",
         "reproduced": "every value of the paper is reached, over all seeds",
     }
-    reached = {"not started": 0, "runs": 1, "verified": 2, "not reproduced": 2, "reproduced": 3}[known.stage]
+    reached = {"not started": 0, "runs": 1, "reproduced": 3}.get(known.stage, 2)
     return [
         f"- [{'x' if position < reached else ' '}] {stage}: {what}"
         for position, (stage, what) in enumerate(told.items())

@@ -117,14 +117,14 @@ class Report:
 
     @property
     def stage(self) -> str:
-        """*not started*, *runs*, *verified*, *reproduced* or *not reproduced*."""
+        """*not started*, *runs* or *verified*; with all verdicts *reproduced*, *partly reproduced* or *not reproduced*."""
         if not any(row.counted or row.left_out for row in self.rows):
             return "not started"
         if self.unverified or not any(row.counted for row in self.rows):
             return "runs"
         if not all(row.decided for row in self.rows):
             return "verified"
-        return "reproduced" if self._reproduced == len(self.rows) else "not reproduced"
+        return {len(self.rows): "reproduced", 0: "not reproduced"}.get(self._reproduced, "partly reproduced")
 
     @property
     def _reproduced(self) -> int:
@@ -132,7 +132,7 @@ class Report:
 
     @property
     def status(self) -> str:
-        """The stage, and what the runs that count say, in one line."""
+        """The stage, and what the runs that count say, in one line: the headline, wherever there is one."""
         rows, seeds = self.rows, {record["seed"] for row in self.rows for record in row.counted}
         compared = sum(row.decided for row in rows)
         if self.stage == "not started":
@@ -142,8 +142,7 @@ class Report:
         elif not compared:
             told = "no verdict yet"
         elif self.stage.endswith("reproduced"):
-            some = "reproduced" if self._reproduced else "not reproduced"
-            return f"{some} {self._reproduced} of {len(rows)} · {_several(len(seeds), 'seed')}"
+            return f"reproduced {self._reproduced} of {len(rows)} · {_several(len(seeds), 'seed')}"
         else:
             told = f"{self._reproduced} of {len(rows)} within the tolerance"
         return f"{self.stage} · {told} · {_several(len(seeds), 'seed')}" if seeds else f"{self.stage} · {told}"
