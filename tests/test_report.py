@@ -234,14 +234,18 @@ def test_what_does_not_count(claimed, add, fields, reason):
         ("at least", [99.0, 99.5], "≥ 94.3", "reproduced"),
         ("at least", [90.0, 90.5], "≥ 94.3", "not reproduced"),
         ("at most", [90.0, 90.5], "≤ 94.3", "reproduced"),
-        ("at most", [99.0, 99.5], "≤ 94.3", "not reproduced (better)"),
+        ("at most", [99.0, 99.5], "≤ 94.3", "not reproduced"),
     ],
 )
-def test_a_threshold_needs_no_tolerance(claimed, add, claim, accuracies, shown, verdict):
-    edit(claimed / "configs/paper.yaml", claim=claim, tolerance="null")
+def test_a_bound_needs_no_tolerance_and_no_mode(claimed, add, claim, accuracies, shown, verdict):
+    """Whatever mode says, now or when the runs began: what is beyond the bound is never better."""
+    then = {"value": 94.3, "claim": claim, "factor": 100, "tolerance": None}
     for seed, accuracy in enumerate(accuracies):
-        add(seed, accuracy)
-    assert shown in line(claimed) and line(claimed).endswith(f"– {verdict}")
+        add(seed, accuracy, claims={"test/accuracy": then | {"mode": "max"}})
+    for mode in ("max", "min"):
+        edit(claimed / "configs/paper.yaml", claim=claim, tolerance="null", mode=mode)
+        assert shown in line(claimed) and line(claimed).endswith(f"– {verdict}")
+        assert "Changed after the runs" not in (claimed / "README.md").read_text()
 
 
 def test_code_is_the_same_whatever_its_comments(repo):

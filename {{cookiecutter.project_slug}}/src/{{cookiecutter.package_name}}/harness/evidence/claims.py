@@ -25,7 +25,7 @@ TARGET = {
     "aggregate": "mean",
     "factor": 1,
     "unit": "",
-    "mode": "max",
+    "mode": "max",  # of equal: is larger better (max) or smaller (min)?
     "tolerance": None,
     "reason": "",
     "experiment": "paper",
@@ -96,7 +96,8 @@ class Row:
         if self.holds(self.ours):
             return "reproduced" if len(self.counted) > 1 else "reproduced (n = 1)"
         better = self.ours > target.value if target.mode == "max" else self.ours < target.value
-        return "not reproduced (better)" if better else "not reproduced"
+        # what is missed by at least or at most is worse, whatever mode says
+        return "not reproduced (better)" if better and target.claim == "equal" else "not reproduced"
 
     @property
     def decided(self) -> bool:
@@ -108,7 +109,8 @@ class Row:
         target, before = self.target, {}
         for record in self.counted:
             then = record.get("claims", {}).get(target.metric, {})
-            before |= {key: then[key] for key in DECIDES if key in then and then[key] != target[key]}
+            decides = [key for key in DECIDES if key != "mode" or target.claim == "equal"]
+            before |= {key: then[key] for key in decides if key in then and then[key] != target[key]}
         return ", ".join(f"{key} ({value} then, {target[key]} now)" for key, value in before.items())
 
     @property
