@@ -89,6 +89,7 @@ WITHIN_EPOCHS = [
     "trainer.max_steps=60",
     "trainer.val_check_interval=7",
     "trainer.accumulate_grad_batches=3",
+    "trainer.precision=64-true",
     "scheduler=cosine",
     "data.num_workers=1",
 ]

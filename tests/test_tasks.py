@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 from conftest import run
+from test_bake import OPTIONS
 from test_run import OFFLINE
 
 # The metric of the task, and what the untouched skeleton must reach
@@ -33,12 +34,26 @@ def train(repo: Path, experiment: str) -> dict:
     return record
 
 
+def suite(repo: Path) -> None:
+    done = run(*OFFLINE, "pytest", "-q", "-p", "no:cacheprovider", cwd=repo, ok=False)
+    assert done.returncode == 0, done.stdout
+
+
 @pytest.mark.parametrize("task", FIGURES)
 def test_an_untouched_skeleton(bake, task: str):
     repo: Path = bake(task=task)
     train(repo, "smoke")
-    suite = run(*OFFLINE, "pytest", "-q", "-p", "no:cacheprovider", cwd=repo, ok=False)
-    assert suite.returncode == 0, suite.stdout
+    suite(repo)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("question", "answer"),
+    [(question, answer) for question, answers in OPTIONS.items() if question != "task" for answer in answers],
+)
+def test_every_answer_that_is_offered(bake, question: str, answer: str):
+    """For the tasks, see above."""
+    suite(bake(**{question: answer}))
 
 
 @pytest.mark.slow  # at full length

@@ -1,7 +1,7 @@
 """What every training procedure shares; the paper's own part is ``PaperProcedure`` in ``procedure.py``."""
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import lightning as L
@@ -53,6 +53,12 @@ class Procedure(L.LightningModule):
             object.__setattr__(self, name, value)
         else:
             super().__setattr__(name, value)
+
+    def load_state_dict(self, state_dict: Mapping[str, Any], *args: Any, **kwargs: Any) -> Any:
+        # 64-true: Lightning would load the weights into a model of 32 bits, and make it one of 64 only then
+        if all(t.dtype == torch.float64 for t in state_dict.values() if torch.is_floating_point(t)):
+            self.double()
+        return super().load_state_dict(state_dict, *args, **kwargs)
 
     def step(self, batch: Any, metrics: MetricCollection) -> dict[str, Tensor]:
         """Run one batch of any split, update ``metrics`` with it, and return the terms of the loss."""
@@ -113,8 +119,9 @@ class Procedure(L.LightningModule):
         if not kept:
             return
         names = list(kept[0][1])
-        sizes = torch.tensor([size for size, _ in kept], dtype=torch.float32, device=self.device)
-        values = torch.stack([terms[name] for _, terms in kept for name in names]).float().view(-1, len(names))
+        values = torch.stack([terms[name] for _, terms in kept for name in names]).view(-1, len(names))
+        values = values.to(torch.promote_types(values.dtype, torch.float32))  # a mean in 16 bits would be a rough one
+        sizes = torch.tensor([size for size, _ in kept], dtype=values.dtype, device=self.device)
         sums = self.trainer.strategy.reduce(torch.cat([sizes @ values, sizes.sum()[None]]), reduce_op="sum")
         for name, mean in zip(names, sums[:-1] / sums[-1], strict=True):
             self.log(f"{split}/{name}", mean, **how)
