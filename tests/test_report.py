@@ -295,6 +295,7 @@ def test_digest_is_of_what_decides_the_result(repo):
         return run("python", "-c", script, cwd=repo).stdout
 
     assert len({digest(), digest("seed=3"), digest("trainer=gpu", "logger=wandb"), digest("threads=2")}) == 1
+    assert digest("trainer=ddp") == digest("trainer=ddp", "trainer.devices=[0,3]"), "how many, not which"
     assert (
         len(
             {

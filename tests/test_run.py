@@ -438,6 +438,8 @@ def test_mistyped_override_names_the_nearest(repo, typed, meant):
         ),
         ("train.py resume=runs/other/last.ckpt", "only resume=auto"),
         ("train.py -m seed=0,1 trainer=ddp", "one seed at a time, without -m"),
+        ("train.py trainer=ddp trainer.devices=auto", "say how many, as in trainer.devices=2. Devices multiply"),
+        ("train.py trainer=ddp trainer.devices=-1", "trainer.devices=-1: say how many"),
         ("train.py trainer.precision=16-mixed trainer.gradient_clip_val=1", "Set optimizer.fused=false."),
         ("evaluate.py", "Which run? There is none: train first."),
         ("evaluate.py run=runs/nothing", "run=runs/nothing: no such run"),

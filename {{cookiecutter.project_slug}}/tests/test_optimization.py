@@ -8,6 +8,7 @@ from conftest import fit
 from lightning import Callback
 from torch.utils._pytree import tree_leaves
 
+from {{ cookiecutter.package_name }}.harness.identity import identity
 from {{ cookiecutter.package_name }}.harness.training.build import build_procedure
 
 
@@ -199,11 +200,9 @@ def test_batch_size_is_as_stated(cfg, data, fact):
     """``facts.batch_size``: samples of an optimizer step, over accumulated batches and processes."""
     stated, trainer = fact("batch_size"), cfg.trainer
     first = next(leaf for leaf in tree_leaves(next(iter(data.train_dataloader()))) if hasattr(leaf, "shape"))
-    if not isinstance(trainer.devices, int):
-        pytest.skip(f"trainer.devices={trainer.devices}: known on the machine alone")
     steps = by_hand(cfg, 2).batches
     accumulated = max(1, steps[1] - steps[0]) if len(steps) == 2 else trainer.accumulate_grad_batches
-    factors = [len(first), accumulated, trainer.devices, trainer.num_nodes]
+    factors = [len(first), accumulated, identity(cfg)["trainer"]["devices"], trainer.num_nodes]
     found = factors[0] * factors[1] * factors[2] * factors[3]
     said = " × ".join(map(str, factors))
     assert found == stated, f"{said} = {found} (batch, accumulated, devices, nodes); the paper states {stated}"

@@ -50,6 +50,8 @@ def identity(cfg: DictConfig) -> dict:
     for group, keys in NOT_IDENTITY_OF.items():
         if isinstance(settings.get(group), dict):  # optimizer: null, of a procedure that has its own
             settings[group] = {key: value for key, value in settings[group].items() if key not in keys}
+    if isinstance(devices := settings["trainer"]["devices"], list):  # which ones does not matter
+        settings["trainer"]["devices"] = len(devices)
     for name, value in ADDED_LATER.items():
         group, _, key = name.partition(".")
         if isinstance(settings.get(group), dict) and settings[group].get(key, ...) == value:

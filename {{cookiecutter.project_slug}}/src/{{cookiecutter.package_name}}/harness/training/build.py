@@ -124,12 +124,12 @@ def build_callbacks(cfg: DictConfig, record: Record, loggers: list[Logger]) -> l
     for callback in callbacks:
         if isinstance(callback, LastCheckpoint):
             callback.made_by = {key: record.data[key] for key in ("code", "git")}
-    return callbacks + ([OwnNoise(cfg.seed)] if several_processes(cfg) else [])
+    return callbacks + ([OwnNoise(cfg.seed)] if processes(cfg) > 1 else [])
 
 
-def several_processes(cfg: DictConfig) -> bool:
-    """Whether more than one process trains."""
-    return cfg.trainer.devices != 1 or cfg.trainer.num_nodes != 1
+def processes(cfg: DictConfig) -> int:
+    """How many processes train."""
+    return identity(cfg)["trainer"]["devices"] * cfg.trainer.num_nodes
 
 
 def paper_values(cfg: DictConfig) -> dict[str, float]:

@@ -35,7 +35,7 @@ from .build import (
     paper_values,
     prepare,
     require_device,
-    several_processes,
+    processes,
 )
 from .checkpoints import rank_zero_say, read_checkpoint, require_fit
 from .evaluate import measure
@@ -102,7 +102,13 @@ def check_request(cfg: DictConfig) -> None:
         raise UsageError(
             "A fused optimizer unscales the gradients of 16-mixed itself, too late to clip them. Set optimizer.fused=false."
         )
-    if HydraConfig.get().mode == RunMode.MULTIRUN and several_processes(cfg) and not SLURMEnvironment.detect():
+    devices = identity(cfg)["trainer"]["devices"]
+    if not isinstance(devices, int) or devices < 1:
+        raise UsageError(
+            f"trainer.devices={devices!r}: say how many, as in trainer.devices=2. Devices multiply the batch, so that "
+            "their number is a part of the experiment, and must not be that of the machine."
+        )
+    if HydraConfig.get().mode == RunMode.MULTIRUN and processes(cfg) > 1 and not SLURMEnvironment.detect():
         raise UsageError(
             "-m runs each job in one process: train on several devices one seed at a time, without -m, or let SLURM "
             "start their processes: -m hydra/launcher=slurm."
@@ -146,6 +152,12 @@ def read_to_resume(path: Path, cfg: DictConfig) -> dict:
     checkpoint = read_checkpoint(path, identity(cfg))
     if "resume" not in checkpoint:
         raise UsageError(f"{path} is not what train.py wrote as last.ckpt: training cannot go on from it.")
+    there, here = len(checkpoint["resume"]), processes(cfg)
+    if there != here:
+        raise UsageError(
+            f"{path} is of {there} processes, not of {here}: each goes on with random numbers and data of its own. "
+            "Go on with as many, or train again, without resume=auto."
+        )
     return checkpoint
 
 
