@@ -208,6 +208,20 @@ def test_ctrl_c_twice_stops_at_once(repo):
     assert record(repo)["status"] == "interrupted"
 
 
+def test_a_queue_s_signal_counts_before_sigterm(repo):
+    """Whatever their numbers: a queue sends both, and on a Mac SIGTERM has the lower one."""
+    program = """
+import signal
+signal.SIGUSR2 = signal.SIGWINCH
+from my_paper.harness.checkpoints import LastCheckpoint
+last = LastCheckpoint(".")
+for number in (signal.SIGTERM, signal.SIGUSR2, signal.SIGTERM):
+    last._ask_to_stop(number, None)
+assert signal.SIGTERM < last._asked_to_stop == signal.SIGUSR2
+"""
+    run("python", "-c", program, cwd=repo)
+
+
 def test_a_loss_that_is_not_finite_stops_and_can_be_replayed(repo):
     edit(
         repo / "src/my_paper/loss.py",

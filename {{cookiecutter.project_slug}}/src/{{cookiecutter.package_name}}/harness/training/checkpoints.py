@@ -97,8 +97,8 @@ def _late(procedure: L.LightningModule) -> bool:
     return lazy or is_overridden("configure_model", procedure)
 
 
-# Windows has the first two alone
-_SIGNALS = [getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGUSR1", "SIGUSR2") if hasattr(signal, name)]
+# Where several have come, the first of these counts. Windows has no SIGUSR1 and SIGUSR2.
+_SIGNALS = [getattr(signal, name) for name in ("SIGINT", "SIGUSR1", "SIGUSR2", "SIGTERM") if hasattr(signal, name)]
 
 
 class LastCheckpoint(Checkpoint):
@@ -179,7 +179,7 @@ class LastCheckpoint(Checkpoint):
             trainer._logger_connector._callback_metrics.update(self._resumed["callback_metrics"])
 
     def _ask_to_stop(self, number: int, frame: object) -> None:
-        self._asked_to_stop = min(number, self._asked_to_stop or number)  # SIGTERM counts least: see _between
+        self._asked_to_stop = min(number, self._asked_to_stop or number, key=_SIGNALS.index)
         if number == signal.SIGINT:
             signal.signal(number, signal.default_int_handler)
             rank_zero_say("\nStopping after this batch and its validation. Ctrl-C again stops at once.")
@@ -187,7 +187,7 @@ class LastCheckpoint(Checkpoint):
     def _between(self, trainer: L.Trainer) -> None:
         """Between two batches or two epochs: save if it is time, stop if it was asked for, in all processes alike."""
         if trainer.strategy.reduce_boolean_decision(self._asked_to_stop is not None, all=False):
-            number = min(filter(None, _of_all_processes(self._asked_to_stop)))
+            number = min(filter(None, _of_all_processes(self._asked_to_stop)), key=_SIGNALS.index)
             before = self._before[number]
             if number != signal.SIGINT and callable(before):  # submitit: it passes SIGTERM over, since its own signal …
                 self._asked_to_stop = None
