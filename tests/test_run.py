@@ -260,22 +260,40 @@ def test_accumulated_batches_are_averaged(repo):
 
 
 def test_schedules_end_where_they_say(repo):
-    """Counted in steps or in epochs, with a budget in either, and whatever the frequency."""
+    """Counted in steps or in epochs, with a budget in either, and whatever the frequency; refused where none is known."""
     script = """
 import sys
 from conftest import fit
 import hydra
+from torch.utils.data import DataLoader, IterableDataset
 from my_paper.harness.identity import ROOT
+from my_paper.harness.training.build import build_data
 with hydra.initialize_config_dir(str(ROOT / "configs"), version_base="1.3"):
     for overrides in (["scheduler.interval=step"], ["scheduler.interval=epoch"], ["scheduler.frequency=4"]):
         for budget in ({"max_steps": 60, "max_epochs": -1}, {"max_steps": -1, "max_epochs": 3}):
             cfg = hydra.compose("train", ["scheduler=linear", "name=test", "run.dir=.", *overrides])
             trainer = fit(cfg, 60, limit_train_batches=20, **budget)
             (group,) = trainer.optimizers[0].param_groups
-            print(group["lr"] / cfg.optimizer.lr)
+            (schedule,) = trainer.lr_scheduler_configs
+            print(group["lr"] / cfg.optimizer.lr, schedule.scheduler.lr_lambdas[0](1))
+
+class Stream(IterableDataset):  # of a length that it does not know
+    def __iter__(self):
+        yield from data.train
+
+for settings in ({"max_steps": 60, "max_epochs": -1}, {"max_steps": -1, "max_epochs": 3}):
+    data = build_data(cfg)
+    data.train_dataloader = lambda: DataLoader(Stream(), 64)
+    cfg.scheduler.interval = "epoch" if settings["max_steps"] > 0 else "step"
+    try:
+        fit(cfg, 60, data=data, **settings)
+    except ValueError as error:
+        print(error, file=sys.stderr)
 """
-    shares = [float(text) for text in run("python", "-c", script, cwd=repo, PYTHONPATH="src:tests").stdout.split()]
-    assert len(shares) == 6 and all(0 <= share < 0.08 for share in shares), shares
+    done = run("python", "-c", script, cwd=repo, PYTHONPATH="src:tests")
+    shares = [[float(text) for text in line.split()] for line in done.stdout.splitlines()]
+    assert len(shares) == 6 and all(0 <= last < 0.08 and second > 0.6 for last, second in shares), shares
+    assert done.stderr.count("ends with the training, and nobody knows when: train_dataloader has no length") == 2
 
 
 def test_crash_leaves_its_traceback(repo):

@@ -95,12 +95,20 @@ class Procedure(L.LightningModule):
             return optimizer
         return {"optimizer": optimizer, "lr_scheduler": self.scheduler(optimizer, total_steps=self.total_steps())}
 
-    def total_steps(self) -> int:
-        """How often the schedule moves in the whole training: each optimizer step, or each epoch if it counts those."""
+    def total_steps(self) -> float:
+        """How often the schedule moves in the whole training: each optimizer step, or each epoch if it counts those.
+
+        Infinite where nobody knows: there is no budget, or it depends on the length of an epoch, and that is not known.
+        """
         settings = getattr(self.scheduler, "keywords", {})
         total = self.trainer.estimated_stepping_batches
         if settings.get("interval") == "epoch":
-            total = total * self.trainer.accumulate_grad_batches / self.trainer.num_training_batches
+            if self.trainer.train_dataloader is None:
+                self.trainer.fit_loop.setup_data()  # until then, no loader has a length
+            batches = self.trainer.num_training_batches
+            total = math.inf if math.isinf(batches) else total * self.trainer.accumulate_grad_batches / batches
+        if total < 0 or math.isinf(total):  # Lightning's -1 steps are any number
+            return math.inf
         return math.ceil(total / settings.get("frequency", 1))
 
     def weight_of(self, batch: Any) -> int:

@@ -23,8 +23,17 @@ def _multiplier(
     return {"scheduler": LambdaLR(optimizer, multiplier), "interval": interval, "frequency": frequency}
 
 
+def _length(total_steps: float, warmup_steps: int) -> int:
+    if math.isinf(total_steps):
+        raise ValueError(
+            "The schedule ends with the training, and nobody knows when: train_dataloader has no length. Count steps, "
+            "as in scheduler.interval=step trainer.max_steps=10000, or give the data set a __len__."
+        )
+    return max(1, total_steps - warmup_steps)
+
+
 def constant(
-    optimizer: Optimizer, total_steps: int, warmup_steps: int = 0, interval: str = "step", frequency: int = 1
+    optimizer: Optimizer, total_steps: float, warmup_steps: int = 0, interval: str = "step", frequency: int = 1
 ) -> dict:
     """The learning rate itself."""
     return _multiplier(optimizer, lambda _: 1.0, warmup_steps, interval, frequency)
@@ -32,14 +41,14 @@ def constant(
 
 def linear(
     optimizer: Optimizer,
-    total_steps: int,
+    total_steps: float,
     warmup_steps: int = 0,
     final: float = 0.0,
     interval: str = "step",
     frequency: int = 1,
 ) -> dict:
     """A straight line from ``lr`` to ``final`` · ``lr`` at the end."""
-    length = max(1, total_steps - warmup_steps)
+    length = _length(total_steps, warmup_steps)
 
     def line(done: int) -> float:
         return 1 + (final - 1) * min(1.0, done / length)
@@ -49,14 +58,14 @@ def linear(
 
 def cosine(
     optimizer: Optimizer,
-    total_steps: int,
+    total_steps: float,
     warmup_steps: int = 0,
     final: float = 0.0,
     interval: str = "step",
     frequency: int = 1,
 ) -> dict:
     """Half a cosine from ``lr`` to ``final`` · ``lr`` at the end (Loshchilov and Hutter, 2017, one period)."""
-    length = max(1, total_steps - warmup_steps)
+    length = _length(total_steps, warmup_steps)
 
     def half_period(done: int) -> float:
         return final + (1 - final) * (1 + math.cos(math.pi * min(1.0, done / length))) / 2
@@ -65,7 +74,7 @@ def cosine(
 
 
 def inverse_sqrt(
-    optimizer: Optimizer, total_steps: int, warmup_steps: int = 0, interval: str = "step", frequency: int = 1
+    optimizer: Optimizer, total_steps: float, warmup_steps: int = 0, interval: str = "step", frequency: int = 1
 ) -> dict:
     """``lr`` · sqrt(``warmup_steps`` / step) after the warm-up (Vaswani et al., 2017, Section 5.3, up to its scale)."""
     return _multiplier(
@@ -79,7 +88,7 @@ def inverse_sqrt(
 
 def step(
     optimizer: Optimizer,
-    total_steps: int,
+    total_steps: float,
     milestones: list[int],
     gamma: float = 0.1,
     warmup_steps: int = 0,
@@ -96,7 +105,7 @@ def step(
 
 def plateau(
     optimizer: Optimizer,
-    total_steps: int,
+    total_steps: float,
     monitor: str,
     mode: str = "min",
     factor: float = 0.1,
@@ -119,7 +128,7 @@ def plateau(
 
 def from_torch(
     optimizer: Optimizer,
-    total_steps: int,
+    total_steps: float,
     schedule: Callable[[Optimizer], LRScheduler],
     warmup_steps: int = 0,
     interval: str = "step",
