@@ -309,6 +309,9 @@ def test_two_processes(repo):
     run("python", "train.py", "trainer=ddp", "trainer.accelerator=cpu", "trainer.max_epochs=2", cwd=repo)
     assert record(repo)["hardware"]["devices"] == 2
     assert len(list(repo.glob("results/*.json"))) == 1
+    with only(repo, "runs/*/metrics.csv").open() as file:
+        (tested,) = [row for row in csv.DictReader(file) if row["test/accuracy"]]
+    assert (tested["step"], tested["epoch"]) == ("20", "2"), "W&B drops what is logged at an earlier step"
     assert "Equal to the record." in run("python", "evaluate.py", f"run={only(repo, 'runs/*')}", cwd=repo).stdout
 
 

@@ -254,8 +254,10 @@ def finish(
     loggers = trainer.loggers
     if trainer.world_size > 1:
         # On one device, as evaluate.py does: Lightning gives all processes equally many samples, some of them twice
+        ended = trainer.fit_loop.state_dict()
         procedure, data = build_procedure(cfg), build_data(cfg)
         trainer = build_trainer(cfg, loggers=loggers, **ALONE)
+        trainer.fit_loop.load_state_dict(ended)  # the step at which the test is logged: W&B drops what goes back
     checkpoint = folder / "checkpoints" / f"{cfg.ckpt}.ckpt"
     metrics = facts["metrics"] | measure(cfg, trainer, procedure, data, checkpoint)
     facts = facts | {
