@@ -228,19 +228,25 @@ def test_what_does_not_count_is_said(trained):
 
 
 @pytest.mark.parametrize(
-    ("changes", "told"),
+    ("value", "tolerance", "verdict", "doubt"),
     [
-        ({"value": "98", "tolerance": "0.6"}, True),  # the mean is within, an end of the interval is not
-        ({"value": "98", "tolerance": "0.5"}, False),
-        ({"value": "90", "tolerance": "1"}, False),
-        ({"value": "98.5", "tolerance": "2"}, False),
-        ({"value": "98", "tolerance": "null"}, False),  # no verdict
+        ("94.3", "0.5", "reproduced", "(interval exceeds tolerance)"),
+        ("94.7", "0.3", "not reproduced", "(interval reaches tolerance)"),
+        ("94.3", "2", "reproduced", ""),
     ],
 )
-def test_doubt_is_said(trained, changes, told):
-    edit(trained / "configs/paper.yaml", **changes)
-    shown = page(trained)
-    assert any("more seeds would tell" in text for text in shown.texts("td")) == told
+def test_doubt_is_said_where_the_verdict_is(repo, value, tolerance, verdict, doubt):
+    """Of a mean of 94.1 whose interval is 93.60 … 94.60."""
+    claim(repo, [0, 1, 2], value=value, tolerance=tolerance)
+    runs = [{"metrics": {"test/accuracy": a}, "curves": curve(seed)} for seed, a in enumerate([0.941, 0.943, 0.939])]
+    records(repo, {"git": {"commit": "0" * 40, "dirty": False}}, runs)
+    told, said = run("python", "report.py", cwd=repo).stdout, f"{verdict} {doubt}".strip()
+    assert re.search(rf"± {tolerance} +{re.escape(said)}\n", told)
+    assert re.search(rf"\| {re.escape(said)} \| `python train.py", (repo / "README.md").read_text())
+    assert f": {said}\n" in (repo / "src/my_paper/__init__.py").read_text()
+    assert said.capitalize() in Page((repo / "REPORT.html").read_text()).texts("strong")
+    drawn = (repo / "docs/figures/results.svg").read_text()
+    assert all(f"<!-- {text} -->" in drawn for text in (verdict, doubt) if text)
 
 
 def test_checklists_follow_the_evidence(trained):

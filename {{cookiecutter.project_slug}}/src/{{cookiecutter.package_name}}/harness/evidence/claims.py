@@ -80,7 +80,8 @@ class Row:
         return self.ours - half, self.ours + half
 
     @property
-    def verdict(self) -> str:
+    def undecided(self) -> str:
+        """Why there is no verdict; empty where there is one."""
         target = self.target
         if not self.counted:
             return "no run counts" if self.left_out else "no run yet"
@@ -93,15 +94,26 @@ class Row:
         if self.missing:
             so_far = "within" if self.holds(self.ours) else "outside"
             return f"so far {so_far}, seed {', '.join(map(str, self.missing))} missing"
-        if self.holds(self.ours):
-            return "reproduced" if len(self.counted) > 1 else "reproduced (n = 1)"
-        better = self.ours > target.value if target.mode == "max" else self.ours < target.value
-        # what is missed by at least or at most is worse, whatever mode says
-        return "not reproduced (better)" if better and target.claim == "equal" else "not reproduced"
+        return ""
+
+    @property
+    def verdict(self) -> str:
+        """What our one value says, with what limits it in brackets; or why there is none."""
+        if self.undecided:
+            return self.undecided
+        target, within, limits = self.target, self.holds(self.ours), []
+        if within and len(self.counted) == 1:
+            limits.append("n = 1")
+        if not within and target.claim == "equal":  # what is missed by at least or at most is worse
+            better = self.ours > target.value if target.mode == "max" else self.ours < target.value
+            limits += ["better"] if better else []
+        if self.certain is False:
+            limits.append("interval exceeds tolerance" if within else "interval reaches tolerance")
+        return ("reproduced" if within else "not reproduced") + (f" ({', '.join(limits)})" if limits else "")
 
     @property
     def decided(self) -> bool:
-        return "reproduced" in self.verdict
+        return not self.undecided
 
     @property
     def changed(self) -> str:

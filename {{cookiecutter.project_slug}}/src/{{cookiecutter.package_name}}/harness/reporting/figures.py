@@ -48,7 +48,8 @@ def draw_results(rows: list[Row]) -> str:
             )
         axes.margins(x=0.2, y=0.25)
         axes.set(xlabel="seed", ylabel=f"{target.metric}{f' ({target.unit})' if target.unit else ''}")
-        axes.set_title(f"{target.experiment}, {target.metric}\n{row.verdict}", fontsize=8)
+        verdict = row.verdict.replace(" (", "\n(")  # in two lines, for panels are narrow
+        axes.set_title(f"{target.experiment}, {target.metric}\n{verdict}", fontsize=8)
     line = matplotlib.lines.Line2D
     legend = {"paper ± tolerance": line([], [], color=THEIRS), "ours": line([], [], color=OURS, marker="o", ls="")}
     if any(row.interval for row in rows):
