@@ -222,13 +222,20 @@ assert signal.SIGTERM < last._asked_to_stop == signal.SIGUSR2
     run("python", "-c", program, cwd=repo)
 
 
-def test_a_loss_that_is_not_finite_stops_and_can_be_replayed(repo):
+GPU = pytest.param("gpu", marks=pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU"))
+
+
+@pytest.mark.parametrize("device", ["cpu", GPU])
+def test_a_loss_that_is_not_finite_stops_and_can_be_replayed(repo, device):
     edit(
         repo / "src/my_paper/loss.py",
         'return {"loss": cross_entropy}',
-        'aux = 1 / (cross_entropy > 2.2)\n        return {"loss": cross_entropy + 0 * aux.sum(), "main": cross_entropy, "aux": aux}',
+        "import numpy, random\n"
+        "        aux = 1 / (cross_entropy > 2.2)\n"
+        "        drawn = cross_entropy.new_tensor(numpy.random.rand() + random.random())\n"
+        '        return {"loss": cross_entropy + 0 * aux.sum(), "main": cross_entropy, "aux": aux, "drawn": drawn}',
     )
-    done = train(repo, ok=False)
+    done = train(repo, f"trainer={device}", ok=False)
     assert done.returncode == 1 and "Traceback" not in done.stderr
     message = done.stderr[done.stderr.index("The loss is not finite at step") :]
     assert "loss nan, main 2." in message and "aux inf" in message
@@ -237,7 +244,28 @@ def test_a_loss_that_is_not_finite_stops_and_can_be_replayed(repo):
     saved = torch.load(only(repo, "runs/*/nonfinite.pt"), weights_only=True)
     assert saved["batch"][0].shape == (64, 1, 8, 8) and f"step {saved['step']} " in message
     replayed = run("bash", "-c", message.splitlines()[1], cwd=repo).stdout
-    assert f"main {saved['terms']['main']:.4g}" in replayed and "is not finite: loss" in replayed
+    drawn = [f"{name} {saved['terms'][name]:.4g}" for name in ("main", "drawn")]
+    assert all(term in replayed for term in drawn) and "is not finite: loss" in replayed
+
+
+def test_a_loss_that_is_not_finite_in_one_process_stops_all(repo):
+    """None waits for the others, none goes on, and no checkpoint has what came of it."""
+    edit(
+        repo / "src/my_paper/procedure.py",
+        "        return self.loss(logits, labels)",
+        "        bad = self.global_rank == 1 and self.global_step == 12\n"
+        "        return self.loss(logits * float('nan') if bad else logits, labels)",
+    )
+    command = ["python", "train.py", "trainer=ddp", "trainer.accelerator=cpu", "callbacks.last.interval=0"]
+    done = run(*command, cwd=repo, ok=False)
+    assert done.returncode == 1 and "Traceback" not in done.stderr, done.stderr
+    message = "The loss is not finite at step 12 (epoch 1, process 1): loss nan. Training has stopped, before"
+    assert done.stderr.count(message) == 2, "in both"
+    assert record(repo)["status"] == "crashed" and message in record(repo)["error"]
+    last = torch.load(only(repo, "runs/*/checkpoints/last.ckpt"), weights_only=True)
+    assert last["global_step"] == 10
+    assert all(value.isfinite().all() for value in last["state_dict"].values())
+    assert torch.load(only(repo, "runs/*/nonfinite.pt"), weights_only=True)["step"] == 12
 
 
 def test_a_full_disk_is_one_line(repo):

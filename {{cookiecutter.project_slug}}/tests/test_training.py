@@ -8,6 +8,7 @@ from omegaconf import OmegaConf
 
 from {{ cookiecutter.package_name }}.harness.identity import ROOT
 from {{ cookiecutter.package_name }}.harness.training.build import build_procedure
+from {{ cookiecutter.package_name }}.harness.training.callbacks import FiniteLoss
 
 OVERFIT_STEPS = 150
 
@@ -94,6 +95,6 @@ def test_checkpoint_holds_the_model(cfg, tmp_path):
 
 
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
-def test_trains_on_a_gpu(cfg):
-    trainer = fit(cfg, 2, accelerator="gpu")
+def test_trains_on_a_gpu(cfg, tmp_path):
+    trainer = fit(cfg, 2, FiniteLoss(str(tmp_path)), accelerator="gpu")
     assert all(p.device.type == "cuda" for p in trainer.lightning_module.parameters())

@@ -216,7 +216,7 @@ class LastCheckpoint(Checkpoint):
             "logged": {"step": trainer.fit_loop.epoch_loop._batches_that_stepped, "rows": _rows(trainer)},
             "batches": trainer.fit_loop.epoch_loop.batch_progress.current.ready if within else None,
             "fetched": _plain(getattr(trainer.fit_loop._data_fetcher, "batches", [])),
-            "random": _random_state(),
+            "random": random_tensors(_collect_rng_states()),
             "random_at_epoch_start": self._at_epoch_start,
             "should_stop": trainer.should_stop,
             "callback_metrics": {name: value.cpu() for name, value in trainer.callback_metrics.items()},
@@ -244,14 +244,14 @@ class LastCheckpoint(Checkpoint):
             part.restarting = part._loaded_from_state_dict = part._resuming_from_checkpoint = False
             part.reset_restart_stage()
         if self._resumed["batches"] is None:
-            _set_random_state(self._resumed["random"])
+            set_random_state(self._resumed["random"])
             self._resumed = None
 
     def _log_again(self, trainer: L.Trainer) -> None:
         trainer.loggers, self._loggers = self._loggers or trainer.loggers, None
 
     def _epoch_starts(self) -> None:
-        self._at_epoch_start = _random_state()
+        self._at_epoch_start = random_tensors(_collect_rng_states())
 
     def _resume_batch(self, trainer: L.Trainer) -> None:
         """Put back, in an epoch that was stopped within, its order of batches, and go on after those that are done."""
@@ -261,7 +261,7 @@ class LastCheckpoint(Checkpoint):
         loop, fetcher, procedure = trainer.fit_loop, trainer.fit_loop._data_fetcher, trainer.lightning_module
         self._at_epoch_start = state["random_at_epoch_start"]
         if trainer.current_epoch > 0:  # the order of the first epoch is that of the seed, and drawn already
-            _set_random_state(self._at_epoch_start)
+            set_random_state(self._at_epoch_start)
             iter(fetcher)
         for _ in range(state["batches"]):
             next(fetcher)
@@ -274,7 +274,7 @@ class LastCheckpoint(Checkpoint):
         for name, parameter in procedure.named_parameters():
             if name in state["gradients"]:
                 parameter.grad = state["gradients"][name].to(parameter)
-        _set_random_state(state["random"])
+        set_random_state(state["random"])
 
 
 @rank_zero_only
@@ -310,9 +310,8 @@ def _gradients_pending(trainer: L.Trainer) -> bool:
     return not trainer.lightning_module.automatic_optimization or trainer.fit_loop._should_accumulate()
 
 
-def _random_state() -> dict:
-    """Of all generators, as tensors: ``weights_only`` reads no arrays, and 600 single numbers are slow to write."""
-    state = _collect_rng_states()
+def random_tensors(state: dict) -> dict:
+    """The state of all generators as tensors: ``weights_only`` reads no arrays, and 600 single numbers are slow to write."""
     version, numbers, gauss = state["python"]
     kind, key, *rest = state["numpy"]
     tensors = {
@@ -322,7 +321,8 @@ def _random_state() -> dict:
     return state | tensors
 
 
-def _set_random_state(state: dict) -> None:
+def set_random_state(state: dict) -> None:
+    """Put back what ``random_tensors`` gave."""
     version, numbers, gauss = state["python"]
     kind, key, *rest = state["numpy"]
     own = {"python": (version, tuple(numbers.tolist()), gauss), "numpy": (kind, key.numpy().astype("uint32"), *rest)}
