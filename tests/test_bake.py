@@ -190,7 +190,7 @@ def test_values_stand_beside_their_source(bake):
 
 
 @pytest.mark.parametrize(
-    ("task", "answer", "claim", "value", "spread", "factor"),
+    ("task", "answer", "claim", "value", "std", "scale"),
     [
         ("classification", "94.3 ± 0.2 % @ Table 2", "equal", 94.3, 0.2, 100),
         ("sequence", "> 99%", "at least", 99, None, 100),
@@ -199,9 +199,9 @@ def test_values_stand_beside_their_source(bake):
         ("physics", "<= 1e-3+/-2e-4", "at most", 1e-3, 2e-4, 1),
     ],
 )
-def test_the_value_of_the_paper_with_its_spread_and_unit(bake, task, answer, claim, value, spread, factor):
+def test_the_value_of_the_paper_with_its_spread_and_unit(bake, task, answer, claim, value, std, scale):
     target = composed(bake(task=task, paper_value=answer))["paper"]["targets"][0]
-    assert [target[key] for key in ("claim", "value", "spread", "factor")] == [claim, value, spread, factor]
+    assert [target[key] for key in ("claim", "value", "std", "scale")] == [claim, value, std, scale]
     assert (target["unit"] == "%") == ("%" in answer)
     assert claim == "equal" or target["mode"] == {"at least": "max", "at most": "min"}[claim]
 

@@ -312,7 +312,7 @@ def test_outcomes_are_those_of_pytest(suite):
         ("tests/conftest.py", "tryfirst=True", "tryfirst=1"),
         ("tests/reference.npz", "1", "2"),
         ("configs/experiment/paper.yaml", "  lr: ", "  lr: 1"),
-        ("configs/paper.yaml", "duplicates: 0", "duplicates: 1"),
+        ("configs/paper.yaml", "shared_samples: 0", "shared_samples: 1"),
     ],
 )
 def test_changed_code_is_not_verified(quick, file, before, after):

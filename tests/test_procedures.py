@@ -15,7 +15,7 @@ SHORT = ["trainer.max_epochs=4", "callbacks.progress=null"]
 def test_a_procedure_trains_measures_and_is_verified(repo: Path, procedure: Path):
     (repo / "src/my_paper/procedure.py").write_text(procedure.read_text())
     claims = repo / "configs/paper.yaml"  # whose facts are of another loss
-    claims.write_text(re.sub(r"(initial_loss|learns_within): [\d.]+", r"\1: null", claims.read_text()))
+    claims.write_text(re.sub(r"(initial_loss|learns_within_steps): [\d.]+", r"\1: null", claims.read_text()))
     run("git", "commit", "--all", "--quiet", "--message", "Write the procedure", cwd=repo)
     run("python", "train.py", "experiment=paper", *SHORT, cwd=repo)
     (record,) = [json.loads(path.read_text()) for path in (repo / "results").glob("*.json")]

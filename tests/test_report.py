@@ -12,7 +12,7 @@ from scipy import stats
 CLAIM = {
     "value: null": "value: 94.3",
     "tolerance: null": "tolerance: 0.5",
-    "spread: null": "spread: 0.2",
+    "std: null": "std: 0.2",
     'reason: ""': 'reason: "the paper\'s own spread, doubled"',
 }
 KNOWN = (
@@ -171,7 +171,7 @@ def test_a_verdict_needs_a_value_a_tolerance_and_its_reason(claimed, add, change
 
 
 def test_a_tolerance_that_was_widened_after_the_runs_is_seen(claimed, add):
-    claim = {"value": 94.3, "claim": "equal", "factor": 100, "mode": "max", "tolerance": 0.1}
+    claim = {"value": 94.3, "claim": "equal", "scale": 100, "mode": "max", "tolerance": 0.1}
     add(0, 94.0, claims={"test/accuracy": claim}), add(1, 94.0, claims={"test/accuracy": claim})
     told = "Changed after the runs: test/accuracy tolerance (0.1 then, 0.5 now)."
     assert told in run("python", "report.py", cwd=claimed).stdout and told in (claimed / "README.md").read_text()
@@ -240,7 +240,7 @@ def test_what_does_not_count(claimed, add, fields, reason):
 )
 def test_a_bound_needs_no_tolerance_and_no_mode(claimed, add, claim, accuracies, shown, verdict):
     """Whatever mode says, now or when the runs began: what is beyond the bound is never better."""
-    then = {"value": 94.3, "claim": claim, "factor": 100, "tolerance": None}
+    then = {"value": 94.3, "claim": claim, "scale": 100, "tolerance": None}
     for seed, accuracy in enumerate(accuracies):
         add(seed, accuracy, claims={"test/accuracy": then | {"mode": "max"}})
     for mode in ("max", "min"):

@@ -37,7 +37,7 @@ def test_train_evaluate_report(repo):
     assert result["tested"]["checkpoint"] == "best" and result["tested"]["step"] == 20 * (result["tested"]["epoch"] + 1)
     assert result["curves"]["val/loss"]["steps"] == list(range(20, 401, 20))  # 20 epochs of 20 steps
     assert result["claims"]["test/accuracy"] == dict(
-        value=None, claim="equal", aggregate="mean", factor=100, mode="max", tolerance=None
+        value=None, claim="equal", aggregate="mean", scale=100, mode="max", tolerance=None
     )
     network, *modules = result["architecture"]
     assert (network["in"], network["out"]) == ([64, 1, 8, 8], [64, 10])
@@ -142,7 +142,7 @@ def test_the_record_and_the_run_in_wandb_name_each_other(repo):
 def test_reproduce_in_an_environment_of_its_own(repo):
     """One command, with nothing installed but what the repository asks for; what is finished is not trained again."""
     edit(repo / "configs/experiment/paper.yaml", "max_epochs: 20", "max_epochs: 2")
-    edit(repo / "configs/paper.yaml", "learns_within: 60", "learns_within: null")
+    edit(repo / "configs/paper.yaml", "learns_within_steps: 60", "learns_within_steps: null")
     run("git", "commit", "--quiet", "--all", "--message", "Cut to seconds", cwd=repo)
     command = {"cwd": repo, "PYTHONPATH": "", "VIRTUAL_ENV": "", "CONDA_PREFIX": ""}
     told = run("./reproduce.sh", **command).stdout

@@ -3,6 +3,7 @@
 import itertools
 import math
 import multiprocessing
+from collections import defaultdict
 
 import pytest
 import torch
@@ -45,8 +46,9 @@ def held(everything) -> dict[str, Split]:
 
 
 @pytest.fixture
-def facts(cfg) -> DictConfig:
-    return cfg.paper.facts
+def facts(cfg) -> dict:
+    """What ``facts`` in ``configs/paper.yaml`` states; None for what it does not."""
+    return defaultdict(lambda: None, OmegaConf.to_container(cfg.paper.get("facts") or {}, resolve=True))
 
 
 def inputs_of(held: dict[str, Split]) -> dict[str, torch.Tensor]:
@@ -64,33 +66,37 @@ def test_batches_are_finite(held):
 
 
 def test_splits_are_as_large_as_stated(facts, held):
-    for split, size in facts.splits.items():
+    for split, size in (facts["splits"] or {}).items():
         assert split in held, f"data.py gives no {split}_dataloader, but facts.splits states {size} samples"
         if held[split].size is not None:
             assert held[split].size == size, f"{split} has {held[split].size} samples, facts.splits says {size}"
 
 
 def test_labels_are_as_stated(facts, held):
-    if facts.classes is None:
+    if facts["classes"] is None:
         pytest.skip("facts.classes is null")
     for split, part in held.items():
         assert part.labels is not None, f"{split}: facts.classes is given, but batches hold no whole numbers (B,)"
         low, high = part.labels.min(), part.labels.max()
-        assert 0 <= low and high < facts.classes, f"{split}: labels are {low} … {high}, not 0 … {facts.classes - 1}"
-        shares = torch.bincount(part.labels, minlength=facts.classes) / len(part.labels)
+        assert 0 <= low and high < facts["classes"], (
+            f"{split}: labels are {low} … {high}, not 0 … {facts['classes'] - 1}"
+        )
+        shares = torch.bincount(part.labels, minlength=facts["classes"]) / len(part.labels)
         if part.complete:
             assert shares.all(), f"{split} has no sample of class {shares.argmin()}"
-        if part.complete and facts.balanced is not None:
-            off = (shares * facts.classes - 1).abs()
-            assert off.max() <= facts.balanced, (
+        if part.complete and facts["balanced"] is not None:
+            off = (shares * facts["classes"] - 1).abs()
+            assert off.max() <= facts["balanced"], (
                 f"{split}: {shares[off.argmax()]:.1%} are of class {off.argmax()}, more than facts.balanced = "
-                f"{facts.balanced} from 1/{facts.classes}. Split by class (stratify), or state what the paper has."
+                f"{facts['balanced']} from 1/{facts['classes']}. Split by class (stratify), or state what the paper has."
             )
 
 
 def test_no_sample_in_two_splits(facts, given, held):
     inputs = inputs_of(held)
-    plain = next((split for split in ("val", "test") if split in given and split not in facts.augmented), None)
+    plain = next(
+        (split for split in ("val", "test") if split in given and split not in (facts["augmented_splits"] or [])), None
+    )
     if varies(given["train"][0], held["train"].place) and plain:  # as it is augmented, no sample would be found again
         bare = [unaugmented(loader, given[plain][0]) for loader in given["train"]]
         inputs["train"] = Split.read(bare).inputs
@@ -101,9 +107,9 @@ def test_no_sample_in_two_splits(facts, given, held):
     for one, other in itertools.combinations(inputs, 2):
         if inputs[one].shape[1:] == inputs[other].shape[1:]:
             pairs = shared(inputs[one], inputs[other])
-            assert len(pairs) <= facts.duplicates, (
+            assert len(pairs) <= (facts["shared_samples"] or 0), (
                 f"{len(pairs)} samples are in {one} and in {other}, such as number {pairs[0][0]} and {pairs[0][1]} of "
-                f"their loaders; facts.duplicates says {facts.duplicates}"
+                f"their loaders; facts.shared_samples says {facts['shared_samples']}"
             )
     if "train" not in inputs:
         pytest.skip("training is augmented, also with transform and collate_fn of the others: it was not compared")
@@ -132,8 +138,8 @@ def in_range(x: torch.Tensor, train: torch.Tensor) -> bool:
 
 def test_statistics_are_those_of_training(facts, held):
     """Inputs that are normalised exactly without training, or only together with test, were normalised by that."""
-    if facts.statistics is None:
-        pytest.skip("facts.statistics is null")
+    if facts["normalized_with"] is None:
+        pytest.skip("facts.normalized_with is null")
     inputs = {split: x.double() for split, x in inputs_of(held).items() if x.is_floating_point() and x.dim() > 1}
     if inputs.keys() != held.keys() or len({x.shape[1:] for x in inputs.values()}) > 1:
         pytest.skip("inputs are not real numbers of one shape")
@@ -158,17 +164,17 @@ def test_statistics_are_those_of_training(facts, held):
 
 
 def test_only_training_is_augmented(facts, given, held):
-    for split in held.keys() - set(facts.augmented):
+    for split in held.keys() - set(facts["augmented_splits"] or []):
         for loader in given[split]:
             assert not varies(loader, held[split].place), (
                 f"{split}: the input is another one each time it is read. Only training is augmented; or name "
-                f"{split} in facts.augmented, or let the sample as it is come first in a batch"
+                f"{split} in facts.augmented_splits, or let the sample as it is come first in a batch"
             )
 
 
 def test_training_is_shuffled(facts, given):
     """Each epoch has its own order; ``facts.shuffled: false`` where the paper's data come in one."""
-    if facts.get("shuffled") is False:
+    if facts["shuffled"] is False:
         pytest.skip("facts.shuffled: false")
     ordered = [loader for loader in given["train"] if type(getattr(loader, "sampler", None)) is SequentialSampler]
     if not any(loader.batch_sampler is not None and len(loader) > 1 for loader in ordered):
@@ -210,12 +216,12 @@ def test_same_seed_same_batches(cfg):
     assert not differ(first_batches(cfg), first_batches(cfg)), "the same seed gives other batches"
 
 
-def test_the_seed_does_not_choose_the_split(cfg, held):
+def test_the_seed_does_not_choose_the_split(cfg, held, facts):
     if "${seed}" in OmegaConf.to_yaml(cfg.data):
         pytest.skip("the configuration of the data refers to ${seed}: a split for each seed is meant")
     cfg.seed += 1
     _, others = read(cfg)
-    for split in held.keys() - set(cfg.paper.facts.augmented):
+    for split in held.keys() - set(facts["augmented_splits"] or []):
         one, other = (inputs_of({split: parts[split]})[split] for parts in (held, others))
         if held[split].complete and sorted(rows(one)) != sorted(rows(other)):
             pytest.fail(

@@ -109,9 +109,9 @@ def called(cfg, batch) -> Called:
 
 @pytest.mark.parametrize("mode", ["evaluation", "training"])
 def test_a_sample_depends_on_no_other(called, fact, mode):
-    """Nothing leaks over the batch dimension; where it is meant, ``facts.batch`` says so."""
-    if fact("batch") == "together" or (mode == "training" and fact("batch") == "statistics"):
-        pytest.skip(f"facts.batch={fact('batch')}")
+    """Nothing leaks over the batch dimension; where it is meant, ``facts.batch_interaction`` says so."""
+    if fact("batch_interaction") == "any" or (mode == "training" and fact("batch_interaction") == "batch_norm"):
+        pytest.skip(f"facts.batch_interaction={fact('batch_interaction')}")
     called.model.train(mode == "training")
     one = called()
     if called.samples < 2 or any(output.dim() == 0 or output.shape[0] != called.samples for output in one):
@@ -123,8 +123,12 @@ def test_a_sample_depends_on_no_other(called, fact, mode):
 
     change = difference(one, called(called.replaced(first_is_another)))
     statistics = sorted({type(m).__name__ for m in called.model.modules() if isinstance(m, _BatchNorm)})
-    why = f"; {', '.join(statistics)}? Then facts.batch: statistics" if mode == "training" and statistics else ""
-    why = why or "; where the paper means it, facts.batch: together"
+    why = (
+        f"; {', '.join(statistics)}? Then facts.batch_interaction: batch_norm"
+        if mode == "training" and statistics
+        else ""
+    )
+    why = why or "; where the paper means it, facts.batch_interaction: any"
     assert change[1:].max() < called.noise, f"in {mode}, a sample's output depends on another sample of the batch{why}"
 
 
@@ -171,15 +175,15 @@ def test_no_position_sees_a_later_one(called, fact):
 
 
 def test_evaluation_is_deterministic(called, fact):
-    """Neither dropout nor new statistics of a batch norm; ``facts.stochastic: true`` where the paper's model draws."""
-    if fact("stochastic"):
-        pytest.skip("facts.stochastic: true")
+    """Neither dropout nor new statistics of a batch norm; ``facts.stochastic_inference: true`` where the paper's model draws."""
+    if fact("stochastic_inference"):
+        pytest.skip("facts.stochastic_inference: true")
     called.model.eval()
     before = {name: buffer.clone() for name, buffer in called.model.named_buffers()}
     same = all(torch.equal(a, b) for a, b in zip(called(seed=0), called(seed=1), strict=True))
     assert same, (
         "in evaluation the model draws random numbers: F.dropout without training=self.training? Where the paper's model "
-        "draws, facts.stochastic: true"
+        "draws, facts.stochastic_inference: true"
     )
     moved = [name for name, buffer in called.model.named_buffers() if not torch.equal(buffer, before[name])]
     assert not moved, f"changed by an evaluation: {moved}"
@@ -207,7 +211,7 @@ def test_measuring_leaves_the_model_alone(cfg, data, validated, fact):
     build_trainer(cfg, [Mode()], limit_val_batches=2, **QUIET).validate(procedure, data, verbose=False)
     moved = [name for name, value in procedure.model.state_dict().items() if not torch.equal(value, before[name])]
     assert not moved, f"changed by a validation: {moved}"
-    assert fact("stochastic") or not any(modes), "validation measures the model in training mode"
+    assert fact("stochastic_inference") or not any(modes), "validation measures the model in training mode"
 
 
 def test_size_is_as_stated(called, fact):
@@ -283,10 +287,10 @@ def test_metrics_begin_anew(cfg, batch):
 def test_gradient_is_that_of_the_loss(cfg, batch, fact):
     """By finite differences along a random direction: nothing is detached between the weights and the loss.
 
-    ``facts.stop_gradients: true`` where the paper does so, as with target networks or straight-through estimators.
+    ``facts.stop_gradient: true`` where the paper does so, as with target networks or straight-through estimators.
     """
-    if fact("stop_gradients"):
-        pytest.skip("facts.stop_gradients: true")
+    if fact("stop_gradient"):
+        pytest.skip("facts.stop_gradient: true")
     procedure, batch = build_procedure(cfg).double(), double(batch)
     trained = [parameter for parameter in procedure.model.parameters() if parameter.requires_grad]
     directions = [torch.randn_like(parameter) for parameter in trained]
@@ -312,7 +316,7 @@ def test_gradient_is_that_of_the_loss(cfg, batch, fact):
             pytest.skip("the loss is not smooth here, or not computed in float64")
         raise AssertionError(
             f"the gradient says that the loss rises by {slope:.4g}, and it does by {sides[0]:.4g}: something between the "
-            "weights and the loss is detached. Where the paper stops gradients: facts.stop_gradients: true"
+            "weights and the loss is detached. Where the paper stops gradients: facts.stop_gradient: true"
         )
 
 
@@ -326,8 +330,8 @@ def test_loss_at_initialisation(cfg, data, validated, fact):
 
 
 def test_what_is_learned_holds_on_validation(cfg, validated, fact):
-    """After ``facts.learns_within`` steps, validation is better than untrained: inputs and targets belong together."""
-    steps = fact("learns_within")
+    """After ``facts.learns_within_steps`` steps, validation is better than untrained: inputs and targets belong together."""
+    steps = fact("learns_within_steps")
     before, after = validation_loss(cfg, 0), validation_loss(cfg, steps)
     assert after < 0.9 * before, f"in {steps} steps val/loss went from {before:.3g} only to {after:.3g}"
 
@@ -335,7 +339,7 @@ def test_what_is_learned_holds_on_validation(cfg, validated, fact):
 def test_shuffled_labels_teach_nothing(cfg, batch, validated, fact):
     """What is measured must come from the labels: trained on shuffled ones, validation is no better than untrained."""
     fact("classes")
-    steps = fact("learns_within")
+    steps = fact("learns_within_steps")
     if loss_of(cfg, batch)["loss"] == loss_of(cfg, shuffled(batch))["loss"]:
         pytest.skip("labels do not enter the loss")
     before, after = validation_loss(cfg, 0), validation_loss(cfg, steps, shuffled)

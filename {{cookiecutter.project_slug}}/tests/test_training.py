@@ -59,15 +59,15 @@ def test_training_changes_every_parameter(cfg):
 
 
 def test_one_batch_can_be_overfitted(cfg, fact):
-    """To ``facts.overfits_to`` of its loss at first."""
-    share = fact("overfits_to")
+    """To ``facts.overfit_one_batch`` of its loss at first."""
+    share = fact("overfit_one_batch")
     cfg.scheduler = OmegaConf.load(ROOT / "configs/scheduler/constant.yaml")  # a warm-up may be longer than this test
     losses = Losses()
     fit(cfg, OVERFIT_STEPS, losses, overfit_batches=1)
     first, last = losses.values[0], sum(losses.values[-5:]) / 5
     assert last < share * first, (
         f"the loss of one batch went from {first:.3g} only to {last:.3g}, more than {share} of it. Where the loss has a "
-        "lower bound above that, state facts.overfits_to, or null"
+        "lower bound above that, state facts.overfit_one_batch, or null"
     )
 
 

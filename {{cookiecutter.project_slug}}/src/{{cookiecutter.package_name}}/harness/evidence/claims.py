@@ -20,19 +20,19 @@ TARGET = {
     "dataset": "",
     "value": None,
     "claim": "equal",
-    "spread": None,
-    "runs": None,
+    "std": None,
+    "n_runs": None,
     "aggregate": "mean",
-    "factor": 1,
+    "scale": 1,
     "unit": "",
     "mode": "max",  # of equal: is larger better (max) or smaller (min)?
     "tolerance": None,
     "reason": "",
     "experiment": "paper",
-    "log_steps": False,  # of the curves
+    "log_x": False,  # of the curves
 }
-DECIDES = ["value", "claim", "aggregate", "factor", "mode", "tolerance"]  # the verdict
-NUMBERS = {"value", "spread", "runs", "factor", "tolerance"}
+DECIDES = ["value", "claim", "aggregate", "scale", "mode", "tolerance"]  # the verdict
+NUMBERS = {"value", "std", "n_runs", "scale", "tolerance"}
 # Of Student's distribution, for a 95 % interval; from ten degrees of freedom on, a series about the normal's is exact
 # to three digits (Abramowitz and Stegun, Equation (26.7.5)).
 T_975 = [12.706, 4.303, 3.182, 2.776, 2.571, 2.447, 2.365, 2.306, 2.262]
@@ -55,7 +55,7 @@ class Row:
 
     @cached_property
     def values(self) -> list[float]:
-        return [record["metrics"][self.target.metric] * self.target.factor for record in self.counted]
+        return [record["metrics"][self.target.metric] * self.target.scale for record in self.counted]
 
     @property
     def ours(self) -> float:
@@ -121,6 +121,7 @@ class Row:
         target, before = self.target, {}
         for record in self.counted:
             then = record.get("claims", {}).get(target.metric, {})
+            then = {"scale" if key == "factor" else key: value for key, value in then.items()}  # its name of before
             decides = [key for key in DECIDES if key != "mode" or target.claim == "equal"]
             before |= {key: then[key] for key in decides if key in then and then[key] != target[key]}
         return ", ".join(f"{key} ({value} then, {target[key]} now)" for key, value in before.items())
@@ -154,9 +155,9 @@ class Row:
     def shown(self) -> dict[str, str]:
         """The row as text, by column."""
         target, unit = self.target, f" {self.target.unit}" if self.target.unit else ""
-        spread = f" ± {target.spread:g}" if target.spread else ""
+        spread = f" ± {target.std:g}" if target.std else ""
         of = "n =" if target.aggregate == "mean" else f"{target.aggregate} of"
-        runs = f" ({of} {target.runs})" if target.runs else ""
+        runs = f" ({of} {target.n_runs})" if target.n_runs else ""
         paper = "–" if target.value is None else f"{CLAIMS[target.claim]}{target.value:g}{spread}{unit}{runs}"
         ours = f"{number(self.ours, self.std)}{unit} ({of} {len(self.counted)})" if self.counted else "–"
         interval = "–"

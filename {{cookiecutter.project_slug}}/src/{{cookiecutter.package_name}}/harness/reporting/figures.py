@@ -82,11 +82,11 @@ def draw_curves(rows: list[Row]) -> str:
             )
         for row in rows:
             if row.target.metric.split("/", 1)[-1] == name and row.target.value is not None:
-                axes.axhline(row.target.value / row.target.factor, color=THEIRS, linewidth=1, label="paper")
+                axes.axhline(row.target.value / row.target.scale, color=THEIRS, linewidth=1, label="paper")
         axes.set(xlabel="step", ylabel=name)
         if "loss" in name:
             _log_scale(axes)
-        if any(row.target.log_steps for row in rows):
+        if any(row.target.log_x for row in rows):
             axes.set_xscale("log")
             _plain(axes.xaxis)
         axes.legend(frameon=False)

@@ -160,8 +160,8 @@ class Report:
                         continue
                     runs = [r for r in reversed(self.evidence.trusted) if r["digest"] == there]
                     for row in rows:
-                        metric, factor = row.target.metric, row.target.factor
-                        by_seed = {r["seed"]: r["metrics"][metric] * factor for r in runs if metric in r["metrics"]}
+                        metric, scale = row.target.metric, row.target.scale
+                        by_seed = {r["seed"]: r["metrics"][metric] * scale for r in runs if metric in r["metrics"]}
                         found.append(Effect(value, alternative, row, by_seed))
         return found
 

@@ -135,4 +135,4 @@ def processes(cfg: DictConfig) -> int:
 def paper_values(cfg: DictConfig) -> dict[str, float]:
     """The paper's values by metric, in the unit of the metric, for the loggers."""
     claims = {name: claim for name, claim in claims_of(cfg).items() if claim["value"] is not None}
-    return {f"paper/{name}": claim["value"] / claim["factor"] for name, claim in claims.items()}
+    return {f"paper/{name}": claim["value"] / claim["scale"] for name, claim in claims.items()}

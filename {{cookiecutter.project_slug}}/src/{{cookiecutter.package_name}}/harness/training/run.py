@@ -34,8 +34,8 @@ from .build import (
     build_trainer,
     paper_values,
     prepare,
-    require_device,
     processes,
+    require_device,
 )
 from .checkpoints import rank_zero_say, read_checkpoint, require_fit
 from .evaluate import measure
