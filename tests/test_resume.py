@@ -86,7 +86,7 @@ EXIT = {KILL: -signal.SIGKILL, TERM: 143, CTRL_C: 130}
 EMA = ["+callbacks.ema._target_=lightning.pytorch.callbacks.EMAWeightAveraging", "+callbacks.ema.decay=0.9"]
 WITHIN_EPOCHS = [
     "trainer.max_epochs=-1",
-    "trainer.max_steps=60",
+    "trainer.max_steps=65",
     "trainer.val_check_interval=7",
     "trainer.accumulate_grad_batches=3",
     "trainer.precision=64-true",

@@ -213,6 +213,15 @@ def test_a_budget_in_steps(bake):
     with only(repo, "runs/*/metrics.csv").open() as file:
         rows = list(csv.DictReader(file))
     assert [int(row["step"]) for row in rows if row["val/loss"]] == [14, 29, 44]
+    trained = [(int(row["step"]), int(row["epoch"])) for row in rows if row["train/loss"]]
+    assert trained == [(19, 0), (39, 1), (49, 2)], "the last steps too, where they are fewer"
+    assert result["curves"]["train/loss"]["steps"] == [20, 40, 50]
+    # killed after its last checkpoint, before it was tested
+    edit(only(repo, "runs/*/record.json"), '"finished"', '"interrupted"')
+    shutil.rmtree(repo / "results")
+    train(repo, "trainer.val_check_interval=15", "resume=auto")
+    again = record(repo)
+    assert again["resumed"] and all(again[key] == result[key] for key in ("metrics", "curves", "steps", "epochs"))
     assert "passed" in run("pytest", "-q", "tests/test_configs.py", cwd=repo).stdout
 
 
@@ -306,7 +315,15 @@ def test_crash_leaves_its_traceback(repo):
 
 def test_two_processes(repo):
     """DDP on two CPU processes: one run folder, one record, and evaluation on one process agrees."""
-    run("python", "train.py", "trainer=ddp", "trainer.accelerator=cpu", "trainer.max_epochs=2", cwd=repo)
+    edit(
+        repo / "src/my_paper/procedure.py",
+        "        return self.loss(logits, labels)",
+        "        if not self.training:\n"
+        "            self.log('own', labels.float().mean())\n"
+        "        return self.loss(logits, labels)",
+    )
+    done = run("python", "train.py", "trainer=ddp", "trainer.accelerator=cpu", "trainer.max_epochs=2", cwd=repo)
+    assert re.findall(r"self.log\('(.*)', ..., sync_dist=True\)", done.stderr) == ["own"], "ours is synchronised"
     assert record(repo)["hardware"]["devices"] == 2
     assert len(list(repo.glob("results/*.json"))) == 1
     with only(repo, "runs/*/metrics.csv").open() as file:
@@ -326,6 +343,7 @@ def test_uncommitted_code_does_not_count(repo):
 def test_debug_presets(repo, preset):
     train(repo, f"debug={preset}")
     assert record(repo)["status"] == "finished" and not (repo / "results").exists()
+    assert record(repo)["curves"]["train/loss"]["values"]
     assert preset != "profile" or list(repo.glob("runs/*/fit-profile.txt"))
 
 

@@ -81,12 +81,19 @@ class Procedure(L.LightningModule):
     def on_train_epoch_end(self) -> None:
         self._log_metrics(self.train_metrics)
 
+    def on_train_end(self) -> None:
+        # The last steps, where they were fewer than are averaged; Lightning's own self.log is over
+        if terms := {f"train/{name}": mean for name, mean in self._mean_terms("train").items()}:
+            step = self.trainer.fit_loop.epoch_loop._batches_that_stepped - 1
+            self.trainer.callback_metrics.update(terms)
+            self.trainer._logger_connector.log_metrics({**terms, "epoch": self.current_epoch - 1}, step)
+
     def on_validation_epoch_end(self) -> None:
-        self._log_terms("val")
+        self._log_terms("val", sync_dist=True)
         self._log_metrics(self.val_metrics)
 
     def on_test_epoch_end(self) -> None:
-        self._log_terms("test")
+        self._log_terms("test", sync_dist=True)
         self._log_metrics(self.test_metrics)
 
     def configure_optimizers(self) -> Any:
@@ -122,19 +129,22 @@ class Procedure(L.LightningModule):
         self._terms[split].append((self.weight_of(batch), {name: term.detach() for name, term in terms.items()}))
 
     def _log_terms(self, split: str, **how: Any) -> None:
-        """Log the mean of each term over the samples since the last time, over all processes."""
+        for name, mean in self._mean_terms(split).items():
+            self.log(f"{split}/{name}", mean, **how)
+
+    def _mean_terms(self, split: str) -> dict[str, Tensor]:
+        """The mean of each term over the samples since the last time, over all processes."""
         kept, self._terms[split] = self._terms[split], []
         if not kept:
-            return
+            return {}
         names = list(kept[0][1])
         values = torch.stack([terms[name] for _, terms in kept for name in names]).view(-1, len(names))
         values = values.to(torch.promote_types(values.dtype, torch.float32))  # a mean in 16 bits would be a rough one
         sizes = torch.tensor([size for size, _ in kept], dtype=values.dtype, device=self.device)
         sums = self.trainer.strategy.reduce(torch.cat([sizes @ values, sizes.sum()[None]]), reduce_op="sum")
-        for name, mean in zip(names, sums[:-1] / sums[-1], strict=True):
-            self.log(f"{split}/{name}", mean, **how)
+        return dict(zip(names, sums[:-1] / sums[-1], strict=True))
 
     def _log_metrics(self, metrics: MetricCollection) -> None:
         if any(metric.update_called for metric in metrics.values()):  # a metric may be of the test alone
-            self.log_dict(metrics.compute())
+            self.log_dict(metrics.compute(), sync_dist=True)
             metrics.reset()

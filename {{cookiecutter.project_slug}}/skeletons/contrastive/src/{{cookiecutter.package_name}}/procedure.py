@@ -33,7 +33,7 @@ class PaperProcedure(Procedure):
         super().on_validation_epoch_end()
         knn = self.val_metrics["knn"]  # alone: fitting a probe costs more than the epoch
         knn.update(*self._features(self.model.encoder, "train"), *self._features(self.model.encoder, "val"))
-        self.log("val/knn", knn.compute())
+        self.log("val/knn", knn.compute(), sync_dist=True)
         knn.reset()
 
     def on_test_epoch_end(self) -> None:

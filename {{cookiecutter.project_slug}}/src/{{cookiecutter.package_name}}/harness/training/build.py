@@ -39,7 +39,6 @@ def prepare(cfg: DictConfig) -> None:
     warnings.filterwarnings("ignore", ".*callbacks used to create the checkpoint.*")  # testing needs none of them
     warnings.filterwarnings("ignore", ".*has `__len__` defined.*")  # so that a schedule knows the length of an epoch
     warnings.filterwarnings("ignore", ".*from an ambiguous collection.*")  # Procedure.weight_of may say what counts
-    warnings.filterwarnings("ignore", ".*sync_dist=True.*")  # torchmetrics has synchronised what is logged
     warnings.filterwarnings("ignore", ".*exists and is not empty.*")  # of a run that is resumed
     warnings.filterwarnings("ignore", ".*isinstance.treespec, LeafSpec.*")  # Lightning 2.6 on torch 2.13
     if cfg.threads:

@@ -143,6 +143,7 @@ class LastCheckpoint(Checkpoint):
             _wrap(batches, "on_run_start", self._epoch_starts, lambda: self._resume_batch(trainer))
             _wrap(batches, "on_advance_end", after=lambda: batches.done or self._between(trainer))
             _wrap(epochs, "on_advance_end", after=lambda: self._between(trainer))
+            _wrap(epochs, "on_run_end", after=lambda: self._save(trainer))
 
     def on_train_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
         if threading.current_thread() is threading.main_thread():
@@ -156,9 +157,6 @@ class LastCheckpoint(Checkpoint):
 
     def on_train_epoch_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
         self._due = self._due or not trainer.enable_validation
-
-    def on_train_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
-        self._save(trainer)
 
     def on_exception(self, trainer: L.Trainer, pl_module: L.LightningModule, exception: BaseException) -> None:
         if isinstance(exception, SIGTERMException):
