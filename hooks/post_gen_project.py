@@ -39,9 +39,10 @@ def drop_components() -> None:
     used = [name for name in names if f"\nfrom .components.{name} import" in text]
     for name in set(names) - set(used):
         os.remove(os.path.join(blocks, f"{name}.py"))
-        os.remove(os.path.join("tests", f"test_{name}.py"))
+        os.remove(os.path.join("tests", "components", f"test_{name}.py"))
     if not used:
         remove(blocks)
+        remove(os.path.join("tests", "components"))
 
 
 def lay_license() -> None:

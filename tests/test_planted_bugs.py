@@ -121,7 +121,7 @@ def test_score_is_of_these_bugs():
 def test_whole_suite_on_every_bug(correct, tmp_path):
     """Which tests see which bug: all of them on each; ``planted_bugs/README.md`` is written by this.
 
-    With ``make bugs TESTS="tests/test_model.py …"``, only the named test and, where that is of the paper, these; with
+    With ``make bugs TESTS="tests/checks/test_model.py …"``, only the named test and, where that is of the paper, these; with
     ``TESTS=named``, none but those named.
     """
     repositories = {name: correct(name) for name in REPOSITORIES}

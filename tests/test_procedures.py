@@ -27,6 +27,6 @@ def test_a_procedure_trains_measures_and_is_verified(repo: Path, procedure: Path
     with (repo / record["run"] / "metrics.csv").open() as file:
         assert "train/loss" in file.readline()
 
-    of_it = [f"tests/test_{name}.py" for name in ("model", "optimization", "training", "resume", "protocol")]
+    of_it = [f"tests/checks/test_{name}.py" for name in ("model", "optimization", "training", "resume", "protocol")]
     suite = run("pytest", "-q", "-p", "no:cacheprovider", *of_it, cwd=repo, ok=False)
     assert suite.returncode == 0, suite.stdout

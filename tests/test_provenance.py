@@ -476,7 +476,7 @@ def test_a_pdf_that_cannot_be_read(ask, repo):
 
 def test_a_wrong_source_turns_the_suite_red(repo):
     """One that is missing does not."""
-    suite = ["pytest", "-q", "-p", "no:cacheprovider", "tests/test_configs.py", "-k", "sources"]
+    suite = ["pytest", "-q", "-p", "no:cacheprovider", "tests/checks/test_configs.py", "-k", "sources"]
     assert "1 passed" in run(*suite, cwd=repo).stdout
     path = repo / EXPERIMENT
     text = path.read_text()

@@ -201,7 +201,7 @@ def test_a_paper_without_validation(repo):
     train(repo, "experiment=smoke", "ckpt=last", "monitor.metric=null")
     assert [path.name for path in repo.glob("runs/*/checkpoints/*")] == ["last.ckpt"]
     edit(repo / "configs/paper.yaml", "val: 180, ", "")
-    assert "passed" in run("pytest", "-q", "tests/test_data.py", "tests/test_training.py", cwd=repo).stdout
+    assert "passed" in run("pytest", "-q", "tests/checks/test_data.py", "tests/checks/test_training.py", cwd=repo).stdout
 
 
 def test_a_budget_in_steps(bake):
@@ -222,7 +222,7 @@ def test_a_budget_in_steps(bake):
     train(repo, "trainer.val_check_interval=15", "resume=auto")
     again = record(repo)
     assert again["resumed"] and all(again[key] == result[key] for key in ("metrics", "curves", "steps", "epochs"))
-    assert "passed" in run("pytest", "-q", "tests/test_configs.py", cwd=repo).stdout
+    assert "passed" in run("pytest", "-q", "tests/checks/test_configs.py", cwd=repo).stdout
 
 
 def test_a_run_again_loses_nothing(repo):
