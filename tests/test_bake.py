@@ -307,7 +307,9 @@ def test_only_used_components(bake, task: str):
     here = {name for name in few if "components/" in name}
     assert here == ({f"src/used/components/{name}.py" for name in used | {"__init__"}} if used else set())
     for name in blocks:
-        assert (f"tests/components/test_{name}.py" in few) == (name in used) and f"tests/components/test_{name}.py" in every
+        assert (f"tests/components/test_{name}.py" in few) == (
+            name in used
+        ) and f"tests/components/test_{name}.py" in every
     assert ("components/" in few["README.md"]) == bool(used) and "components/" in every["README.md"]
     renamed = {name.replace("src/all/", "src/used/").replace("plugins/all", "plugins/used") for name in every}
     assert renamed - set(few) == {

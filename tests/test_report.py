@@ -374,7 +374,7 @@ def test_the_order_of_what_is_left_is_that_of_the_claims(claimed):
         experiment.with_name(f"{name}.yaml").write_text(stated)
     targets = [target.replace("experiment: paper", f"experiment: {name}") for name in names]
     path.write_text(f"{before}targets:\n{''.join(targets)}\n{after}")
-    script = "from my_paper.harness.report import report; print([step.where for step in report(write=False).left])"
+    script = "from my_paper.harness.reporting.report import report; from my_paper.harness.reporting.todo import steps_left; print([step.where for step in steps_left(report(write=False))])"
     told = run("python", "-c", script, cwd=claimed).stdout
     assert re.findall(r"experiment=(\w) sweep=ambiguities", told) == names
 

@@ -3,6 +3,7 @@
 import csv
 import json
 import re
+import shutil
 import struct
 import subprocess
 from pathlib import Path
@@ -201,7 +202,9 @@ def test_a_paper_without_validation(repo):
     train(repo, "experiment=smoke", "ckpt=last", "monitor.metric=null")
     assert [path.name for path in repo.glob("runs/*/checkpoints/*")] == ["last.ckpt"]
     edit(repo / "configs/paper.yaml", "val: 180, ", "")
-    assert "passed" in run("pytest", "-q", "tests/checks/test_data.py", "tests/checks/test_training.py", cwd=repo).stdout
+    assert (
+        "passed" in run("pytest", "-q", "tests/checks/test_data.py", "tests/checks/test_training.py", cwd=repo).stdout
+    )
 
 
 def test_a_budget_in_steps(bake):

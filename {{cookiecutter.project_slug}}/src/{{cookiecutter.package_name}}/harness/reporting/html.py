@@ -1,29 +1,31 @@
-"""REPORT.html: all that is known of the reproduction, in one file that opens without a network."""
+"""REPORT.html: everything that is known, in one file that opens without a network."""
 
 import base64
 import json
 from collections import Counter
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from ..evidence import notes
-from ..evidence import sources as provenance
 from ..evidence.record import git_state, read
 from ..identity import ROOT, UsageError
-from . import checklists
-from .page import FIGURES, figures, shape
-
-if TYPE_CHECKING:
-    from .report import Report
+from .completeness import completeness
+from .report import Report
+from .text import shape
+from .todo import steps_left
 
 MEDIA = {".svg": "image/svg+xml", ".png": "image/png", ".jpg": "image/jpeg"}
 TEXT = 20_000  # characters of a text that a run left
 
 
-def html(known: "Report") -> str:
-    """The page; whatever stands in a title, a record or a comment is text there."""
+def html(known: Report, figures: list[Path]) -> str:
+    """The page; whatever stands in a title, a record or a comment is text there.
+
+    Args:
+        known: the facts.
+        figures: the files of docs/figures/ that it shows.
+    """
     environment = Environment(
         loader=FileSystemLoader(Path(__file__).parent),
         autoescape=True,
@@ -36,36 +38,26 @@ def html(known: "Report") -> str:
     counted = {record["file"]: record for row in known.rows for record in row.counted}
     return environment.get_template("page.html").render(
         known=known,
-        effects=known.effects,  # here, for an AttributeError inside would be an undefined name there
-        provenance=provenance,
-        figures=_figures(known),
+        left=steps_left(known),
+        figures=[_embedded(path) for path in figures],
         tests=Counter(known.outcomes.values()),
         modules=next((r["architecture"] for r in counted.values() if r.get("architecture")), []),
-        notes=notes,
+        differences=notes.differences(),
+        ambiguities=notes.ambiguities(),
         counted=counted,
         runs=_runs(known),
         environment=_environment(list(counted.values()) or known.evidence.records),
         git=git_state(),
-        checklists={
-            "ML Code Completeness Checklist": checklists.completeness(known),
-            "NeurIPS Paper Checklist, asked of this reproduction": checklists.neurips(known),
-        },
+        completeness=completeness(known),
     )
 
 
-def _figures(known: "Report") -> list[tuple[str, str, str]]:
-    """Name, data URI and text of what ``docs/figures/`` holds: our figures first, then what runs left."""
-    left = tuple(f"{row.target.experiment}-seed" for row in known.rows if row.counted)
-    paths = [path for name in figures(known) if (path := FIGURES / name).exists()]
-    paths += sorted(path for path in FIGURES.glob("*") if path.name.startswith(left))
-    found = []
-    for path in paths:
-        if path.suffix in MEDIA:
-            content = base64.b64encode(path.read_bytes()).decode()
-            found.append((path.name, f"data:{MEDIA[path.suffix]};base64,{content}", ""))
-        elif path.suffix == ".txt":
-            found.append((path.name, "", path.read_text(encoding="utf-8", errors="replace")[:TEXT]))
-    return found
+def _embedded(path: Path) -> tuple[str, str, str]:
+    """Name, data URI and text of a file: a picture has a URI, a text is text."""
+    if path.suffix in MEDIA:
+        content = base64.b64encode(path.read_bytes()).decode()
+        return path.name, f"data:{MEDIA[path.suffix]};base64,{content}", ""
+    return path.name, "", path.read_text(encoding="utf-8", errors="replace")[:TEXT]
 
 
 def _tree(modules: list[dict]) -> list[dict]:
@@ -81,7 +73,7 @@ def _tree(modules: list[dict]) -> list[dict]:
     return roots
 
 
-def _runs(known: "Report") -> list[dict]:
+def _runs(known: Report) -> list[dict]:
     """All records, the newest first, and those of runs of this machine that left none in ``results/``."""
     found = list(known.evidence.records)
     names = {record["file"] for record in found}
@@ -107,7 +99,7 @@ def _environment(records: list[dict]) -> dict[str, list[tuple[str, int]]]:
 
 
 def _printable(value: object) -> object:
-    """Without what no page shows; markup stays it."""
+    """Without characters that no page shows; markup stays as it is."""
     if type(value) is str and not value.isprintable():
         return "".join(c if c.isprintable() or c in "\n\u200c\u200d" else " " for c in value)
     return "–" if value is None else value

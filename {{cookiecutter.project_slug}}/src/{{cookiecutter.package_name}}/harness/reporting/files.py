@@ -1,0 +1,114 @@
+"""The files that the report writes, and whether they are up to date."""
+
+import json
+import re
+import shutil
+from hashlib import sha256
+from pathlib import Path
+
+from ..evidence.claims import Row
+from ..identity import ROOT
+from .html import html
+from .markdown import lost_marks, texts
+from .report import Report, name_of
+
+FIGURES = ROOT / "docs" / "figures"
+PAGE = ROOT / "REPORT.html"
+
+
+def write(known: Report) -> list[str]:
+    """Write everything that is not up to date; returns what has changed."""
+    changed = []
+    FIGURES.mkdir(parents=True, exist_ok=True)
+    for name, rows in figures(known).items():
+        if _stamp(FIGURES / name) != (content := _content(name, rows)):
+            from .figures import draw_curves, draw_results  # matplotlib, only where something is to be drawn
+
+            svg = draw_results(rows) if name == "results.svg" else draw_curves(rows)
+            stamp = f"<!-- shows {content}, drawn {sha256(svg.encode()).hexdigest()[:16]} -->\n"
+            (FIGURES / name).write_text(svg + stamp, encoding="utf-8")
+            changed.append(FIGURES / name)
+    for name, path in samples(known).items():
+        if not (FIGURES / name).exists() or (FIGURES / name).read_bytes() != path.read_bytes():
+            shutil.copy(path, FIGURES / name)
+            changed.append(FIGURES / name)
+    if not any(FIGURES.iterdir()):
+        FIGURES.rmdir()
+    for path, text in texts(known, list(figures(known))).items():
+        changed += _write(path, text)
+    changed += _write(PAGE, html(known, _shown(known)))
+    return [name_of(path) for path in changed]
+
+
+def outdated(known: Report) -> list[str]:
+    """What is not as it would be written now, one line for each."""
+    lines = [f"{name_of(path)} has lost the marks between which report.py writes" for path in lost_marks()]
+    for path, text in texts(known, list(figures(known))).items():
+        if path.read_text(encoding="utf-8") != text:
+            lines.append(f"{name_of(path)} does not say what the evidence says")
+    for name, rows in figures(known).items():
+        if not (FIGURES / name).exists():
+            lines.append(f"docs/figures/{name} is missing")
+        elif _stamp(FIGURES / name) != _content(name, rows):
+            lines.append(f"docs/figures/{name} does not show what the evidence says")
+    return lines
+
+
+def figures(known: Report) -> dict[str, list[Row]]:
+    """The figures that the evidence calls for, by file name, each with what it shows."""
+    rows = [row for row in known.rows if row.counted]
+    found = {"results.svg": rows} if rows else {}
+    for experiment in dict.fromkeys(row.target.experiment for row in rows):
+        own = [row for row in rows if row.target.experiment == experiment]
+        if any(record.get("curves") for record in own[0].counted):
+            found[f"curves-{experiment}.svg"] = own
+    return found
+
+
+def samples(known: Report) -> dict[str, Path]:
+    """Pictures and texts that a run left, by the name they get in docs/figures/.
+
+    Those of the first run that counts of each experiment: in its folder, and the last file of each folder in it.
+    """
+    found = {}
+    for row in known.rows:
+        run = ROOT / row.counted[0]["run"] if row.counted else None
+        if run is None or not run.is_dir():
+            continue
+        folders = [path for path in run.iterdir() if path.is_dir() and path.name != "checkpoints"]
+        last = [max(folder.iterdir(), default=folder) for folder in folders]
+        for path in sorted([*run.glob("*.*"), *last]):
+            if path.suffix in {".png", ".jpg", ".svg", ".txt"} and path.name != "traceback.txt":
+                name = "-".join(path.relative_to(run).parts)
+                found[f"{row.target.experiment}-seed{row.counted[0]['seed']}-{name}"] = path
+    return found
+
+
+def _shown(known: Report) -> list[Path]:
+    """The files of docs/figures/ that belong on the page: our figures first, then what runs left."""
+    left = tuple(f"{row.target.experiment}-seed" for row in known.rows if row.counted)
+    ours = [path for name in figures(known) if (path := FIGURES / name).exists()]
+    return ours + sorted(path for path in FIGURES.glob("*") if path.name.startswith(left))
+
+
+def _content(name: str, rows: list[Row]) -> str:
+    """A digest of what a figure shows."""
+    content = [[dict(row.target), row.verdict, row.seeds, row.values] for row in rows]
+    if name != "results.svg":
+        content += [record["checksum"] for record in rows[0].counted]  # of its curves, too
+    return sha256(json.dumps(content, default=list).encode()).hexdigest()[:16]
+
+
+def _stamp(path: Path) -> str | None:
+    """The digest of what a figure shows, from the figure itself; None where it is not as it was drawn."""
+    text = path.read_text(encoding="utf-8") if path.exists() else ""
+    svg, _, stamp = text.rpartition("<!-- shows ")
+    found = re.fullmatch(r"(\w+), drawn (\w+) -->\n", stamp)
+    return found[1] if found and sha256(svg.encode()).hexdigest()[:16] == found[2] else None
+
+
+def _write(path: Path, text: str) -> list[Path]:
+    if path.exists() and path.read_text(encoding="utf-8") == text:
+        return []
+    path.write_text(text, encoding="utf-8")
+    return [path]

@@ -1,0 +1,51 @@
+"""``python report.py``: the paper's numbers beside ours, computed from ``results/`` and never typed.
+
+Writes the status into README.md, PAPER.md and the package's docstring, figures into docs/figures/, and REPORT.html.
+"""
+
+import argparse
+import gc
+import os
+import sys
+
+from ..command import errors_for_people
+from ..evidence.claims import evidence
+from ..evidence.record import git_state
+from ..identity import UsageError
+from .files import outdated, write
+from .report import report
+from .terminal import printed
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.replace("``", ""))
+    only = parser.add_mutually_exclusive_group()
+    only.add_argument("--check", action="store_true", help="write nothing; exit with 1 where something is out of date")
+    only.add_argument("--missing", action="store_true", help="print only the commands of the runs that are missing")
+    only.add_argument("--runs", action="store_true", help="print only the runs that count and lie in runs/")
+    asked = parser.parse_args()
+    gc.disable()  # a second's work over many records, all of which stay
+    try:
+        with errors_for_people():
+            print(_answer(asked), end="", flush=True)
+    except BrokenPipeError:  # python report.py | head
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+def _answer(asked: argparse.Namespace) -> str:
+    if asked.runs:
+        return "".join(f"{run}\n" for run in evidence().runs())
+    if asked.missing:
+        commands = evidence().commands()
+        if commands and git_state()["dirty"]:
+            raise UsageError("Code or configs are not committed, and runs of them do not count: git commit, first.")
+        return "".join(f"{command}\n" for command in commands)
+    if asked.check:
+        known = report(write=False)
+        if lines := outdated(known):
+            raise UsageError("\n".join([*lines, "python report.py brings it up to date."]))
+        return f"Up to date: {known.status}\n"
+    known = report()
+    changed = write(known)
+    written = f"Written: {', '.join(changed)}" if changed else "Everything written is up to date."
+    return f"{printed(known)}\n\n{written}\n"

@@ -1,0 +1,88 @@
+"""What the report writes between the marks of README.md, PAPER.md and the package's docstring."""
+
+import re
+from pathlib import Path
+
+from ..evidence.claims import Row
+from ..identity import PACKAGE, ROOT
+from .report import Report
+from .text import columns, one_line, shape
+
+STATUS = re.compile(r"(<!-- status:begin[^>]*-->\n).*?(<!-- status:end -->)", re.DOTALL)
+ARCHITECTURE = re.compile(r"(<!-- architecture:begin[^>]*-->\n).*?(<!-- architecture:end -->)", re.DOTALL)
+DOCSTRING_STATUS = re.compile(r'(\nReproduction status:\n).*?(""")', re.DOTALL)
+NOT_STARTED = "not started: python train.py experiment=paper, then python report.py"
+README, NOTES, DOCSTRING = ROOT / "README.md", ROOT / "PAPER.md", PACKAGE / "__init__.py"
+
+
+def texts(known: Report, figures: list[str]) -> dict[Path, str]:
+    """Each file as it should be: only the part between the marks differs from what it is."""
+    readme, docstring = [f"**Status: {escaped(known.status)}**"], [NOT_STARTED]
+    if known.stage != "not started":
+        readme += [f"\nNot verified: {escaped('; '.join(known.unverified))}."] if known.unverified else []
+        changed = known.evidence.changed
+        readme += [f"\nChanged after the runs: {escaped('; '.join(changed))}."] if changed else []
+        readme += ["", *_table(known.rows)]
+        readme += [f"\n![{name.removesuffix('.svg')}](docs/figures/{name})" for name in figures]
+        line = "{experiment}, {metric}, {data}: paper {paper}, ours {ours}: {verdict}"
+        docstring = [known.status, *(line.format(**row.shown()) for row in known.rows)]
+    lines = "".join(f"    {one_line(text)}\n" for text in docstring).replace("\\", "\\\\").replace('"', '\\"')
+    notes = _between(NOTES.read_text(encoding="utf-8"), STATUS, _checklist(known))
+    return {
+        README: _between(README.read_text(encoding="utf-8"), STATUS, "\n".join(readme) + "\n"),
+        DOCSTRING: _between(DOCSTRING.read_text(encoding="utf-8"), DOCSTRING_STATUS, lines),
+        NOTES: _between(notes, ARCHITECTURE, _architecture(known)),
+    }
+
+
+def lost_marks() -> list[Path]:
+    """The files without the marks between which the status is written."""
+    marks = {README: STATUS, DOCSTRING: DOCSTRING_STATUS}
+    return [path for path, mark in marks.items() if not mark.search(path.read_text(encoding="utf-8"))]
+
+
+def escaped(text: str) -> str:
+    """Text that Markdown shows as it is, never as a link or a tag."""
+    text = re.sub(r"([\\`*_\[\]<>#|~&$]|:(?=//)|(?<=www)\.)", r"\\\1", text, flags=re.IGNORECASE)
+    return text.replace("@", "@<!-- -->")
+
+
+def _table(rows: list[Row]) -> list[str]:
+    lines = []
+    for row in rows:
+        cells = row.shown()
+        if row.target.reason:
+            cells["tolerance"] += f": {one_line(row.target.reason)}"
+        lines.append([*map(escaped, cells.values()), f"`{row.command}`"])
+    header = [*rows[0].shown(), "command"]
+    return [f"| {' | '.join(cells)} |" for cells in [header, ["---"] * len(header), *lines]]
+
+
+def _checklist(known: Report) -> str:
+    stages = {
+        "runs": "a run has finished",
+        "verified": "all is filled in, all tests pass, and one of them cites each equation and algorithm",
+        "reproduced": "every value of the paper is reached, over all seeds",
+    }
+    reached = {"not started": 0, "runs": 1, "reproduced": 3}.get(known.stage, 2)
+    boxes = (
+        f"- [{'x' if number < reached else ' '}] {stage}: {what}" for number, (stage, what) in enumerate(stages.items())
+    )
+    return "".join(f"{box}\n" for box in boxes)
+
+
+def _architecture(known: Report) -> str:
+    """The modules of the trained network as a tree, with shapes and parameters."""
+    record = next((r for row in known.rows for r in row.counted if r.get("architecture")), None)
+    if record is None:
+        return "Drawn from the network itself, after the first run that counts.\n"
+    rows = [["module", "type", "parameters", "shapes"]]
+    for module in record["architecture"]:
+        name = "  " * module["name"].count(".") + one_line(module["name"].rpartition(".")[2])
+        shapes = f"{shape(module['in'])} → {shape(module['out'])}" if module["out"] != "?" else ""
+        rows.append([name, one_line(module["type"]), f"{module['parameters']:,}", shapes])
+    return "```text\n" + "\n".join(columns(rows, indent="")) + "\n```\n"
+
+
+def _between(text: str, marks: re.Pattern, new: str) -> str:
+    return marks.sub(lambda found: found[1] + new + found[2], text, count=1)

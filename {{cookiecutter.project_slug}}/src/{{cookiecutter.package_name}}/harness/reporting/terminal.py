@@ -1,0 +1,33 @@
+"""The report on the terminal."""
+
+from .report import Report
+from .text import columns, one_line
+from .todo import steps_left
+
+SHOWN = 16  # lines of a list
+
+
+def printed(known: Report) -> str:
+    """The table, what does not count, and what is left to do."""
+    lines = ["", f"{one_line(known.paper.title)} · status: {known.status}"]
+    lines += [f"Not verified: {'; '.join(known.unverified)}."] if known.unverified else []
+    lines += [f"Changed after the runs: {'; '.join(known.evidence.changed)}."] if known.evidence.changed else []
+    rows = [row.shown() for row in known.rows]
+    lines += ["", *columns([list(rows[0]), *(list(row.values()) for row in rows)])]
+    lines += _shortened([f"  not counted: {record['run']} ({reason})" for record, reason in known.evidence.uncounted])
+    changes = [
+        [f"{e.row.target.experiment}: {e.value.key}={e.alternative}", e.row.target.metric, e.as_text()]
+        for e in known.effects
+        if e.differences
+    ]
+    if changes:
+        lines += ["", "What an alternative changes:", *_shortened(columns(changes))]
+    if left := steps_left(known):
+        lines += ["", "Left to do, the next step first:"]
+        lines += _shortened(columns([[step.where, step.what] for step in left]))
+    return "\n".join(lines)
+
+
+def _shortened(lines: list[str]) -> list[str]:
+    more = len(lines) - SHOWN
+    return lines if more <= 0 else [*lines[:SHOWN], f"  … and {more} more: REPORT.html"]

@@ -1,0 +1,108 @@
+"""What is left to do, the next step first, in the order of AGENTS.md."""
+
+import re
+import subprocess
+from dataclasses import dataclass
+from pathlib import Path
+
+from ..evidence.paper import paper_trouble
+from ..evidence.record import git_state
+from ..identity import PACKAGE, ROOT
+from .markdown import STATUS
+from .report import PROVED, Report, count, name_of
+
+ORDER = (
+    "PAPER.md configs/paper.yaml configs/ data.py model.py loss.py metrics.py procedure.py tests/ __init__.py".split()
+)
+
+
+@dataclass
+class Step:
+    """Something that is left to do."""
+
+    what: str
+    where: str  # a file and line, or a command
+
+
+def steps_left(known: Report) -> list[Step]:
+    """What is left to do, the next step first."""
+    return [*_to_write(known), *_to_verify(known), *_to_run(known), *_to_finish(known)]
+
+
+def _to_write(known: Report) -> list[Step]:
+    def position(name: str) -> int:
+        return next((place for place, part in enumerate(ORDER) if part in name), len(ORDER))
+
+    steps = [
+        Step(f"{len(lines)} × TODO(paper)", f"{name}:{','.join(map(str, lines))}")
+        for name, lines in sorted(known.todos.items(), key=lambda marked: position(marked[0]))
+    ]
+    if trouble := paper_trouble():
+        steps.append(Step(trouble, "paper.pdf"))
+    steps += [
+        Step(f"{value.key}: {problem}", f"{value.file}:{value.line}")
+        for value in known.values
+        for problem in value.problems
+        if "TODO(paper)" not in value.source  # counted above
+    ]
+    for experiment, unstated in known.unstated.items():
+        if unstated:
+            keys = [text.split(" ")[0] for text in unstated]
+            what = f"{count(len(keys), 'setting')} without a source: {', '.join(keys[:3])}{', …' * bool(keys[3:])}"
+            steps.append(Step(what, f"configs/experiment/{experiment}.yaml"))
+    for row in known.rows:
+        if row.target.value is not None and row.target.claim == "equal" and row.target.tolerance is None:
+            steps.append(Step(f"{row.target.metric} has no tolerance", "configs/paper.yaml"))
+        elif row.target.tolerance and not row.target.reason.strip():
+            steps.append(Step(f"the tolerance of {row.target.metric} has no reason", "configs/paper.yaml"))
+    return steps + [
+        Step(f"changed after the runs: {changed}; say why in PAPER.md, or train again", "configs/paper.yaml")
+        for changed in known.evidence.changed
+    ]
+
+
+def _to_verify(known: Report) -> list[Step]:
+    steps = [Step(known.not_tested, "pytest")] if known.not_tested else []
+    steps += [Step("a failed test", name) for name, outcome in known.outcomes.items() if outcome == "failed"]
+    return steps + [
+        Step(f"{part.name}: {part.state}", ", ".join(f"{place.file}:{place.line}" for place in part.places[:3]))
+        for part in known.parts
+        if part.state == "no code" or part.name.startswith(PROVED) and part.state == "no test"
+    ]
+
+
+def _to_run(known: Report) -> list[Step]:
+    steps = []
+    if missing := known.evidence.commands():
+        if git_state()["dirty"]:
+            steps.append(Step("code or configs are not committed: runs of them do not count", "git commit"))
+        steps += [Step("seeds without a run that counts", command) for command in missing]
+    not_run = {(effect.row.target.experiment, effect.value.key) for effect in known.effects if not effect.found}
+    for experiment in dict.fromkeys(experiment for experiment, _ in sorted(not_run)):
+        keys = ", ".join(sorted(key for other, key in not_run if other == experiment))
+        command = f"python train.py -m experiment={experiment} sweep=ambiguities"
+        steps.append(Step(f"alternatives of {keys} not run", command))
+    return steps
+
+
+def _to_finish(known: Report) -> list[Step]:
+    steps = []
+    for path in (PACKAGE / "__init__.py", ROOT / "PAPER.md"):
+        if boxes := _unticked(path):
+            steps.append(Step(f"{count(len(boxes), 'box')} not ticked", f"{name_of(path)}:{','.join(map(str, boxes))}"))
+    if known.evidence.records and (changed := _not_committed()):
+        steps.append(Step(f"not committed: {', '.join(changed)}", "git commit"))
+    return steps
+
+
+def _unticked(path: Path) -> list[int]:
+    """The lines of boxes that a person ticks; ``report.py`` ticks those between its marks."""
+    text = STATUS.sub(lambda marks: re.sub(r"[^\n]", "", marks[0]), path.read_text(encoding="utf-8"))
+    return [number for number, line in enumerate(text.splitlines(), start=1) if "- [ ]" in line]
+
+
+def _not_committed() -> list[str]:
+    """What a run and the report have written and git does not have yet."""
+    rooms = ["results", "docs", "README.md", "PAPER.md"]
+    done = subprocess.run(["git", "status", "--porcelain", "--", *rooms], cwd=ROOT, capture_output=True, text=True)
+    return sorted({line[3:].split("/")[0] for line in done.stdout.splitlines()})
