@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from conftest import OFFLINE, run
+from conftest import ENVIRONMENT, OFFLINE, run
 from wandb.proto import wandb_internal_pb2
 
 
@@ -88,8 +88,11 @@ class Queried(PaperModel):
     assert modules["model"]["in"] == modules["model.block"]["in"] == [64, 1, 8, 8] and modules["model"]["flops"]
 
 
-def test_evaluate_notices_another_checkpoint(repo):
-    """One that was changed, and that of a seed that looks better."""
+def test_evaluate_notices_another_checkpoint(repo, tmp_path):
+    """One that was changed, and that of a seed that looks better; reproduce.sh goes on to the report, and fails then."""
+    edit(repo / "configs/paper.yaml", "experiment: paper #", "experiment: smoke #")
+    edit(repo / "configs/paper.yaml", "seeds: [0, 1, 2]", "seeds: [0, 1]")
+    run("git", "commit", "--quiet", "--all", "--message", "Claim", cwd=repo)
     train(repo, "-m", "experiment=smoke", "seed=0,1")
     folder, other = sorted(repo.glob("runs/smoke-*"))
     best = folder / "checkpoints/best.ckpt"
@@ -98,14 +101,29 @@ def test_evaluate_notices_another_checkpoint(repo):
         done = run("python", "evaluate.py", f"run={folder}", cwd=repo, ok=False)
         assert done.returncode == 1 and "Traceback" not in done.stderr
         assert "is not the checkpoint that the record of" in done.stderr or "is damaged" in done.stderr
+    for name in ("pip", "pytest"):  # minutes, which test_reproduce_in_an_environment_of_its_own takes
+        (tmp_path / name).write_text("#!/bin/sh\n")
+        (tmp_path / name).chmod(0o755)
+    path = f"{tmp_path}:{ENVIRONMENT['PATH']}"
+    done = run("./reproduce.sh", cwd=repo, ok=False, PATH=path, VIRTUAL_ENV="here")
+    assert done.returncode == 1 and "is not the checkpoint that the record of" in done.stderr
+    assert done.stdout.count("Equal to the record.") == 1 and "(n = 2)" in done.stdout
 
 
-def test_evaluate_notices_other_data(repo):
+def test_evaluate_notices_other_numbers(repo):
+    """In the last digit on a CPU, beyond 0.1 % where a GPU was used."""
     train(repo, "experiment=smoke")
-    path = repo / "src/my_paper/data.py"
-    edit(path, "torch.tensor((x - mean) / std", "torch.tensor((x - 2 * mean) / std")
-    done = run("python", "evaluate.py", f"run={only(repo, 'runs/*')}", cwd=repo, ok=False)
-    assert done.returncode == 1 and "Not equal to the record" in done.stderr
+    path, evaluate = only(repo, "runs/*/record.json"), ["python", "evaluate.py", f"run={only(repo, 'runs/*')}"]
+    result = json.loads(path.read_text())
+    result["metrics"]["test/loss"] *= 1 + 1e-6
+    path.write_text(json.dumps(result))
+    assert "Not equal to the record: " in run(*evaluate, cwd=repo, ok=False).stderr
+    result["hardware"]["gpu"] = "NVIDIA H100"
+    path.write_text(json.dumps(result))
+    assert "Equal to the record within 0.1 %, " in run(*evaluate, cwd=repo).stdout
+    edit(repo / "src/my_paper/data.py", "torch.tensor((x - mean) / std", "torch.tensor((x - 2 * mean) / std")
+    done = run(*evaluate, cwd=repo, ok=False)
+    assert done.returncode == 1 and "Not equal to the record, nor within 0.1 %, " in done.stderr
 
 
 def offline_entries(path: Path) -> list[wandb_internal_pb2.Record]:

@@ -16,7 +16,10 @@ python report.py --missing | while read -r command; do
     echo "\$ $command"
     $command </dev/null
 done
-python report.py --runs | while read -r run; do
-    python evaluate.py run="$run"
+runs=$(python report.py --runs)
+failed=0
+for run in $runs; do
+    python evaluate.py run="$run" || failed=1
 done
 python report.py
+exit "$failed" # with 1 where an evaluation is not what its record says

@@ -1,5 +1,6 @@
 """``python evaluate.py run=<dir>``: the test metrics of a finished run, recomputed from its checkpoint."""
 
+import math
 import os
 from pathlib import Path
 
@@ -12,6 +13,8 @@ from ..evidence.record import file_digest, read
 from ..identity import ROOT, UsageError
 from .build import ALONE, build_data, build_procedure, build_trainer, prepare, require_device
 from .checkpoints import read_checkpoint, require_fit
+
+GPU = 1e-3  # relative: a GPU may add in another order each time, and rounds otherwise than a CPU
 
 
 def evaluate(request: DictConfig) -> None:
@@ -49,12 +52,23 @@ def evaluate(request: DictConfig) -> None:
         print(f"  {name:<{width}}  {value:>12.6g}  {recorded.get(name, '–'):>12.6}")
     if not comparable:
         print(f"The record has no test of {ckpt} to compare with.")
-    elif all(str(recorded.get(name)) == str(value) for name, value in metrics.items()):  # nan is nan here
-        print("Equal to the record.")
     else:
-        raise SystemExit(
-            "Not equal to the record: code, data, versions or hardware are not those of the training; see record.json."
-        )
+        on_gpu = "gpu" in record["hardware"] or trainer.strategy.root_device.type != "cpu"
+        print(_agreement(metrics, recorded, on_gpu))
+
+
+def _agreement(now: dict[str, float], then: dict[str, float], on_gpu: bool) -> str:
+    """To the last digit; or, where one of the two ran on a GPU, within ``GPU``."""
+    differ = {name: value for name, value in now.items() if str(then.get(name)) != str(value)}  # nan is nan here
+    if not differ:
+        return "Equal to the record."
+    allowed = f"within {100 * GPU:g} %, as is allowed where a GPU was used"
+    if on_gpu and all(name in then and math.isclose(value, then[name], rel_tol=GPU) for name, value in differ.items()):
+        return f"Equal to the record {allowed}."
+    raise SystemExit(
+        f"Not equal to the record{f', nor {allowed}' if on_gpu else ''}: code, data, versions or hardware are not those "
+        "of the training; see record.json."
+    )
 
 
 def measure(cfg: DictConfig, trainer: L.Trainer, procedure, data, checkpoint: Path) -> dict[str, float]:
