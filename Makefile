@@ -10,8 +10,8 @@ example: .venv/installed  ## make example PAPER=<folder of examples/>, and SEEDS
 	$(BIN)/python examples/run.py $(PAPER) $(if $(SEEDS),--seeds $(SEEDS))
 
 test: .venv/installed
-	$(BIN)/ruff check hooks local_extensions examples tests benchmarks
-	$(BIN)/ruff format --check hooks local_extensions examples tests benchmarks
+	$(BIN)/ruff check --config pyproject.toml hooks local_extensions examples tests benchmarks
+	$(BIN)/ruff format --check --config pyproject.toml hooks local_extensions examples tests benchmarks
 	$(BIN)/pytest --numprocesses 2 --dist worksteal
 
 bugs: .venv/installed  ## plants every known mistake, runs every test on each, writes tests/planted_bugs/README.md; an hour, or TESTS="tests/checks/test_model.py" besides those named

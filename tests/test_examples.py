@@ -1,14 +1,18 @@
 """Every example: its answers bake, its files fit, its own tests pass, and a shortened run learns and is reported."""
 
+import ast
 import json
 import re
 import shutil
+from collections.abc import Iterable
+from importlib.metadata import packages_distributions
 from pathlib import Path
 from statistics import mean, variance
 
 import pytest
 import yaml
-from conftest import TEMPLATE, run
+from conftest import TEMPLATE, cookiecutter, run
+from test_bake import tomllib
 
 EXAMPLES = sorted(path.parent.name for path in TEMPLATE.glob("examples/*/answers.yaml"))
 TWO_MINUTES = ["trainer.max_steps=100", "++trainer.limit_test_batches=20"]
@@ -40,6 +44,33 @@ def test_example_shortened(tmp_path, paper):
 def test_overlay_leaves_the_harness_alone(paper):
     overlaid = [path.relative_to(TEMPLATE) for path in (TEMPLATE / "examples" / paper).rglob("harness")]
     assert not overlaid
+
+
+def imported(paths: Iterable[Path]) -> set[str]:
+    """The packages that these files import, by the names under which they are installed."""
+    modules = set()
+    for node in (node for path in paths for node in ast.walk(ast.parse(path.read_text()))):
+        if isinstance(node, ast.Import):
+            modules |= {alias.name.partition(".")[0] for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and not node.level:
+            modules.add(node.module.partition(".")[0])
+    names = packages_distributions()
+    return {name.lower() for module in modules for name in names.get(module, [])}
+
+
+@pytest.mark.parametrize("paper", EXAMPLES)
+def test_an_example_declares_what_it_imports_and_no_more(tmp_path, paper):
+    overlay = TEMPLATE / "examples" / paper / "overlay"
+    cookiecutter(tmp_path, "--config-file", str(overlay.with_name("answers.yaml")))
+    (repository,) = tmp_path.glob("*/pyproject.toml")
+    baked, repository = repository.read_text(), repository.parent
+    shutil.copytree(overlay, repository, dirs_exist_ok=True)
+    ours = (repository / "pyproject.toml").read_text()
+    dependencies = tomllib.loads(ours)["project"]["dependencies"]
+    declared = {re.match(r"[\w.-]+", dependency)[0] for dependency in dependencies}
+    assert imported(overlay.rglob("*.py")) <= declared <= imported(repository.rglob("*.py"))
+    baked, ours = (re.sub(r"(?ms)^dependencies = .*?^\]", "", text) for text in (baked, ours))
+    assert ours == baked, "what else stands in pyproject.toml is the template's"
 
 
 def test_figures_have_no_raw_formulas():
