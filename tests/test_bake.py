@@ -227,6 +227,14 @@ def test_the_answers_of_an_example(bake, example: Path):
     assert "TODO(paper)" not in (repo / "CITATION.cff").read_text()
 
 
+def test_ruff_is_of_one_version():
+    """Another version formats otherwise, and what one accepts the other would refuse."""
+    project = TEMPLATE / "{{cookiecutter.project_slug}}"
+    pinned = {re.search(r"(?m)^ruff==(.*)$", (root / "constraints.txt").read_text())[1] for root in (TEMPLATE, project)}
+    hooks = yaml.safe_load((project / ".pre-commit-config.yaml").read_text())["repos"]
+    assert {f"v{version}" for version in pinned} == {hook["rev"] for hook in hooks if "ruff" in hook["repo"]}
+
+
 def snapshot(folder: Path) -> dict[str, bytes | None]:
     """Every file and folder, with its content and so with the history."""
     return {str(path): path.read_bytes() if path.is_file() else None for path in folder.rglob("*")}
