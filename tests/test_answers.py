@@ -371,6 +371,15 @@ def test_text_stays_text(bake, text: str):
 
 
 @pytest.mark.parametrize("title", TITLES)
+def test_names_from_published_titles(tmp_path: Path, title: str):
+    slug = folder_name(title, tmp_path)
+    assert re.fullmatch(r"[a-z0-9]+(-[a-z0-9]+)*", slug) and len(slug) <= 40
+    assert re.fullmatch(r"[a-z][a-z0-9_]*", import_name(slug))
+
+
+@pytest.mark.parametrize(
+    "title", [pytest.param(t, marks=[pytest.mark.slow] if n % 8 else []) for n, t in enumerate(TITLES)]
+)
 def test_titles_of_papers(bake, title: str):
     """A published title in every field, and the names that follow from it."""
     given = dict.fromkeys(TYPED, title)
@@ -382,7 +391,7 @@ def test_titles_of_papers(bake, title: str):
 
 
 @settings(
-    max_examples=25, deadline=None, derandomize=True, phases=[Phase.generate], suppress_health_check=list(HealthCheck)
+    max_examples=8, deadline=None, derandomize=True, phases=[Phase.generate], suppress_health_check=list(HealthCheck)
 )
 @given(
     st.fixed_dictionaries(dict.fromkeys(TYPED, ANY.filter(lambda text: on_one_line(text).strip() not in ("", "???"))))
