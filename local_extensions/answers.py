@@ -64,10 +64,11 @@ DEPENDENCIES = set(
     absl aiohttp antlr4 anyio attr attrs certifi charset_normalizer click cloudpickle configs contourpy cycler dateutil
     evaluate filelock fonttools fsspec functorch google grpc h11 httpcore httpx hydra hydra_core idna iniconfig jinja2
     joblib kiwisolver lightning lightning_fabric lightning_utilities markdown markdown_it markupsafe matplotlib mdurl
-    mpl_toolkits mpmath narwhals networkx numpy omegaconf optuna packaging pandas pil pip pkg_resources platformdirs
-    pluggy pydantic pygments pylab pyparsing pypdf pytest pytorch_lightning pyyaml report requests rich ruff scikit_learn
-    scipy setuptools six sklearn sniffio src submitit sympy tensorboard tests threadpoolctl torch torchaudio torchgen
-    torchmetrics torchvision tqdm train transformers triton typing_extensions urllib3 wandb werkzeug yaml yarl
+    mpl_toolkits mpmath narwhals networkx numpy omegaconf optuna optuna_integration packaging pandas pil pip
+    pkg_resources platformdirs pluggy pydantic pygments pylab pyparsing pypdf pytest pytorch_lightning pyyaml report
+    requests rich ruff scikit_learn scipy setuptools six sklearn sniffio src submitit sympy tensorboard tests
+    threadpoolctl torch torchaudio torchgen torchmetrics torchvision tqdm train transformers triton tune
+    typing_extensions urllib3 wandb werkzeug yaml yarl
     """.split()
 )
 

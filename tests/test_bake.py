@@ -21,9 +21,9 @@ else:
 
 FILES = """
 .: .gitignore .pre-commit-config.yaml AGENTS.md CITATION.cff LICENSE PAPER.md README.md constraints.txt
-.: evaluate.py pyproject.toml report.py reproduce.sh train.py
+.: evaluate.py pyproject.toml report.py reproduce.sh train.py tune.py
 .github/workflows: test.yml
-configs: evaluate.yaml paper.yaml train.yaml
+configs: evaluate.yaml paper.yaml train.yaml tune.yaml
 configs/callbacks: default.yaml early_stopping.yaml
 configs/data: paper.yaml
 configs/debug: fast.yaml limit.yaml overfit.yaml profile.yaml
@@ -35,14 +35,15 @@ configs/metrics: paper.yaml
 configs/model: paper.yaml
 configs/optimizer: adam.yaml adamw.yaml rmsprop.yaml sgd.yaml
 configs/scheduler: constant.yaml cosine.yaml from_torch.yaml inverse_sqrt.yaml linear.yaml plateau.yaml step.yaml
-configs/sweep: ambiguities.yaml optuna.yaml
+configs/sweep: ambiguities.yaml
 configs/trainer: cpu.yaml ddp.yaml fsdp.yaml gpu.yaml
 src/hydra_plugins: my_paper.py
 src/my_paper: __init__.py data.py loss.py metrics.py model.py procedure.py
 src/my_paper/harness: __init__.py annotations.py architecture.py building.py callbacks.py checklists.py checkpoints.py
 src/my_paper/harness: citations.py claims.py correspondence.py evaluation.py figures.py html.py loggers.py notes.py
 src/my_paper/harness: page.html page.py procedure.py provenance.py quotes.py records.py reference.py report.py
-src/my_paper/harness: schedules.py search.py settings.py suite.py training.py
+src/my_paper/harness: schedules.py settings.py suite.py
+src/my_paper/harness/training: __init__.py run.py tune.py
 tests: conftest.py record_reference.py splits.py test_configs.py test_data.py test_model.py test_optimization.py
 tests: test_paper.py test_protocol.py test_reference.py test_resume.py test_training.py
 """

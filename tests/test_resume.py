@@ -27,11 +27,13 @@ def writing(repo: Path) -> bool:
     return any(repo.glob("runs/*/checkpoints/*.part"))
 
 
-def stop(repo: Path, sign: signal.Signals, moment: Callable[[Path], bool], *overrides: str) -> int:
+def stop(
+    repo: Path, sign: signal.Signals, moment: Callable[[Path], bool], *overrides: str, command: str = "train.py"
+) -> int:
     """Send a signal at a moment; the exit code."""
     each = [] if any("last.interval" in override for override in overrides) else ["callbacks.last.interval=0"]
     process = subprocess.Popen(
-        ["python", "train.py", *overrides, *each],
+        ["python", command, *overrides, *each],
         cwd=repo,
         env=ENVIRONMENT,
         stdout=subprocess.DEVNULL,

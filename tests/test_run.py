@@ -450,6 +450,7 @@ finally:
         "train.py --cfg job",
         "train.py optimizer.rl=1",
         "evaluate.py --help",
+        "tune.py --help",
         "report.py",
         "report.py --help",
     ],

@@ -8,12 +8,16 @@ import signal
 import subprocess
 from pathlib import Path
 
+import optuna
 import pytest
 import torch
 import yaml
 from conftest import ENVIRONMENT, run
+from optuna.storages import JournalStorage
+from optuna.storages.journal import JournalFileBackend
+from optuna.trial import TrialState
 from test_resume import differences, results_of, rows, stop
-from test_run import edit, only, record, train
+from test_run import OFFLINE, WITHOUT_TORCH, edit, only, record, train
 
 DDP = ["trainer=ddp", "trainer.accelerator=cpu"]
 
@@ -156,46 +160,85 @@ def test_seeds_side_by_side_share_the_threads(repo):
     assert [result["hardware"]["threads"] for result in apart] == [1, 1]
 
 
-def test_a_sweep_goes_on_and_ends_in_a_preset(repo):
-    """By validation alone; a trial that fails is one that fails."""
-    edit(repo / "configs/sweep/optuna.yaml", "tag(log, interval(1e-4, 1e-1))", "choice(1e-3, 1e-2, 1e30)")
-    sweep = ["-m", "experiment=smoke", "sweep=optuna", "hydra.sweeper.n_trials=3", "optimizer=choice(adam,sgd)"]
-    settings = ["hydra.sweeper.sampler.seed=1", "monitor.metric=val/loss", "monitor.mode=min"]
-    train(repo, *sweep, *settings)
-    done = train(repo, *sweep, *settings)
-    assert "the best of" in done.stdout and "not finite" in done.stdout + done.stderr
+RANGE = "FloatDistribution\n      low: 1e-4\n      high: 1e-1\n      log: true"  # of the learning rate, in configs/tune.yaml
+
+
+def tune(repo: Path, *overrides: str, ok: bool = True) -> subprocess.CompletedProcess:
+    return run(*OFFLINE, "python", "tune.py", *overrides, cwd=repo, ok=ok)
+
+
+def trials(repo: Path) -> list[optuna.trial.FrozenTrial]:
+    """All trials of the one study that there is."""
+    journal = JournalFileBackend(str(only(repo, "runs/*.journal")))
+    return optuna.load_study(study_name=None, storage=JournalStorage(journal)).trials
+
+
+def test_a_study_goes_on_after_a_kill_and_is_shared(repo):
+    search = ["trainer.max_epochs=3", "tune.n_trials=3", "callbacks.progress=null"]
+    assert stop(repo, signal.SIGKILL, rows(5), *search, command="tune.py") == -signal.SIGKILL
+    assert [trial.state for trial in trials(repo)] == [TrialState.RUNNING]
+    both = [
+        subprocess.Popen(["python", "tune.py", *search], cwd=repo, env=ENVIRONMENT, stdout=subprocess.PIPE, text=True)
+        for _ in range(2)
+    ]
+    told = [process.communicate()[0] for process in both]
+    assert [process.returncode for process in both] == [0, 0]
+    assert sorted(re.findall(r"^Trial (\d):", "".join(told), re.MULTILINE)) == ["1", "2", "3"]
+    dead, *others = trials(repo)
+    assert dead.state == TrialState.FAIL and all(trial.state == TrialState.COMPLETE for trial in others)
+    assert [trial.params for trial in others if "again" in trial.user_attrs] == [dead.params]
+    kept = [json.loads(path.read_text()) for path in repo.glob("runs/paper-tune-*/record.json")]
+    assert sorted(result["resumed"] for result in kept) == [False, False, True]
+    assert not any(name.startswith("test/") for result in kept for name in result["metrics"])
     assert not (repo / "results").exists()
-    preset = repo / "configs/experiment/smoke_swept.yaml"
-    kept = [json.loads(path.read_text()) for path in repo.glob("runs/smoke-sweep-*/record.json")]
-    finished = [result for result in kept if result["status"] == "finished"]
-    assert len(kept) == 6 and f"the best of {len(finished)} trials" in preset.read_text()
-    assert not any(name.startswith("test/") for result in finished for name in result["metrics"])
-    best = min(finished, key=lambda result: result["objective"])
-    assert yaml.safe_load(preset.read_text())["optimizer"]["lr"] == pytest.approx(best["config"]["optimizer"]["lr"])
-    assert preset.read_text().count("# assumed: swept, val/loss") == 2
-    train(repo, "experiment=smoke_swept")
-    result = record(repo, "results/smoke_swept-*.json")
-    assert result["config"]["optimizer"] == best["config"]["optimizer"]
+    for path in repo.glob("runs/*/train.log"):  # has nothing of the trials that followed in its process
+        assert set(re.findall(r"Run (\S+)", path.read_text())) == {path.parent.name}
+    assert any("the best of 3 trials" in text for text in told)
+    done = run("python", "-c", WITHOUT_TORCH, "tune.py", *search, cwd=repo)
+    assert "the best of 3 trials" in done.stdout and "imported: []" in done.stdout
 
 
-def test_a_trial_that_is_worse_ends_early(repo):
-    """By what Optuna's pruner says of its first validation; what it had reached by then is its value."""
-    preset = repo / "configs/sweep/optuna.yaml"
-    edit(preset, "tag(log, interval(1e-4, 1e-1))", "choice(1e-2, 1e-8)")
-    edit(preset, "optuna.pruners.MedianPruner", "optuna.pruners.ThresholdPruner")
-    edit(preset, "n_startup_trials: 5", "lower: 0.5")
-    sweep = ["sweep=optuna", "hydra.sweeper.n_trials=4", "hydra.sweeper.sampler.seed=1", "trainer.max_epochs=3"]
-    done = train(repo, "-m", *sweep)
-    kept = [json.loads(path.read_text()) for path in repo.glob("runs/paper-sweep-*/record.json")]
-    epochs = {(result["config"]["optimizer"]["lr"], result["epochs"]) for result in kept}
-    assert len(kept) == 4 and epochs == {(1e-2, 3), (1e-8, 1)}
-    assert "Pruned at step 20" in done.stdout and "the best of 4 trials" in done.stdout
+def test_the_best_trial_becomes_a_preset(repo):
+    """A trial whose loss is not finite fails alone; one that Optuna's pruner finds worse ends with that validation."""
+    edit(repo / "configs/tune.yaml", RANGE, "CategoricalDistribution\n      choices: [1e-8, 1e-2, 1e30]")
+    edit(repo / "configs/tune.yaml", "MedianPruner\n      n_startup_trials: 5", "ThresholdPruner\n      lower: 0.5")
+    group = "+tune.space={optimizer: {_target_: optuna.distributions.CategoricalDistribution, choices: [adam, sgd]}}"
+    steps = ["trainer.max_epochs=2", "trainer.max_steps=40"]
+    done = tune(repo, "experiment=smoke", *steps, "tune.n_trials=6", "+tune.study.sampler.seed=1", group)
+    ends = {(trial.params["optimizer.lr"], trial.state, trial.last_step) for trial in trials(repo)}
+    assert ends - {(1e-2, TrialState.COMPLETE, None)} == {  # the same again is not trained again
+        (1e-8, TrialState.PRUNED, 0),
+        (1e-2, TrialState.COMPLETE, 1),
+        (1e30, TrialState.FAIL, None),
+    }
+    assert "failed: The loss is not finite" in done.stdout and "Trial was pruned at epoch 0." in done.stdout
+    best = max((trial for trial in trials(repo) if trial.state == TrialState.COMPLETE), key=lambda trial: trial.value)
+    preset = (repo / "configs/experiment/smoke_swept.yaml").read_text()
+    assert preset.count(f"# assumed: swept, val/accuracy {best.value:.4g} on validation, the best of ") == 2
+    chosen = yaml.safe_load(run("python", "train.py", "experiment=smoke_swept", "--cfg", "job", cwd=repo).stdout)
+    assert chosen["optimizer"]["_target_"].lower() == f"torch.optim.{best.params['optimizer']}"
+    assert chosen["optimizer"]["lr"] == best.params["optimizer.lr"]
 
 
-@pytest.mark.parametrize("refused", ["monitor.metric=test/loss", "monitor.metric=null", "+objective=test/loss"])
-def test_a_sweep_chooses_by_validation(repo, refused):
-    done = train(repo, "-m", "sweep=optuna", refused, ok=False)
-    assert done.returncode == 1 and "Use a val/ metric." in done.stderr or "Set monitor.metric to" in done.stderr
+def test_a_study_without_a_completed_trial_says_so(repo):
+    done = tune(repo, "tune.n_trials=0", ok=False)
+    assert done.returncode == 1 and "Traceback" not in done.stderr
+    assert re.match(r"No trial of paper-tune-\w+-seed0 was completed", done.stderr.splitlines()[-1])
+    assert not (repo / "configs/experiment/paper_swept.yaml").exists()
+
+
+@pytest.mark.parametrize(
+    ("refused", "says"),
+    [
+        ("monitor.metric=test/loss", "Use a val/ metric."),
+        ("+objective=test/loss", "Use a val/ metric."),
+        ("monitor.metric=null", "Set monitor.metric to"),
+        ("trainer.devices=2", "Set trainer.devices=1"),
+    ],
+)
+def test_a_search_is_refused(repo, refused, says):
+    done = tune(repo, refused, ok=False)
+    assert done.returncode == 1 and says in done.stderr and len(done.stderr.splitlines()) == 1
     assert not (repo / "runs").exists()
 
 
@@ -208,21 +251,26 @@ Plugins.instance()  # found and imported; then forgotten
 for group in ("launcher", "sweeper"):
     known = ConfigStore.instance().repo["hydra"][group]
     for name in list(known):
-        if name.startswith(("submitit", "joblib", "optuna")):
+        if name.startswith(("submitit", "joblib")):
             del known[name]
+sys.modules["optuna"] = None
 sys.argv = sys.argv[1:]
-runpy.run_path("train.py", run_name="__main__")
+runpy.run_path(sys.argv[0], run_name="__main__")
 """
 
 
 @pytest.mark.parametrize(
     ("asked", "extra"),
-    [("hydra/launcher=slurm", "slurm"), ("hydra/launcher=joblib", "joblib"), ("sweep=optuna", "sweep")],
+    [
+        ("train.py -m hydra/launcher=slurm", "slurm"),
+        ("train.py -m hydra/launcher=joblib", "joblib"),
+        ("tune.py experiment=smoke", "sweep"),
+    ],
 )
 def test_what_is_not_installed_is_named(repo, asked, extra):
-    done = run("python", "-c", WITHOUT, "train.py", "-m", asked, cwd=repo, ok=False)
-    assert done.returncode == 1
-    assert done.stderr.splitlines()[-1] == f'It is an extra: pip install -e ".[{extra}]" -c constraints.txt'
+    done = run("python", "-c", WITHOUT, *asked.split(), cwd=repo, ok=False)
+    assert done.returncode == 1 and "Traceback" not in done.stderr
+    assert done.stderr.splitlines()[-1].endswith(f'It is an extra: pip install -e ".[{extra}]" -c constraints.txt')
     assert f"\n{extra} = [" in (repo / "pyproject.toml").read_text()
 
 

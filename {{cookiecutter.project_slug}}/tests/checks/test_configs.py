@@ -25,9 +25,9 @@ def test_option_composes_and_builds(compose, group, option):
     try:
         cfg = compose(f"{group}={option}")
     except MissingConfigException as error:
-        if not str(error.missing_cfg_file).startswith("hydra/"):  # an engine of sweeps is an extra
+        if not str(error.missing_cfg_file).startswith("hydra/"):  # a launcher is an extra
             raise
-        pytest.skip(f"{error.missing_cfg_file} is not installed: pip install -e .[sweep]")
+        pytest.skip(f"{error.missing_cfg_file} is not installed: pip install -e .[slurm]")
     if group in ("trainer", "debug") and cfg.trainer.accelerator == "gpu" and not torch.cuda.is_available():
         pytest.skip("needs a GPU")
     if group in ("logger", "callbacks"):

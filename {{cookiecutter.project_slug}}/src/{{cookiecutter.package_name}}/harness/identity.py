@@ -22,6 +22,7 @@ NOT_IDENTITY_OF = {
     "callbacks": {"last", "finite", "learning_rate", "progress"},
     "data": {"num_workers"},
     "optimizer": {"fused"},
+    "tune": {"n_trials", "study"},
 }
 # Keys that a later version of the template added to a hashed group, each with the value that behaves as before: where
 # they have it, they are left out of the digest, and the records of before still count. {"trainer.new_key": False}

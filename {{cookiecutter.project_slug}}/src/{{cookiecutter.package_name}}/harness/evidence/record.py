@@ -20,7 +20,7 @@ from ..identity import PACKAGE, ROOT, UsageError, digest, identity
 
 # A change in these may change the result. README, docs and the package docstring are written by report.py, and
 # configs/paper.yaml is the claim.
-CODE = ["src", "configs", "train.py", "evaluate.py", ":(exclude)src/*/__init__.py", ":(exclude)configs/paper.yaml"]
+CODE = ["src", "configs", "train.py", "tune.py", "evaluate.py", ":!src/*/__init__.py", ":!configs/paper.yaml"]
 NEEDED = {"experiment", "digest", "seed", "status", "run", "metrics", "git", "code", "config"}
 POINTS = 200  # of a curve, about
 PACKAGES = ["torch", "lightning", "torchmetrics", "hydra-core", "numpy"]

@@ -1,6 +1,5 @@
 """Callbacks that Lightning does not have."""
 
-import logging
 import math
 import os
 from pathlib import Path
@@ -8,7 +7,6 @@ from typing import Any
 
 import lightning as L
 import torch
-from hydra.core.hydra_config import HydraConfig
 from lightning.fabric.utilities.seed import _collect_rng_states
 from lightning.pytorch.callbacks import Callback
 from lightning.pytorch.utilities import move_data_to_device
@@ -17,8 +15,6 @@ from torch import Tensor
 
 from ..identity import UsageError
 from .checkpoints import random_tensors, set_random_state
-
-log = logging.getLogger(__name__)
 
 
 class FiniteLoss(Callback):
@@ -115,45 +111,6 @@ class OwnNoise(Callback):
     def on_fit_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
         if trainer.global_rank > 0:  # after Lightning has given all processes the same seed
             torch.manual_seed(self.seed + 1_000_003 * trainer.global_rank)
-
-
-class Prune(Callback):
-    """Ends a trial of ``sweep=optuna`` that is worse than the others were by then; what it had reached is its value.
-
-    Hydra's sweeper keeps its trials to itself, but not their storage: there, this one is the last that runs with the
-    overrides of this job.
-
-    Args:
-        monitor: what is compared at each validation.
-        pruner: of Optuna, decides by the values of all trials; it counts steps.
-    """
-
-    def __init__(self, monitor: str, pruner: Any):
-        self.monitor, self.pruner = monitor, pruner
-        self.trial: Any = None  # in the first process alone
-
-    def on_fit_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
-        if not trainer.is_global_zero:
-            return
-        import optuna
-
-        job = HydraConfig.get()
-        study = optuna.load_study(job.sweeper.study_name, job.sweeper.storage, pruner=self.pruner)
-        running = study.get_trials(deepcopy=False, states=[optuna.trial.TrialState.RUNNING])
-        given = set(job.overrides.task)
-        own = [trial for trial in running if {f"{name}={value}" for name, value in trial.params.items()} <= given]
-        self.trial = optuna.trial.Trial(study, own[-1]._trial_id) if own else None
-
-    def on_validation_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
-        if trainer.sanity_checking:
-            return
-        worse = False
-        if self.trial is not None:
-            self.trial.report(float(trainer.callback_metrics[self.monitor]), trainer.global_step)
-            worse = self.trial.should_prune()
-        if worse:
-            log.info("Pruned at step %d", trainer.global_step)
-        trainer.should_stop |= trainer.strategy.broadcast(worse)
 
 
 def replay(path: str) -> tuple[L.LightningModule, Any]:

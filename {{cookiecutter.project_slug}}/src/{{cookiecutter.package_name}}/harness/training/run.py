@@ -53,8 +53,12 @@ log = logging.getLogger(__name__)
 DISK = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EACCES, errno.EPERM}
 
 
-def train(cfg: DictConfig) -> float | None:
+def train(cfg: DictConfig, *callbacks: L.Callback) -> float | None:
     """Train as ``cfg`` says, test the checkpoint that ``cfg.ckpt`` chooses, and write the record.
+
+    Args:
+        cfg: the configuration.
+        callbacks: of the trainer, besides those of ``cfg.callbacks``.
 
     Returns:
         ``monitor.metric`` of that checkpoint, by which a search chooses; None where nothing is monitored.
@@ -76,7 +80,7 @@ def train(cfg: DictConfig) -> float | None:
             require_fit(last, checkpoint, build_procedure(cfg))
         with recorded(cfg, folder, checkpoint) as (record, loggers):
             procedure = build_procedure(cfg)
-            trainer = build_trainer(cfg, build_callbacks(cfg, record, loggers), loggers)
+            trainer = build_trainer(cfg, [*callbacks, *build_callbacks(cfg, record, loggers)], loggers)
             log.info("Run %s", folder.name)
             trainer.fit(procedure, data, ckpt_path=last if checkpoint else None, weights_only=True)
             facts = facts_of_training(cfg, folder, trainer)
