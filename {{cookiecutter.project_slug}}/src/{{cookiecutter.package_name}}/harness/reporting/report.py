@@ -166,9 +166,9 @@ def _unverified(known: Report) -> list[str]:
 def _effects(known: Evidence, by_experiment: dict[str, list[sources.Value]]) -> list[Effect]:
     """For each alternative of an assumed value, what it gives, where it was run."""
     found = []
-    for experiment, values in by_experiment.items():
+    for experiment, listed in by_experiment.items():
         rows = [row for row in known.rows if row.target.experiment == experiment]
-        for value, alternative in [(value, other) for value in values for other in value.alternatives]:
+        for value, alternative in [(value, other) for value in listed for other in value.alternatives]:
             there = digest(compose(f"experiment={experiment}", sources.override(value, alternative)))
             if there == digest(known.now[experiment]):
                 continue
