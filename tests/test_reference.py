@@ -25,11 +25,11 @@ def baked(tmp_path_factory):
     folder = tmp_path_factory.mktemp("ladder")
     cookiecutter(folder, package_name="laddered", components="all")
     sys.path[:0] = [str(folder / "my-paper/src"), str(folder / "my-paper/tests")]
-    names = ["reference", "building", "settings"]
-    found = {name: importlib.import_module(f"laddered.harness.{name}") for name in names}
+    reference = importlib.import_module("laddered.harness.verification.reference")
     yield SimpleNamespace(
-        **found,
-        compare=found["reference"].compare_with_reference,
+        reference=reference,
+        building=importlib.import_module("laddered.harness.building"),
+        compare=reference.compare_with_reference,
         record=importlib.import_module("record_reference").record,
         attention=importlib.import_module("laddered.components.attention").MultiHeadAttention,
         repo=folder / "my-paper",
@@ -128,8 +128,7 @@ def test_a_decoder_equals_gpt2(baked, gpt2, tokens, capsys):
     own, generator = copy.deepcopy(ours.state_dict()), torch.get_rng_state()
     baked.compare(ours, baked.reference.Reference(gpt2, GPT2, logits), tokens)
     told = capsys.readouterr().out
-    assert float(re.search(r"max \|Δ\| (\S+),", told)[1]) < 1e-5 and "mean |Δ|" in told
-    assert "weights: 197 carried over by rule" in told
+    assert float(re.search(r"max \|Δ\| (\S+),", told)[1]) < 1e-9 and "weights: 197 loaded" in told
     # and nothing of it was changed
     assert torch.equal(generator, torch.get_rng_state()) and ours.training
     for model, weights in ((gpt2, before), (ours, own)):
@@ -152,23 +151,18 @@ def test_attention_equals_torch(baked):
 
 
 @pytest.mark.parametrize(
-    ("change", "module", "theirs"),
+    ("change", "module", "theirs", "equal"),
     [
-        ({"eps": 1e-3}, "blocks.6.norms.0", "transformer.h.6.ln_1"),
-        ({"activation": nn.GELU}, "blocks.6.feed_forward.1", "transformer.h.6.mlp.act"),
-        ({"causal": False}, "blocks.6.attention.out_proj", "transformer.h.6.attn.c_proj"),
+        ({"eps": 1e-3}, "6.norms.0", "6.ln_1", "5.feed_forward.2"),
+        ({"activation": nn.GELU}, "6.feed_forward.2", "6.mlp.c_proj", "6.feed_forward.0"),
+        ({"causal": False}, "6.attention.out_proj", "6.attn.c_proj", "6.norms.0"),
     ],
     ids=["eps", "activation", "mask"],
 )
-def test_the_seventh_layer_computes_something_else(baked, gpt2, tokens, differs, change, module, theirs):
+def test_the_seventh_layer_computes_something_else(baked, gpt2, tokens, differs, change, module, theirs, equal):
     ours = GPT(baked.attention, odd=6, **change)
     told = differs(ours, baked.reference.Reference(gpt2, GPT2, logits), tokens)
-    assert f"first in {module} ({theirs} of the reference)\n" in told
-    table = [line.split() for line in told.split("from the input")[1].split("\n\n")[0].splitlines()[1:]]
-    assert table[0][0] == "embedding" and table[-1][:2] == [module, theirs] and float(table[-1][-2]) > 1e-7
-    assert all(float(row[-2]) < 1e-12 for row in table[:-1] if row[0].startswith("blocks") and "compared" not in row)
-    between = "differs already: look between blocks.6.attention.v_proj and it"  # the mask is in no module
-    assert len(table) <= 9 and f"Its input {between if 'causal' in change else 'is equal'}" in told
+    assert f"first in blocks.{module} (transformer.h.{theirs} of the reference); equal up to blocks.{equal}\n" in told
 
 
 @pytest.mark.parametrize("module", ["feed_forward.0", "feed_forward.2", "attention.v_proj", "norms.1"])
@@ -178,7 +172,7 @@ def test_the_seventh_layer_has_other_weights(baked, tokens, differs, module):
     with torch.no_grad():
         theirs.get_submodule(f"blocks.6.{module}").weight.flatten()[3] += 1e-3
     told = differs(ours, theirs, tokens, atol=1e-7)
-    assert f"first in blocks.6.{module}\n" in told and f"blocks.6.{module}.weight by 0.001" in told
+    assert f"first in blocks.6.{module};" in told and f"blocks.6.{module}.weight differs by 0.001" in told
 
 
 def test_weights_that_these_outputs_do_not_show(differs):
@@ -192,7 +186,7 @@ def test_weights_that_these_outputs_do_not_show(differs):
     with torch.no_grad():
         theirs[1].table.weight[1, 1] += 1e-3
     told = differs(ours, theirs, torch.randn(2, 4))
-    assert told.startswith("weights differ") and "no output shows that weights differ: 1.table.weight" in told
+    assert told.startswith("weights differ") and "1.table.weight differs by 0.001" in told
 
 
 def test_counters_are_no_difference(baked):
@@ -207,27 +201,16 @@ def test_a_model_that_insists_on_float32(baked, differs):
         def forward(self, x):
             return super().forward(x @ torch.eye(4, dtype=torch.float32))
 
-    baked.compare(Fixed(4, 4), nn.Linear(4, 4), torch.randn(2, 4))
-    told = differs(
-        nn.Sequential(nn.Linear(4, 4), Fixed(4, 4), nn.ReLU()),
-        nn.Sequential(Fixed(4, 4), Fixed(4, 4), nn.GELU()),
-        torch.randn(2, 4),
-        rules=[("**", "**")],
-    )
-    assert "first in 2\n" in told
+    def reference(model):
+        return baked.reference.Reference(model, dtypes=(torch.float32,))
+
+    baked.compare(Fixed(4, 4), reference(nn.Linear(4, 4)), torch.randn(2, 4))
+    ours, theirs = (nn.Sequential(Fixed(4, 4), activation(), Fixed(4, 4)) for activation in (nn.ReLU, nn.GELU))
+    assert "first in 2; equal up to 0\n" in differs(ours, reference(theirs), torch.randn(2, 4))
 
 
-def test_a_difference_that_is_allowed_is_named_all_the_same(baked, capsys):
-    ours = nn.Sequential(nn.Linear(4, 4), nn.GELU(), nn.Linear(4, 4))
-    theirs = copy.deepcopy(ours)
-    theirs[1] = nn.GELU("tanh")
-    baked.compare(ours, theirs, torch.randn(2, 4), atol=1e-2)
-    assert "within what is allowed, but not by rounding: first in 1\n" in capsys.readouterr().out
-
-
-def test_rounding_of_float32_is_no_difference(baked, gpt2, tokens, differs):
-    told = differs(GPT(baked.attention), baked.reference.Reference(gpt2, GPT2, logits), tokens, atol=1e-9)
-    assert "by rounding alone" in told and "first in" not in told
+def test_rounding_of_float32_is_no_difference(baked, gpt2, tokens):
+    baked.compare(GPT(baked.attention), baked.reference.Reference(gpt2, GPT2, logits), tokens, atol=1e-9)
 
 
 @pytest.mark.parametrize("value", [float("nan"), float("inf")])
@@ -236,12 +219,12 @@ def test_what_is_not_finite_differs(differs, value):
     theirs = copy.deepcopy(ours)
     with torch.no_grad():
         ours[1].bias[0] = value
-    assert "first in 1\n" in differs(ours, theirs, torch.randn(2, 4))
+    assert "first in 1; equal up to 0\n" in differs(ours, theirs, torch.randn(2, 4))
 
 
 def test_other_shapes_are_both_told(differs):
     ours, theirs = nn.Sequential(nn.Linear(4, 6), nn.Flatten(0)), nn.Sequential(nn.Linear(4, 6), nn.MaxPool1d(2))
-    assert "(12,) / (2, 3)" in differs(ours, theirs, torch.randn(2, 4))
+    assert "torch.Size([12]) != torch.Size([2, 3])" in differs(ours, theirs, torch.randn(2, 4))
 
 
 # --- weights
@@ -250,23 +233,16 @@ def test_other_shapes_are_both_told(differs):
 def test_all_weights_without_a_counterpart_are_named(baked):
     ours, theirs = nn.ModuleDict({"a": nn.Linear(3, 4), "b": nn.Linear(4, 2)}), nn.ModuleDict({"c": nn.Linear(4, 3)})
     theirs.register_buffer("mask", torch.ones(7))
-    rules = [("c.weight", "a.weight"), ("nowhere.*", "a.*"), ("mask", "missing")]
+    rules = [("c.weight", "a.weight"), ("mask", "missing")]
     with pytest.raises(ValueError) as raised:
         baked.compare(ours, theirs, torch.randn(1, 3), rules=rules)
-    problems = str(raised.value).splitlines()[1:]
-    assert len(problems) == 5
-    for problem, part in zip(
-        sorted(problems),
-        [
-            "mask → missing: missing does not exist",
-            "of ours, nothing sets a.bias (4,), b.weight (2, 4), b.bias (2,)",
-            "of the reference, nothing uses mask (7,), c.bias (3,)",
-            "the rule for nowhere.* finds no weight",
-            "the shapes do not fit, is it transposed or fused? c.weight (3, 4) → a.weight (4, 3)",
-        ],
-        strict=True,
+    for part in (
+        'Missing key(s) in state_dict: "a.bias", "b.weight", "b.bias"',
+        'Unexpected key(s) in state_dict: "missing"',
+        "size mismatch for a.weight: copying a param with shape torch.Size([3, 4])",
+        "Nothing uses these weights of the reference: c.bias",
     ):
-        assert part in problem
+        assert part in str(raised.value)
 
 
 def test_what_is_left_out_on_purpose(baked):
@@ -307,12 +283,11 @@ def test_two_of_theirs_in_one_of_ours(baked):
     baked.compare(nn.Linear(4, 5), Apart(), torch.randn(2, 4), rules=[(["k.*", "v.*"], "*")])
 
 
-def test_weights_tied_in_ours_alone(baked):
+def test_weights_tied_in_ours_alone(differs):
     ours = nn.Sequential(nn.Linear(4, 4, bias=False), nn.Linear(4, 4, bias=False))
     ours[1].weight = ours[0].weight
     theirs = nn.Sequential(nn.Linear(4, 4, bias=False), nn.Linear(4, 4, bias=False))
-    with pytest.raises(ValueError, match="one in ours"):
-        baked.compare(ours, theirs, torch.randn(2, 4))
+    assert "first in 0;" in differs(ours, theirs, torch.randn(2, 4))
 
 
 # --- the ladder
@@ -392,7 +367,7 @@ BUGS = {
     "shorter warm-up": ("scheduler", {"warmup_steps": 3}, "one step", "learning rate"),
     "schedule dropped": ("scheduler", {"warmup_steps": 0}, "one step", "learning rate"),
     "schedule that begins too late": ("scheduler", {"warmup_steps": 4, "frequency": 2}, "5 steps", "learning rate"),
-    "momentum": ("model", {"_target_": f"{__name__}.planted_model", "bug": "momentum"}, "5 steps", "features.1."),
+    "momentum": ("model", {"_target_": f"{__name__}.planted_model", "bug": "momentum"}, "one step", "features.1."),
 }
 RUNGS = ["forward", "metric", "loss", "gradients", "one step", "5 steps"]
 
@@ -420,7 +395,7 @@ def climb(baked, cfg):
 
 
 def verdicts(told: str) -> list[str]:
-    return re.findall(rf"^  (?:{'|'.join(RUNGS)}) +(equal|differs|not tried|–)", told, flags=re.MULTILINE)
+    return re.findall(rf"^  (?:{'|'.join(RUNGS)}) +(equal|differs|not compared|–)", told, flags=re.MULTILINE)
 
 
 def test_another_implementation_climbs_the_ladder(climb, capsys):
@@ -438,7 +413,7 @@ def test_a_bug_stops_at_its_rung(climb, cfg, name):
     told = str(raised.value)
     assert told.startswith(f"{rung}: float64 differs, first in {where}"), told
     reached = RUNGS.index(rung)
-    assert verdicts(told) == ["equal"] * reached + ["differs"] + ["not tried"] * (5 - reached)
+    assert verdicts(told) == ["equal"] * reached + ["differs"] + ["not compared"] * (5 - reached)
 
 
 class Reversed(nn.Conv2d):
@@ -453,7 +428,7 @@ def test_rounding_is_no_difference_on_any_rung(climb, capsys):
     theirs = Official()
     theirs.conv2.__class__ = Reversed
     climb(theirs, **OFFICIAL, steps=20)
-    numbers = re.findall(r"20 steps +equal +(\S+) +\S+ +\S+ +(\S+) +\S+ +(\S+)", capsys.readouterr().out)
+    numbers = re.findall(r"20 steps +equal +(\S+) +\S+ +(\S+) +(\S+)", capsys.readouterr().out)
     exact, rounded, allowed = map(float, numbers[0])
     assert 0 < exact < 1e-7 < 1e-4 < rounded < allowed
 
@@ -486,10 +461,6 @@ def test_a_recorded_reference_climbs_to_the_gradients(baked, climb, cfg, tmp_pat
     cfg.model = {**cfg.model, "_target_": f"{__name__}.planted_model", "bug": "slope"}
     with pytest.raises(AssertionError, match=r"forward: float64 differs, first in classifier\.2 \(fc of the reference"):
         climb(tmp_path / "double.npz", rules=RULES)
-    baked.record(tmp_path / "outputs.npz", Official(), images)
-    cfg.model.bug = ""
-    climb(tmp_path / "outputs.npz", rules=RULES)
-    assert verdicts(capsys.readouterr().out)[:2] == ["equal", "–"]
 
 
 # --- from a file
@@ -503,10 +474,6 @@ def test_a_recorded_layer(baked, differs, tmp_path):
     baked.compare(Block(baked.attention), tmp_path / "reference.npz", rules=ENCODER_LAYER)
     told = differs(Block(baked.attention, eps=1e-2), tmp_path / "reference.npz", rules=ENCODER_LAYER)
     assert "first in norms.0 (norm1 of the reference)" in told
-    safetensors = pytest.importorskip("safetensors.numpy", reason="the other format")
-    with np.load(tmp_path / "reference.npz") as arrays:
-        safetensors.save_file(dict(arrays), tmp_path / "reference.safetensors")
-    baked.compare(Block(baked.attention), str(tmp_path / "reference.safetensors"), rules=ENCODER_LAYER)
 
 
 def test_a_file_cannot_run_code(baked, tmp_path):
@@ -526,7 +493,7 @@ def test_a_file_without_weights_leaves_none_of_ours_alone(baked, tmp_path):
     x, model = torch.randn(2, 3), nn.Linear(3, 3)
     arrays = {"inputs/0": x, "outputs/0": model(x)}
     np.savez(tmp_path / "reference.npz", **{name: array.detach().numpy() for name, array in arrays.items()})
-    with pytest.raises(ValueError, match="nothing sets weight"):
+    with pytest.raises(ValueError, match=r'Missing key\(s\) in state_dict: "weight", "bias"'):
         baked.compare(model, tmp_path / "reference.npz")
     baked.compare(model, tmp_path / "reference.npz", rules=[(None, "*")])
 

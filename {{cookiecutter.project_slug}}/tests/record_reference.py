@@ -11,7 +11,7 @@ or, for the ladder up to the gradients, with what the loss needs beside the outp
 
 Other frameworks write the same names with ``numpy.savez``: ``inputs/0``, ``outputs/0``, ``weights/<name>``, and if
 there are any ``modules/<number>/<name>``, the number in the order of execution, ``targets/0``, ``metric/<name>``,
-``loss``, ``gradients/<name>``. A file of safetensors does as well.
+``loss``, ``gradients/<name>``.
 """
 
 import numpy as np
@@ -49,8 +49,7 @@ def record(path, model, inputs, targets=(), loss=None, call=None):
     def hook_of(name):
         def hook(module, args, output):
             parts = _parts(output) if torch.is_tensor(output) or isinstance(output, (tuple, list)) else {}
-            idle = args and torch.is_tensor(args[0]) and "0" in parts and args[0].shape == parts["0"].shape
-            if "0" in parts and not (idle and torch.equal(args[0], parts["0"])):  # dropout does nothing now
+            if "0" in parts:
                 keep("modules", {f"{len(count):04d}/{name}": parts["0"]})
                 count.append(name)
 

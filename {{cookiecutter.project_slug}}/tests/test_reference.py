@@ -1,15 +1,15 @@
-"""Ours beside a reference, rung by rung: forward, metric, loss, gradients, one optimizer step, five training steps."""
+"""Our implementation against a reference: forward, metric, loss, gradients, one optimizer step, five steps."""
 
 import pytest
 
-from {{ cookiecutter.package_name }}.harness.reference import NO_REFERENCE, Reference, climb
+from {{ cookiecutter.package_name }}.harness.verification.reference import NO_REFERENCE, Reference, climb
 
 
 def reference() -> Reference | None:
-    """The official model, where it can be imported, or the file that ``record_reference.py`` wrote where it can.
+    """The official model, or a file of what it computes if it cannot be imported here (``record_reference.py``).
 
-    ``Reference(Net(), rules=[("conv.*", "features.0.*")], loss=…, optimizer=…)``, ``Reference("tests/reference.npz")``;
-    ``Reference`` says what else. Where there is none at all, delete this file, and say so in PAPER.md.
+    For example ``Reference(Net(), rules=[("conv.*", "features.0.*")], loss=…, optimizer=…)``, or
+    ``Reference("tests/reference.npz")``. If there is no reference, delete this file and say so in PAPER.md.
     """
     return None  # TODO(paper): the reference
 

@@ -4,8 +4,8 @@ import pytest
 import torch
 from torch import nn
 
-from chomsky_hierarchy.harness.reference import Reference, climb
 from chomsky_hierarchy.harness.training.build import build_data, build_procedure
+from chomsky_hierarchy.harness.verification.reference import Reference, climb
 
 
 class StepByStep(nn.Module):

@@ -6,7 +6,7 @@ import torch
 from torch import nn
 
 from grokking.components.positional import SinusoidalPositionalEncoding
-from grokking.harness.reference import Reference, climb
+from grokking.harness.verification.reference import Reference, climb
 
 
 class Theirs(nn.Module):

@@ -1,6 +1,6 @@
 """Ours beside the official code, as far as a file of it goes: forward, loss and gradients."""
 
-from hamiltonian_nn.harness.reference import Reference, climb
+from hamiltonian_nn.harness.verification.reference import Reference, climb
 
 
 def reference() -> Reference:

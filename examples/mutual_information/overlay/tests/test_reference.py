@@ -6,8 +6,8 @@ import pytest
 import torch
 from torch import nn
 
-from mutual_information.harness.reference import Reference, climb
 from mutual_information.harness.training.build import build_data, build_procedure
+from mutual_information.harness.verification.reference import Reference, climb
 
 
 class ByPair(nn.Module):

@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch import nn
 
-from set_transformer.harness.reference import Reference, climb
+from set_transformer.harness.verification.reference import Reference, climb
 
 
 class ByHead(nn.Module):

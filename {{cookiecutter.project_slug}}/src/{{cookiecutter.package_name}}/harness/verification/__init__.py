@@ -1,0 +1,1 @@
+"""Our implementation beside a reference: ``reference`` compares the two, ``weights`` says which weight is which."""
