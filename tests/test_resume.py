@@ -215,7 +215,7 @@ def test_a_queue_s_signal_counts_before_sigterm(repo):
     program = """
 import signal
 signal.SIGUSR2 = signal.SIGWINCH
-from my_paper.harness.checkpoints import LastCheckpoint
+from my_paper.harness.training.checkpoints import LastCheckpoint
 last = LastCheckpoint(".")
 for number in (signal.SIGTERM, signal.SIGUSR2, signal.SIGTERM):
     last._ask_to_stop(number, None)
@@ -261,7 +261,7 @@ def test_a_loss_that_is_not_finite_in_one_process_stops_all(repo):
     command = ["python", "train.py", "trainer=ddp", "trainer.accelerator=cpu", "callbacks.last.interval=0"]
     done = run(*command, cwd=repo, ok=False)
     assert done.returncode == 1 and "Traceback" not in done.stderr, done.stderr
-    message = "The loss is not finite at step 12 (epoch 1, process 1): loss nan. Training has stopped, before"
+    message = "The loss is not finite at step 12 (epoch 1, process 1): loss nan. Training has stopped before"
     assert done.stderr.count(message) == 2, "in both"
     assert record(repo)["status"] == "crashed" and message in record(repo)["error"]
     last = torch.load(only(repo, "runs/*/checkpoints/last.ckpt"), weights_only=True)

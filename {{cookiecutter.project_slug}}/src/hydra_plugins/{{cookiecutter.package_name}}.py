@@ -3,10 +3,10 @@
 Hydra takes a sweeper from this package alone; the module has the name of ours, so that several can be installed.
 """
 
-from hydra._internal.core_plugins.basic_sweeper import BasicSweeper
 from hydra.core.override_parser.types import Override
 
 from {{ cookiecutter.package_name }}.harness.identity import UsageError
+from {{ cookiecutter.package_name }}.harness.training.lightning_internals import BasicSweeper
 
 
 class AmbiguitySweeper(BasicSweeper):

@@ -41,7 +41,7 @@ def command(config_name: str) -> Callable:
                 run()
             except SystemExit as stop:
                 # Hydra has printed the error, which is the context in which it has raised SystemExit
-                if stop.__context__ and (hint := _extra(stop.__context__) or _nearest(stop.__context__)):
+                if stop.__context__ and (hint := _extra(stop.__context__) or _nearest(stop.__context__, config_name)):
                     print(hint, file=sys.stderr)
                 raise
 
@@ -84,7 +84,7 @@ def _extra(error: BaseException) -> str | None:
     return extra and f'It is an extra: pip install -e ".[{extra}]" -c constraints.txt'
 
 
-def _nearest(error: BaseException) -> str | None:
+def _nearest(error: BaseException, config_name: str) -> str | None:
     """What was probably meant by an override that Hydra refused, or None."""
     if isinstance(error, MissingConfigException):  # experiment=papr
         group, options = Path(error.missing_cfg_file).parent, error.options or []
@@ -94,10 +94,12 @@ def _nearest(error: BaseException) -> str | None:
     asked = next((key for key in keys if f"'{key}'" in str(error)), None)
     if asked is None:
         return None
-    known = [path.name for path in CONFIGS.iterdir() if path.is_dir()]
-    if isinstance(error.__cause__, OmegaConfBaseException) and error.__cause__.parent_node is not None:
-        composed = OmegaConf.to_container(error.__cause__.parent_node._get_root())
-        known += [key for key in _keys(composed) if not key.startswith(("hydra.", "paper."))]
+    known = groups = [path.name for path in CONFIGS.iterdir() if path.is_dir()]
+    if isinstance(error.__cause__, OmegaConfBaseException):
+        chosen = [argument for argument in sys.argv[1:] if argument.split("=")[0] in groups and "," not in argument]
+        with hydra.initialize_config_dir(str(CONFIGS), version_base="1.3"):
+            composed = OmegaConf.to_container(hydra.compose(config_name, chosen))
+        known = groups + [key for key in _keys(composed) if not key.startswith(("hydra.", "paper."))]
     # optimizer.learningrate is near a key as a whole; data.width is near none, but a key elsewhere ends in width
     found = get_close_matches(asked, known, n=1) or [key for key in known if key.split(".")[-1] == asked.split(".")[-1]]
     return f"Did you mean {found[0]}?" if found else None

@@ -10,6 +10,8 @@ from lightning.pytorch.utilities.data import extract_batch_size
 from torch import Tensor, nn
 from torchmetrics import MetricCollection
 
+from .training import lightning_internals as internals
+
 
 class Procedure(L.LightningModule):
     """Minimise the loss over batches, and measure.
@@ -45,11 +47,11 @@ class Procedure(L.LightningModule):
         self.test_metrics = metrics.clone(prefix="test/")
         self.terms: dict[str, Tensor] = {}  # of the last batch that was trained on
         # Logging a value costs more than a small training step, so terms wait here and are averaged now and then.
-        self._terms: dict[str, list[tuple[int, dict[str, Tensor]]]] = {"train": [], "val": [], "test": []}
+        self.unlogged_terms: dict[str, list[tuple[int, dict[str, Tensor]]]] = {"train": [], "val": [], "test": []}
 
     def __setattr__(self, name: str, value: Any) -> None:
         # Lightning notes here which hook it is in, sixty times a step; a module's way to set attributes is a slow one
-        if name == "_current_fx_name":
+        if name == internals.CURRENT_HOOK:
             object.__setattr__(self, name, value)
         else:
             super().__setattr__(name, value)
@@ -68,7 +70,7 @@ class Procedure(L.LightningModule):
         self.terms = terms = self.step(batch, self.train_metrics)
         self._keep("train", batch, terms)
         # just at the steps at which Lightning hands values to the loggers, and once for all that is accumulated
-        if self.trainer._logger_connector.should_update_logs and not self.trainer.fit_loop._should_accumulate():
+        if internals.logging_now(self.trainer):
             self._log_terms("train", on_step=True, prog_bar=True)
         return terms["loss"]
 
@@ -84,9 +86,7 @@ class Procedure(L.LightningModule):
     def on_train_end(self) -> None:
         # The last steps, where they were fewer than are averaged; Lightning's own self.log is over
         if terms := {f"train/{name}": mean for name, mean in self._mean_terms("train").items()}:
-            step = self.trainer.fit_loop.epoch_loop._batches_that_stepped - 1
-            self.trainer.callback_metrics.update(terms)
-            self.trainer._logger_connector.log_metrics({**terms, "epoch": self.current_epoch - 1}, step)
+            internals.log_after_training(self.trainer, terms)
 
     def on_validation_epoch_end(self) -> None:
         self._log_terms("val", sync_dist=True)
@@ -110,8 +110,7 @@ class Procedure(L.LightningModule):
         settings = getattr(self.scheduler, "keywords", {})
         total = self.trainer.estimated_stepping_batches
         if settings.get("interval") == "epoch":
-            if self.trainer.train_dataloader is None:
-                self.trainer.fit_loop.setup_data()  # until then, no loader has a length
+            internals.load_training_data(self.trainer)  # until then, no loader has a length
             batches = self.trainer.num_training_batches
             total = math.inf if math.isinf(batches) else total * self.trainer.accumulate_grad_batches / batches
         if total < 0 or math.isinf(total):  # Lightning's -1 steps are any number
@@ -126,7 +125,9 @@ class Procedure(L.LightningModule):
         return extract_batch_size(batch)
 
     def _keep(self, split: str, batch: Any, terms: dict[str, Tensor]) -> None:
-        self._terms[split].append((self.weight_of(batch), {name: term.detach() for name, term in terms.items()}))
+        self.unlogged_terms[split].append(
+            (self.weight_of(batch), {name: term.detach() for name, term in terms.items()})
+        )
 
     def _log_terms(self, split: str, **how: Any) -> None:
         for name, mean in self._mean_terms(split).items():
@@ -134,7 +135,7 @@ class Procedure(L.LightningModule):
 
     def _mean_terms(self, split: str) -> dict[str, Tensor]:
         """The mean of each term over the samples since the last time, over all processes."""
-        kept, self._terms[split] = self._terms[split], []
+        kept, self.unlogged_terms[split] = self.unlogged_terms[split], []
         if not kept:
             return {}
         names = list(kept[0][1])

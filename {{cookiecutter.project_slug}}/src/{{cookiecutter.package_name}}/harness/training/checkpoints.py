@@ -2,29 +2,29 @@
 
 import os
 import pickle
+import random
 import signal
 import sys
 import threading
 import time
 import zipfile
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import lightning as L
+import numpy as np
 import torch
 from lightning.fabric.plugins import TorchCheckpointIO
-from lightning.fabric.utilities.seed import _collect_rng_states, _set_rng_states
 from lightning.pytorch.callbacks import Checkpoint
 from lightning.pytorch.utilities import move_data_to_device
 from lightning.pytorch.utilities.exceptions import SIGTERMException
 from lightning.pytorch.utilities.model_helpers import is_overridden
 from lightning.pytorch.utilities.rank_zero import rank_zero_only
 from torch.nn.parameter import UninitializedTensorMixin
-from torch.utils._pytree import tree_leaves
 from torchmetrics import Metric, MetricCollection
 
 from ..identity import UsageError, differences, flat
+from . import lightning_internals as internals
 from .loggers import CSVLogger
 
 
@@ -97,6 +97,8 @@ def _late(procedure: L.LightningModule) -> bool:
     return lazy or is_overridden("configure_model", procedure)
 
 
+PLAIN = torch.Tensor | int | float | str | None  # what a checkpoint can hold besides dict, list and tuple
+
 # Where several have come, the first of these counts. Windows has no SIGUSR1 and SIGUSR2.
 _SIGNALS = [getattr(signal, name) for name in ("SIGINT", "SIGUSR1", "SIGUSR2", "SIGTERM") if hasattr(signal, name)]
 
@@ -134,16 +136,17 @@ class LastCheckpoint(Checkpoint):
         self._loggers: list | None = None  # those that are silent while it is
 
     def setup(self, trainer: L.Trainer, pl_module: L.LightningModule, stage: str) -> None:
-        # Lightning has no hook between two batches: the nearest ones come before the validation or after the next
-        # batch is drawn
         if stage == "fit":
             self._before = {number: signal.getsignal(number) for number in _SIGNALS}
-            epochs, batches = trainer.fit_loop, trainer.fit_loop.epoch_loop
-            _wrap(epochs, "on_advance_start", lambda: self._resume_epoch(trainer), lambda: self._log_again(trainer))
-            _wrap(batches, "on_run_start", self._epoch_starts, lambda: self._resume_batch(trainer))
-            _wrap(batches, "on_advance_end", after=lambda: batches.done or self._between(trainer))
-            _wrap(epochs, "on_advance_end", after=lambda: self._between(trainer))
-            _wrap(epochs, "on_run_end", after=lambda: self._save(trainer))
+            internals.wrap_loops(
+                trainer,
+                before_epoch=lambda: self._resume_epoch(trainer),
+                after_epoch_hooks=lambda: self._log_again(trainer),
+                before_batches=self._epoch_starts,
+                before_first_batch=lambda: self._resume_batch(trainer),
+                between=lambda: self._between(trainer),
+                at_end=lambda: self._save(trainer),
+            )
 
     def on_train_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
         if threading.current_thread() is threading.main_thread():
@@ -174,7 +177,7 @@ class LastCheckpoint(Checkpoint):
 
     def on_fit_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
         if self._resumed:
-            trainer._logger_connector._callback_metrics.update(self._resumed["callback_metrics"])
+            internals.restore_callback_metrics(trainer, self._resumed["callback_metrics"])
 
     def _ask_to_stop(self, number: int, frame: object) -> None:
         self._asked_to_stop = min(number, self._asked_to_stop or number, key=_SIGNALS.index)
@@ -208,18 +211,16 @@ class LastCheckpoint(Checkpoint):
         self._saving, self._saved = False, time.monotonic()
 
     def _state(self, trainer: L.Trainer, procedure: L.LightningModule) -> dict:
-        progress = trainer.fit_loop.epoch_progress.current
-        within = progress.started > progress.processed
         return {
-            "logged": {"step": trainer.fit_loop.epoch_loop._batches_that_stepped, "rows": _rows(trainer)},
-            "batches": trainer.fit_loop.epoch_loop.batch_progress.current.ready if within else None,
-            "fetched": _plain(getattr(trainer.fit_loop._data_fetcher, "batches", [])),
-            "random": random_tensors(_collect_rng_states()),
+            "logged": {"step": internals.steps_taken(trainer), "rows": _rows(trainer)},
+            "batches": internals.batches_started(trainer),
+            "fetched": _plain(internals.prefetched(trainer)),
+            "random": random_state(),
             "random_at_epoch_start": self._at_epoch_start,
             "should_stop": trainer.should_stop,
             "callback_metrics": {name: value.cpu() for name, value in trainer.callback_metrics.items()},
             "metrics": _metric_states(procedure),
-            "terms": procedure._terms,
+            "terms": procedure.unlogged_terms,
             "gradients": {
                 name: parameter.grad.cpu()
                 for name, parameter in procedure.named_parameters()
@@ -231,17 +232,11 @@ class LastCheckpoint(Checkpoint):
         """Put back, before the first epoch of a resumed run, where the run was; the rest follows with its batches."""
         if not self._resumed:
             return
-        loop = trainer.fit_loop
-        loop.load_state_dict(self._resumed["loops"])
-        if self._resumed["batches"] is not None:  # the epoch begins again, as procedures expect, but logs nothing twice
-            for progress in (loop.epoch_progress.current, loop.epoch_progress.total):
-                progress.ready = progress.started = progress.processed
+        within_epoch = self._resumed["batches"] is not None
+        internals.restore_epochs(trainer, self._resumed["loops"], within_epoch)
+        if within_epoch:  # its start is for procedures that expect one; what it logs has been logged before
             self._loggers, trainer.loggers = trainer.loggers, []
-        for part in (loop, loop.epoch_loop, loop.epoch_loop.val_loop):
-            # Lightning's own way to go on repeats or leaves out parts of what was done; there is nothing left for it
-            part.restarting = part._loaded_from_state_dict = part._resuming_from_checkpoint = False
-            part.reset_restart_stage()
-        if self._resumed["batches"] is None:
+        else:
             set_random_state(self._resumed["random"])
             self._resumed = None
 
@@ -249,25 +244,20 @@ class LastCheckpoint(Checkpoint):
         trainer.loggers, self._loggers = self._loggers or trainer.loggers, None
 
     def _epoch_starts(self) -> None:
-        self._at_epoch_start = random_tensors(_collect_rng_states())
+        self._at_epoch_start = random_state()
 
     def _resume_batch(self, trainer: L.Trainer) -> None:
         """Put back, in an epoch that was stopped within, its order of batches, and go on after those that are done."""
         if not self._resumed:
             return
         state, self._resumed = self._resumed, None
-        loop, fetcher, procedure = trainer.fit_loop, trainer.fit_loop._data_fetcher, trainer.lightning_module
+        procedure = trainer.lightning_module
         self._at_epoch_start = state["random_at_epoch_start"]
         if trainer.current_epoch > 0:  # the order of the first epoch is that of the seed, and drawn already
             set_random_state(self._at_epoch_start)
-            iter(fetcher)
-        for _ in range(state["batches"]):
-            next(fetcher)
-        if state["fetched"]:  # ahead of time, where a loader does not know its length
-            fetcher.batches = state["fetched"]
-        loop.epoch_loop.load_state_dict(state["loops"], "epoch_loop.")
-        loop.epoch_loop.restarting = False
-        procedure._terms = state["terms"]
+            internals.restart_batches(trainer)
+        internals.skip_batches(trainer, state["loops"], state["batches"], state["fetched"])
+        procedure.unlogged_terms = state["terms"]
         _set_metric_states(procedure, state["metrics"])
         for name, parameter in procedure.named_parameters():
             if name in state["gradients"]:
@@ -281,50 +271,45 @@ def rank_zero_say(message: str) -> None:
     print(message, file=sys.stderr)
 
 
-def _wrap(
-    loop: Any, name: str, before: Callable[[], None] = lambda: None, after: Callable[[], None] = lambda: None
-) -> None:
-    inner = getattr(loop, name)
-
-    def wrapped(*args: Any) -> None:
-        before()
-        inner(*args)
-        after()
-
-    setattr(loop, name, wrapped)
-
-
 def _rows(trainer: L.Trainer) -> int:
     return max((logger.rows for logger in trainer.loggers if isinstance(logger, CSVLogger)), default=0)
 
 
 def _plain(batches: list) -> list:
-    """Batches that a checkpoint can hold; none where there is more in them than tensors and numbers."""
-    plain = all(isinstance(leaf, torch.Tensor | int | float | str | None) for leaf in tree_leaves(batches))
-    return move_data_to_device(list(batches), torch.device("cpu")) if plain else []
+    """Batches that a checkpoint can hold, on the CPU; none where there is more in them than tensors and numbers."""
+
+    def is_plain(value: Any) -> bool:
+        if type(value) in (list, tuple):
+            return all(map(is_plain, value))
+        return is_plain(list(value.values())) if type(value) is dict else isinstance(value, PLAIN)
+
+    return move_data_to_device(batches, torch.device("cpu")) if is_plain(batches) else []
 
 
 def _gradients_pending(trainer: L.Trainer) -> bool:
-    return not trainer.lightning_module.automatic_optimization or trainer.fit_loop._should_accumulate()
+    return not trainer.lightning_module.automatic_optimization or internals.is_accumulating(trainer)
 
 
-def random_tensors(state: dict) -> dict:
-    """The state of all generators as tensors: ``weights_only`` reads no arrays, and 600 single numbers are slow to write."""
-    version, numbers, gauss = state["python"]
-    kind, key, *rest = state["numpy"]
-    tensors = {
+def random_state() -> dict:
+    """The state of all random number generators, in tensors and numbers: ``weights_only`` reads no arrays."""
+    version, numbers, gauss = random.getstate()
+    kind, key, *rest = np.random.get_state()
+    return {
         "python": [version, torch.tensor(numbers), gauss],
         "numpy": [kind, torch.tensor(key.astype("int64")), *rest],
+        "torch": torch.get_rng_state(),
+        "torch.cuda": torch.cuda.get_rng_state_all() if torch.cuda.is_available() else [],
     }
-    return state | tensors
 
 
 def set_random_state(state: dict) -> None:
-    """Put back what ``random_tensors`` gave."""
+    """Put back what ``random_state`` gave."""
     version, numbers, gauss = state["python"]
+    random.setstate((version, tuple(numbers.tolist()), gauss))
     kind, key, *rest = state["numpy"]
-    own = {"python": (version, tuple(numbers.tolist()), gauss), "numpy": (kind, key.numpy().astype("uint32"), *rest)}
-    _set_rng_states(state | own)
+    np.random.set_state((kind, key.numpy().astype("uint32"), *rest))
+    torch.set_rng_state(state["torch"])
+    torch.cuda.set_rng_state_all(state["torch.cuda"])
 
 
 def _metric_states(procedure: L.LightningModule) -> dict[str, dict]:
@@ -332,7 +317,7 @@ def _metric_states(procedure: L.LightningModule) -> dict[str, dict]:
         if isinstance(module, MetricCollection):
             list(module.values())  # metrics of one compute group share a state: now each has its own
     return {
-        name: {"_update_count": metric._update_count, **metric.metric_state}
+        name: internals.metric_state(metric)
         for name, metric in procedure.named_modules()
         if isinstance(metric, Metric) and metric.update_called
     }
@@ -341,8 +326,7 @@ def _metric_states(procedure: L.LightningModule) -> dict[str, dict]:
 def _set_metric_states(procedure: L.LightningModule, states: dict[str, dict]) -> None:
     metrics = dict(procedure.named_modules())
     for name, state in states.items():
-        for attribute, value in move_data_to_device(state, procedure.device).items():
-            setattr(metrics[name], attribute, value)
+        internals.restore_metric(metrics[name], move_data_to_device(state, procedure.device))
 
 
 def _of_all_processes(state: dict) -> list[dict]:

@@ -40,6 +40,7 @@ from .build import (
 from .checkpoints import rank_zero_say, read_checkpoint, require_fit
 from .evaluate import measure
 from .folder import record_of, resumes, run_folder
+from .lightning_internals import copy_progress
 from .loggers import close_loggers, summarise
 
 try:
@@ -258,10 +259,10 @@ def finish(
     loggers = trainer.loggers
     if trainer.world_size > 1:
         # On one device, as evaluate.py does: Lightning gives all processes equally many samples, some of them twice
-        ended = trainer.fit_loop.state_dict()
+        trained = trainer
         procedure, data = build_procedure(cfg), build_data(cfg)
         trainer = build_trainer(cfg, loggers=loggers, **ALONE)
-        trainer.fit_loop.load_state_dict(ended)  # the step at which the test is logged: W&B drops what goes back
+        copy_progress(trained, trainer)  # the step at which the test is logged: W&B drops what goes back
     checkpoint = folder / "checkpoints" / f"{cfg.ckpt}.ckpt"
     metrics = facts["metrics"] | measure(cfg, trainer, procedure, data, checkpoint)
     facts = facts | {

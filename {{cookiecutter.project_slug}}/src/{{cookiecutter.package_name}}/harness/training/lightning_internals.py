@@ -1,0 +1,154 @@
+"""All that the harness uses of Lightning, torchmetrics and Hydra without being promised it.
+
+Private attributes and undocumented behaviour appear in this file alone, so that a new version of a library breaks one
+file. Importing it does not import torch: Hydra imports it at each start, for the sweeper in ``hydra_plugins``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+from hydra._internal.core_plugins.basic_sweeper import BasicSweeper as BasicSweeper
+
+if TYPE_CHECKING:
+    from lightning import Trainer
+    from torch import Tensor
+    from torchmetrics import Metric
+
+CURRENT_HOOK = "_current_fx_name"  # the attribute of a LightningModule that names the hook which is running
+
+
+def is_accumulating(trainer: Trainer) -> bool:
+    """Whether the optimizer does not step after the current batch, because gradients are accumulated."""
+    return trainer.fit_loop._should_accumulate()
+
+
+def logging_now(trainer: Trainer) -> bool:
+    """Whether Lightning hands the values of the current batch to the loggers, and the optimizer steps after it."""
+    return trainer._logger_connector.should_update_logs and not is_accumulating(trainer)
+
+
+def steps_taken(trainer: Trainer) -> int:
+    """How many steps the loggers have counted: those of all optimizers together count once."""
+    return trainer.fit_loop.epoch_loop._batches_that_stepped
+
+
+def log_after_training(trainer: Trainer, values: dict[str, Tensor]) -> None:
+    """Log values of the last training step when the training has ended and ``self.log`` is no longer allowed."""
+    restore_callback_metrics(trainer, values)
+    epoch = {"epoch": trainer.current_epoch - 1}
+    trainer._logger_connector.log_metrics(values | epoch, steps_taken(trainer) - 1)
+
+
+def restore_callback_metrics(trainer: Trainer, values: dict[str, Tensor]) -> None:
+    """Add to ``trainer.callback_metrics``, from which callbacks and schedules read what they monitor."""
+    trainer._logger_connector._callback_metrics.update(values)
+
+
+def load_training_data(trainer: Trainer) -> None:
+    """Build the training loader before the training starts; until then ``num_training_batches`` is infinite."""
+    if trainer.train_dataloader is None:
+        trainer.fit_loop.setup_data()
+
+
+def copy_progress(source: Trainer, target: Trainer) -> None:
+    """Let a trainer count steps and epochs from where another one has ended."""
+    target.fit_loop.load_state_dict(source.fit_loop.state_dict())
+
+
+def wrap_loops(
+    trainer: Trainer,
+    *,
+    before_epoch: Callable[[], None],
+    after_epoch_hooks: Callable[[], None],
+    before_batches: Callable[[], None],
+    before_first_batch: Callable[[], None],
+    between: Callable[[], None],
+    at_end: Callable[[], None],
+) -> None:
+    """Call functions at moments of the training for which Lightning has no hook.
+
+    Args:
+        trainer: whose training is followed.
+        before_epoch: before the hooks that start an epoch.
+        after_epoch_hooks: after them.
+        before_batches: before the loader of the epoch draws the order of its batches.
+        before_first_batch: after it has drawn the order, and before the first batch.
+        between: between two batches or two epochs, when all that belongs to the one before is done.
+        at_end: after the last hook of the training.
+    """
+    epochs, batches = trainer.fit_loop, trainer.fit_loop.epoch_loop
+    _wrap(epochs, "on_advance_start", before_epoch, after_epoch_hooks)
+    _wrap(batches, "on_run_start", before_batches, before_first_batch)
+    _wrap(batches, "on_advance_end", after=lambda: batches.done or between())
+    _wrap(epochs, "on_advance_end", after=between)
+    _wrap(epochs, "on_run_end", after=at_end)
+
+
+def _wrap(loop: Any, name: str, before: Callable = lambda: None, after: Callable = lambda: None) -> None:
+    inner = getattr(loop, name)
+
+    def wrapped(*args: Any) -> None:
+        before()
+        inner(*args)
+        after()
+
+    setattr(loop, name, wrapped)
+
+
+def batches_started(trainer: Trainer) -> int | None:
+    """How many batches of the current epoch have been trained on; None between two epochs."""
+    epoch = trainer.fit_loop.epoch_progress.current
+    return trainer.fit_loop.epoch_loop.batch_progress.current.ready if epoch.started > epoch.processed else None
+
+
+def prefetched(trainer: Trainer) -> list:
+    """Batches that were taken from a loader without a length ahead of time."""
+    return list(getattr(trainer.fit_loop._data_fetcher, "batches", []))
+
+
+def restore_epochs(trainer: Trainer, progress: dict, within_epoch: bool) -> None:
+    """Set the counters of the training, so that the next epoch is the one in which, or before which, it was stopped.
+
+    Args:
+        trainer: at the start of its first epoch.
+        progress: the state of its ``fit_loop`` in the checkpoint.
+        within_epoch: it was stopped within an epoch, which begins again.
+    """
+    loop = trainer.fit_loop
+    loop.load_state_dict(progress)
+    if within_epoch:
+        for counted in (loop.epoch_progress.current, loop.epoch_progress.total):
+            counted.ready = counted.started = counted.processed
+    for part in (loop, loop.epoch_loop, loop.epoch_loop.val_loop):
+        # Lightning's own way to go on repeats some parts of what was done and skips others, so it is turned off
+        part.restarting = part._loaded_from_state_dict = part._resuming_from_checkpoint = False
+        part.reset_restart_stage()
+
+
+def restart_batches(trainer: Trainer) -> None:
+    """Let the loader of the current epoch draw the order of its batches again."""
+    iter(trainer.fit_loop._data_fetcher)
+
+
+def skip_batches(trainer: Trainer, progress: dict, count: int, prefetched: list) -> None:
+    """Go on after the first ``count`` batches of the current epoch, with the counters of ``progress``."""
+    loop, fetcher = trainer.fit_loop.epoch_loop, trainer.fit_loop._data_fetcher
+    for _ in range(count):
+        next(fetcher)
+    if prefetched:
+        fetcher.batches = prefetched
+    loop.load_state_dict(progress, "epoch_loop.")
+    loop.restarting = False
+
+
+def metric_state(metric: Metric) -> dict[str, Any]:
+    """What a metric has gathered since it was reset."""
+    return {"_update_count": metric._update_count, **metric.metric_state}
+
+
+def restore_metric(metric: Metric, state: dict[str, Any]) -> None:
+    """Put back what ``metric_state`` gave."""
+    for attribute, value in state.items():
+        setattr(metric, attribute, value)
