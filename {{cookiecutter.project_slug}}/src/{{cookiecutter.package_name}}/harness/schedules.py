@@ -1,128 +1,95 @@
-"""Learning-rate schedules, each the multiplier of the learning rate as a function of the step.
+"""Learning-rate schedules: the factor of the learning rate as a function of the step.
 
-Every function takes the optimizer and the length of the training and returns what Lightning calls an
-``lr_scheduler`` configuration. ``interval`` says what is counted, in the warm-up too: ``step`` or ``epoch``. Warm-up is linear, from
+A schedule takes the optimizer and the length of the training, and returns Lightning's ``lr_scheduler`` configuration.
+``interval`` says what counts as a step, in the warm-up too: ``step`` or ``epoch``. The warm-up is linear, from
 ``lr / warmup_steps`` in the first step to ``lr`` in step ``warmup_steps``.
 """
 
+import functools
 import math
 from collections.abc import Callable
+from typing import Any
 
 from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LambdaLR, LRScheduler, ReduceLROnPlateau, SequentialLR
 
 
-def _multiplier(
-    optimizer: Optimizer, after_warmup: Callable[[int], float], warmup_steps: int, interval: str, frequency: int
-) -> dict:
-    def multiplier(done: int) -> float:
-        if done < warmup_steps:
-            return (done + 1) / warmup_steps
-        return after_warmup(done - warmup_steps)
+def _after_warmup(formula: Callable[..., float], default_interval: str = "step") -> Callable[..., dict]:
+    """The schedule whose factor is ``formula(done, warmup_steps, length, **settings)`` after the warm-up.
 
-    return {"scheduler": LambdaLR(optimizer, multiplier), "interval": interval, "frequency": frequency}
+    ``done`` counts the steps since the warm-up, and ``length`` is how many there are until the training ends.
+    """
+
+    @functools.wraps(formula)
+    def schedule(
+        optimizer: Optimizer,
+        total_steps: float,
+        warmup_steps: int = 0,
+        interval: str = default_interval,
+        frequency: int = 1,
+        **settings: Any,
+    ) -> dict:
+        after = functools.partial(formula, warmup=warmup_steps, length=max(1, total_steps - warmup_steps), **settings)
+        after(0)  # an error in the settings shows now, and not after the warm-up
+
+        def factor(step: int) -> float:
+            return (step + 1) / warmup_steps if step < warmup_steps else after(step - warmup_steps)
+
+        return {"scheduler": LambdaLR(optimizer, factor), "interval": interval, "frequency": frequency}
+
+    return schedule
 
 
-def _length(total_steps: float, warmup_steps: int) -> int:
-    if math.isinf(total_steps):
+def _progress(done: int, length: float) -> float:
+    if math.isinf(length):
         raise ValueError(
-            "The schedule ends with the training, and nobody knows when: train_dataloader has no length. Count steps, "
-            "as in scheduler.interval=step trainer.max_steps=10000, or give the data set a __len__."
+            "This schedule ends with the training, but the length of the training is unknown, because train_dataloader "
+            "has no length. Count steps, as in scheduler.interval=step trainer.max_steps=10000, or give the data set a "
+            "__len__."
         )
-    return max(1, total_steps - warmup_steps)
+    return min(1.0, done / length)
 
 
-def constant(
-    optimizer: Optimizer, total_steps: float, warmup_steps: int = 0, interval: str = "step", frequency: int = 1
-) -> dict:
-    """The learning rate itself."""
-    return _multiplier(optimizer, lambda _: 1.0, warmup_steps, interval, frequency)
+@_after_warmup
+def constant(done: int, warmup: int, length: float) -> float:
+    """``lr`` in every step."""
+    return 1.0
 
 
-def linear(
-    optimizer: Optimizer,
-    total_steps: float,
-    warmup_steps: int = 0,
-    final: float = 0.0,
-    interval: str = "step",
-    frequency: int = 1,
-) -> dict:
-    """A straight line from ``lr`` to ``final`` · ``lr`` at the end."""
-    length = _length(total_steps, warmup_steps)
-
-    def line(done: int) -> float:
-        return 1 + (final - 1) * min(1.0, done / length)
-
-    return _multiplier(optimizer, line, warmup_steps, interval, frequency)
+@_after_warmup
+def linear(done: int, warmup: int, length: float, final: float = 0.0) -> float:
+    """A straight line from ``lr`` to ``final`` · ``lr`` at the end of the training."""
+    return 1 + (final - 1) * _progress(done, length)
 
 
-def cosine(
-    optimizer: Optimizer,
-    total_steps: float,
-    warmup_steps: int = 0,
-    final: float = 0.0,
-    interval: str = "step",
-    frequency: int = 1,
-) -> dict:
+@_after_warmup
+def cosine(done: int, warmup: int, length: float, final: float = 0.0) -> float:
     """Half a cosine from ``lr`` to ``final`` · ``lr`` at the end (Loshchilov and Hutter, 2017, one period)."""
-    length = _length(total_steps, warmup_steps)
-
-    def half_period(done: int) -> float:
-        return final + (1 - final) * (1 + math.cos(math.pi * min(1.0, done / length))) / 2
-
-    return _multiplier(optimizer, half_period, warmup_steps, interval, frequency)
+    return final + (1 - final) * (1 + math.cos(math.pi * _progress(done, length))) / 2
 
 
-def inverse_sqrt(
-    optimizer: Optimizer, total_steps: float, warmup_steps: int = 0, interval: str = "step", frequency: int = 1
-) -> dict:
-    """``lr`` · sqrt(``warmup_steps`` / step) after the warm-up (Vaswani et al., 2017, Section 5.3, up to its scale)."""
-    return _multiplier(
-        optimizer,
-        lambda done: math.sqrt(max(1, warmup_steps) / (warmup_steps + done + 1)),
-        warmup_steps,
-        interval,
-        frequency,
-    )
+@_after_warmup
+def inverse_sqrt(done: int, warmup: int, length: float) -> float:
+    """``lr`` · sqrt(``warmup_steps`` / step) (Vaswani et al., 2017, Section 5.3, up to its scale)."""
+    return math.sqrt(max(1, warmup) / (warmup + done + 1))
 
 
-def step(
-    optimizer: Optimizer,
-    total_steps: float,
-    milestones: list[int],
-    gamma: float = 0.1,
-    warmup_steps: int = 0,
-    interval: str = "epoch",
-    frequency: int = 1,
-) -> dict:
+@functools.partial(_after_warmup, default_interval="epoch")
+def step(done: int, warmup: int, length: float, milestones: list[int], gamma: float = 0.1) -> float:
     """``lr`` · ``gamma`` to the number of ``milestones`` passed, counted from the start of the training."""
-
-    def stairs(done: int) -> float:
-        return gamma ** sum(done + warmup_steps >= milestone for milestone in milestones)
-
-    return _multiplier(optimizer, stairs, warmup_steps, interval, frequency)
+    return gamma ** sum(done + warmup >= milestone for milestone in milestones)
 
 
 def plateau(
-    optimizer: Optimizer,
-    total_steps: float,
-    monitor: str,
-    mode: str = "min",
-    factor: float = 0.1,
-    patience: int = 10,
-    warmup_steps: int = 0,
-    frequency: int = 1,
+    optimizer: Optimizer, total_steps: float, monitor: str, frequency: int = 1, warmup_steps: int = 0, **settings: Any
 ) -> dict:
     """``lr`` · ``factor`` each time ``monitor`` has not improved for ``patience`` validations.
 
-    Raises:
-        ValueError: ``warmup_steps`` is not 0.
+    ``settings`` are those of ``torch.optim.lr_scheduler.ReduceLROnPlateau``.
     """
     if warmup_steps:
-        raise ValueError(
-            "The plateau schedule has no warm-up: set scheduler.warmup_steps=0, or choose another schedule."
-        )
-    scheduler = ReduceLROnPlateau(optimizer, mode=mode, factor=factor, patience=patience)
+        raise ValueError("The plateau schedule has no warm-up. Set scheduler.warmup_steps=0, or use another schedule.")
+    scheduler = ReduceLROnPlateau(optimizer, **settings)
     return {"scheduler": scheduler, "interval": "epoch", "frequency": frequency, "monitor": monitor}
 
 
