@@ -520,7 +520,7 @@ def test_sweep_over_what_is_assumed(ask, repo):
     names = {f"paper-{digest}-seed{seed}" for digest in expected for seed in (0, 1)}
     assert len(names) == 6 and {path.stem for path in (repo / "results").glob("*.json")} == names
     again = run(*sweep, "seed=0,1,2", "data.batch_size=64", cwd=repo).stdout  # who sets a value wants no other
-    assert again.count("is finished already") == 4 and "Without resume=auto" not in again
+    assert again.count("is finished already") == 4 and "To train it again" not in again
     assert {path.name for path in (repo / "runs").glob("paper-*")} == names | {
         f"paper-{digest}-seed2" for digest in (expected[0], expected[2])
     }

@@ -203,7 +203,7 @@ def test_ctrl_c_twice_stops_at_once(repo):
     while not rows(4)(repo):
         pass
     process.send_signal(CTRL_C)
-    while "again stops at once" not in process.stderr.readline():
+    while "again to stop at once" not in process.stderr.readline():
         pass
     process.send_signal(CTRL_C)
     assert process.wait() == 130 and "resume=auto" in process.stderr.read()
@@ -215,11 +215,11 @@ def test_a_queue_s_signal_counts_before_sigterm(repo):
     program = """
 import signal
 signal.SIGUSR2 = signal.SIGWINCH
-from my_paper.harness.training.checkpoints import LastCheckpoint
+from my_paper.harness.training.resume import LastCheckpoint
 last = LastCheckpoint(".")
 for number in (signal.SIGTERM, signal.SIGUSR2, signal.SIGTERM):
-    last._ask_to_stop(number, None)
-assert signal.SIGTERM < last._asked_to_stop == signal.SIGUSR2
+    last._receive(number, None)
+assert signal.SIGTERM < last._stop_signal == signal.SIGUSR2
 """
     run("python", "-c", program, cwd=repo)
 
@@ -340,11 +340,11 @@ def test_hostile_and_damaged_checkpoints_are_refused(repo, tmp_path):
     files["text"].write_text("not a checkpoint")
     files["foreign"].write_bytes((other / "checkpoints/last.ckpt").read_bytes())
     says = {"code": "could run code", "foreign": "model.width (8 there, 16 here)", "shape": "(3,) there, (10,) here"}
-    says["processes"] = "is of 2 processes, not of 1"
+    says["processes"] = "was written by a run of 2 processes, not of 1"
 
     edit(mine / "record.json", '"finished"', '"interrupted"')
     shutil.rmtree(repo / "results")
-    damaged, alike = "is damaged, or no checkpoint of this repository", ("pickle", "cut", "text", "bare")
+    damaged, alike = "is damaged, or is not a checkpoint of this repository", ("pickle", "cut", "text", "bare")
     told = run("python", "-c", READ, *(files[name] for name in alike), cwd=repo).stdout.splitlines()
     assert len(told) == len(alike) and all(damaged in line for line in told), told
     for name in sorted(files.keys() - alike):

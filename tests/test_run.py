@@ -100,13 +100,13 @@ def test_evaluate_notices_another_checkpoint(repo, tmp_path):
         best.write_bytes(content)
         done = run("python", "evaluate.py", f"run={folder}", cwd=repo, ok=False)
         assert done.returncode == 1 and "Traceback" not in done.stderr
-        assert "is not the checkpoint that the record of" in done.stderr or "is damaged" in done.stderr
+        assert "is not the checkpoint in the record of" in done.stderr or "is damaged" in done.stderr
     for name in ("pip", "pytest"):  # minutes, which test_reproduce_in_an_environment_of_its_own takes
         (tmp_path / name).write_text("#!/bin/sh\n")
         (tmp_path / name).chmod(0o755)
     path = f"{tmp_path}:{ENVIRONMENT['PATH']}"
     done = run("./reproduce.sh", cwd=repo, ok=False, PATH=path, VIRTUAL_ENV="here")
-    assert done.returncode == 1 and "is not the checkpoint that the record of" in done.stderr
+    assert done.returncode == 1 and "is not the checkpoint in the record of" in done.stderr
     assert done.stdout.count("Equal to the record.") == 1 and "(n = 2)" in done.stdout
 
 
@@ -117,7 +117,7 @@ def test_evaluate_notices_other_numbers(repo):
     result = json.loads(path.read_text())
     result["metrics"]["test/loss"] *= 1 + 1e-6
     path.write_text(json.dumps(result))
-    assert "Not equal to the record: " in run(*evaluate, cwd=repo, ok=False).stderr
+    assert "Not equal to the record. " in run(*evaluate, cwd=repo, ok=False).stderr
     result["hardware"]["gpu"] = "NVIDIA H100"
     path.write_text(json.dumps(result))
     assert "Equal to the record within 0.1 %, " in run(*evaluate, cwd=repo).stdout
@@ -498,12 +498,12 @@ def test_mistyped_override_names_the_nearest(repo, typed, meant):
             "optimized_metric=test/accuracy: test data never chooses",
         ),
         ("train.py resume=runs/other/last.ckpt", "only resume=auto"),
-        ("train.py -m seed=0,1 trainer=ddp", "one seed at a time, without -m"),
-        ("train.py trainer=ddp trainer.devices=auto", "say how many, as in trainer.devices=2. Devices multiply"),
-        ("train.py trainer=ddp trainer.devices=-1", "trainer.devices=-1: say how many"),
+        ("train.py -m seed=0,1 trainer=ddp", "Train one seed at a time, without -m"),
+        ("train.py trainer=ddp trainer.devices=auto", "give a number, as in trainer.devices=2. Each device"),
+        ("train.py trainer=ddp trainer.devices=-1", "trainer.devices=-1: give a number"),
         ("train.py trainer.precision=16-mixed trainer.gradient_clip_val=1", "Set optimizer.fused=false."),
-        ("evaluate.py", "Which run? There is none: train first."),
-        ("evaluate.py run=runs/nothing", "run=runs/nothing: no such run"),
+        ("evaluate.py", "Which run should be tested? No run exists yet"),
+        ("evaluate.py run=runs/nothing", "run=runs/nothing: there is no such run"),
     ],
 )
 def test_mistakes_get_one_line(repo, command, says):

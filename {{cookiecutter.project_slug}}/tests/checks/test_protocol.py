@@ -9,7 +9,7 @@ from torch.nn.modules.module import register_module_forward_pre_hook
 
 from {{ cookiecutter.package_name }}.harness.identity import ROOT
 from {{ cookiecutter.package_name }}.harness.training.build import build_procedure
-from {{ cookiecutter.package_name }}.harness.training.run import refuse_test_metrics
+from {{ cookiecutter.package_name }}.harness.training.request import refuse_test_metrics
 
 CONFIGS = sorted((ROOT / "configs").glob("*/*.yaml"))
 EXPERIMENTS = [path.stem for path in CONFIGS if path.parent.name == "experiment"]

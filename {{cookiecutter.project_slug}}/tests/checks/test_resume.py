@@ -10,7 +10,7 @@ from lightning import Callback
 from lightning.pytorch.utilities.exceptions import SIGTERMException
 
 from {{ cookiecutter.package_name }}.harness.training.build import build_data, build_procedure, build_trainer, prepare
-from {{ cookiecutter.package_name }}.harness.training.checkpoints import LastCheckpoint
+from {{ cookiecutter.package_name }}.harness.training.resume import LastCheckpoint
 
 BATCHES, STOPPED_AFTER = 5, 3
 

@@ -1,4 +1,4 @@
-"""The one place where configurations become objects."""
+"""Builds the objects of a run from its configuration."""
 
 import logging
 import sys
@@ -18,10 +18,11 @@ from ..evidence.record import Record
 from ..identity import UsageError, identity
 from ..procedure import Procedure
 from .callbacks import OwnNoise
-from .checkpoints import LastCheckpoint, WholeCheckpointIO
+from .checkpoints import WholeCheckpointIO
 from .loggers import CSVLogger
+from .resume import LastCheckpoint
 
-ALONE = {  # of a trainer: one device, on which every sample is seen once
+ALONE = {  # settings of a trainer that measures: on one device, no sample is seen twice
     "devices": 1,
     "num_nodes": 1,
     "strategy": "auto",
@@ -29,18 +30,23 @@ ALONE = {  # of a trainer: one device, on which every sample is seen once
     "enable_checkpointing": False,
 }
 
+SILENCED = [  # warnings of what is right here
+    "does not have many workers",  # data in memory needs none
+    "smaller than the logging interval",  # terms are averaged over this interval
+    "have no `val_dataloader`",  # not every paper has a validation set
+    "callbacks used to create the checkpoint",  # testing needs none of them
+    "has `__len__` defined",  # so that a schedule knows the length of an epoch
+    "from an ambiguous collection",  # Procedure.weight_of may say what counts
+    "exists and is not empty",  # the folder of a run that is resumed
+    "isinstance.treespec, LeafSpec",  # Lightning 2.6 with torch 2.13
+]
+
 
 def prepare(cfg: DictConfig) -> None:
-    """Set what holds for the whole process: seeds, threads, and how much Lightning says."""
+    """Set up the process: seeds, threads, and which messages of Lightning are shown."""
     logging.getLogger("lightning.pytorch").setLevel(logging.WARNING)
-    warnings.filterwarnings("ignore", ".*does not have many workers.*")  # data in memory needs none
-    warnings.filterwarnings("ignore", ".*smaller than the logging interval.*")  # terms are averaged over it
-    warnings.filterwarnings("ignore", ".*have no `val_dataloader`.*")  # not every paper has a validation set
-    warnings.filterwarnings("ignore", ".*callbacks used to create the checkpoint.*")  # testing needs none of them
-    warnings.filterwarnings("ignore", ".*has `__len__` defined.*")  # so that a schedule knows the length of an epoch
-    warnings.filterwarnings("ignore", ".*from an ambiguous collection.*")  # Procedure.weight_of may say what counts
-    warnings.filterwarnings("ignore", ".*exists and is not empty.*")  # of a run that is resumed
-    warnings.filterwarnings("ignore", ".*isinstance.treespec, LeafSpec.*")  # Lightning 2.6 on torch 2.13
+    for message in SILENCED:
+        warnings.filterwarnings("ignore", f".*{message}.*")
     if cfg.threads:
         torch.set_num_threads(cfg.threads)
     torch.set_float32_matmul_precision(cfg.float32_matmul)
@@ -48,14 +54,14 @@ def prepare(cfg: DictConfig) -> None:
 
 
 def build_data(cfg: DictConfig) -> L.LightningDataModule:
-    """The data module of ``cfg.data``."""
+    """Build the data module of ``cfg.data``."""
     return hydra.utils.instantiate(cfg.data)
 
 
 def build_procedure(cfg: DictConfig) -> Procedure:
-    """The training procedure, with the model, loss, metrics, optimizer and schedule of ``cfg``.
+    """Build the training procedure, with the model, loss, metrics, optimizer and schedule of ``cfg``.
 
-    The same seed gives the same initial weights, whatever was drawn before.
+    The same seed gives the same initial weights, whatever random numbers were drawn before.
     """
     L.seed_everything(cfg.seed, workers=True, verbose=False)
     procedure = hydra.utils.instantiate(
@@ -66,7 +72,7 @@ def build_procedure(cfg: DictConfig) -> Procedure:
         optimizer=cfg.optimizer,
         scheduler=cfg.scheduler,
     )
-    procedure.save_hyperparameters(identity(cfg), logger=False)  # each checkpoint says what it is of
+    procedure.save_hyperparameters(identity(cfg), logger=False)  # each checkpoint names its configuration
     if cfg.channels_last:
         procedure.model.to(memory_format=torch.channels_last)
     if cfg.compile:
@@ -75,22 +81,22 @@ def build_procedure(cfg: DictConfig) -> Procedure:
 
 
 def require_device(accelerator: str) -> None:
-    """Refuse an accelerator that is not there.
+    """Refuse to use a GPU if there is none.
 
     Raises:
-        UsageError: a GPU is asked for and there is none.
+        UsageError: the accelerator is a GPU, and PyTorch finds none.
     """
     if accelerator in ("gpu", "cuda") and not torch.cuda.is_available():
-        raise UsageError("No GPU: PyTorch finds no CUDA device here. On this machine use trainer=cpu.")
+        raise UsageError("No GPU: PyTorch finds no CUDA device on this machine. To train on the CPU, use trainer=cpu.")
 
 
 def build_trainer(cfg: DictConfig, callbacks: list[Callback] = (), loggers: list[Logger] = (), **settings) -> L.Trainer:
-    """Lightning's Trainer; ``settings`` go before those of ``cfg.trainer``."""
+    """Build Lightning's Trainer. ``settings`` override those of ``cfg.trainer``."""
     plugins = [*hydra.utils.instantiate(cfg.trainer.get("plugins") or []), WholeCheckpointIO()]
     if SLURMEnvironment.detect() and not TorchElasticEnvironment.detect():
-        plugins.append(SLURMEnvironment(auto_requeue=False))  # or all runs would go on from one hpc_ckpt_1.ckpt
+        plugins.append(SLURMEnvironment(auto_requeue=False))  # or all runs would resume from the same hpc_ckpt_1.ckpt
     settings = {"plugins": plugins} | settings
-    if isinstance(cfg.trainer.val_check_interval, int):  # then it counts steps, over the borders of epochs
+    if isinstance(cfg.trainer.val_check_interval, int):  # a number of steps, which may span several epochs
         settings = {"check_val_every_n_epoch": None} | settings
     bar = any(isinstance(callback, ProgressBar) for callback in callbacks)
     settings = {"callbacks": list(callbacks), "logger": list(loggers), "enable_progress_bar": bar} | settings
@@ -98,27 +104,34 @@ def build_trainer(cfg: DictConfig, callbacks: list[Callback] = (), loggers: list
 
 
 def build_loggers(cfg: DictConfig, record: Record, logged: dict[str, int]) -> list[Logger]:
-    """The loggers of ``cfg.logger``, at ``logged``: how much of a resumed run they keep."""
-    loggers, known = [], {"id": record.data["id"], "purge_step": logged["step"]}
-    for logger in filter(None, cfg.logger.values()):  # logger.csv=null takes one away
-        loggers.append(hydra.utils.instantiate(logger, **{key: known[key] for key in known if key in logger}))
-        if isinstance(loggers[-1], CSVLogger):
-            loggers[-1].rewind(logged["rows"])
-        settings = OmegaConf.to_container(cfg, resolve=True) | paper_values(cfg)
-        loggers[-1].log_hyperparams(settings | {"record": f"{Path(cfg.run.dir).name}.json"})
+    """Build the loggers of ``cfg.logger``.
+
+    Args:
+        cfg: the configuration of the run.
+        record: of the run.
+        logged: how many steps and rows of the CSV file a resumed run keeps.
+    """
+    loggers, of_run = [], {"id": record.data["id"], "purge_step": logged["step"]}
+    settings = OmegaConf.to_container(cfg, resolve=True) | paper_values(cfg)
+    for config in filter(None, cfg.logger.values()):  # logger.csv=null removes one
+        logger = hydra.utils.instantiate(config, **{key: of_run[key] for key in of_run if key in config})
+        if isinstance(logger, CSVLogger):
+            logger.rewind(logged["rows"])
+        logger.log_hyperparams(settings | {"record": f"{Path(cfg.run.dir).name}.json"})
+        loggers.append(logger)
     return loggers
 
 
 def build_callbacks(cfg: DictConfig, record: Record, loggers: list[Logger]) -> list[Callback]:
-    """The callbacks of ``cfg.callbacks`` that this run has a use for."""
+    """Build those callbacks of ``cfg.callbacks`` that this run can use."""
     unused = {"best"} if cfg.monitor.metric is None else set()
     unused |= set() if loggers else {"learning_rate"}
     if not sys.stdout.isatty() or cfg.trainer.get("enable_progress_bar") is False:
-        unused |= {"progress"}  # in a file, a bar is a page for each epoch
+        unused |= {"progress"}  # in a file, a progress bar fills a page per epoch
     callbacks = [
         hydra.utils.instantiate(callback)
         for name, callback in cfg.callbacks.items()
-        if callback and name not in unused  # callbacks.progress=null takes one away
+        if callback and name not in unused  # callbacks.progress=null removes one
     ]
     for callback in callbacks:
         if isinstance(callback, LastCheckpoint):
@@ -127,11 +140,11 @@ def build_callbacks(cfg: DictConfig, record: Record, loggers: list[Logger]) -> l
 
 
 def processes(cfg: DictConfig) -> int:
-    """How many processes train."""
+    """The number of processes that train."""
     return identity(cfg)["trainer"]["devices"] * cfg.trainer.num_nodes
 
 
 def paper_values(cfg: DictConfig) -> dict[str, float]:
-    """The paper's values by metric, in the unit of the metric, for the loggers."""
+    """The paper's value of each metric, in the unit of the metric, for the loggers."""
     claims = {name: claim for name, claim in claims_of(cfg).items() if claim["value"] is not None}
     return {f"paper/{name}": claim["value"] / claim["scale"] for name, claim in claims.items()}

@@ -12,7 +12,7 @@ from lightning.pytorch.utilities import move_data_to_device
 from torch import Tensor
 
 from ..identity import UsageError
-from .checkpoints import random_state
+from .resume import random_state
 
 
 class FiniteLoss(Callback):

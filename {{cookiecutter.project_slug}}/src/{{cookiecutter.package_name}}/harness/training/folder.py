@@ -1,4 +1,4 @@
-"""The folder of a run: a new one, or that of the run which goes on; locked against other processes."""
+"""The folder of a run: a new one, or that of the run to resume. It is locked against other processes."""
 
 import os
 from collections.abc import Iterator
@@ -17,13 +17,13 @@ try:
 except ImportError:  # Windows has no such locks
     fcntl = None
 
-_RUN_DIR = f"{PACKAGE.name.upper()}_RUN_DIR"  # tells the folder to the other processes of a run
+_RUN_DIR = f"{PACKAGE.name.upper()}_RUN_DIR"  # environment variable that gives the folder to the run's other processes
 
 
 def resumes(cfg: DictConfig) -> bool:
-    """Whether a run of this name goes on: if asked for, and always under submitit and torchrun.
+    """Whether an earlier run is resumed: with ``resume=auto``, and always under submitit and torchrun.
 
-    They start a job again after a stop, and several processes at once, which must agree on the folder of the run.
+    These two restart a job that was stopped, and start several processes, which must agree on the folder of the run.
     """
     by_submitit = "submitit" in HydraConfig.get().launcher._target_
     return cfg.resume == "auto" or by_submitit or "TORCHELASTIC_RUN_ID" in os.environ
@@ -31,16 +31,16 @@ def resumes(cfg: DictConfig) -> bool:
 
 @contextmanager
 def run_folder(cfg: DictConfig) -> Iterator[Path]:
-    """The folder of this run: a new one in ``runs/``, or with ``resumes`` that of the run which goes on.
+    """The folder of this run: a new one in ``runs/``, or that of the run to resume.
 
-    It is locked against other processes as long as the context lasts, and removed if nothing was written into it.
-    ``cfg.run.dir`` names it from here on.
+    It is locked against other processes until the context ends, and removed if it is empty then. ``cfg.run.dir`` is set
+    to it.
 
     Raises:
-        UsageError: it cannot be written to, or another process trains the run that is to go on.
+        UsageError: the folder is not writable, or another process trains in it.
     """
     first = all(os.environ.get(rank, "0") == "0" for rank in ("RANK", "LOCAL_RANK", "SLURM_PROCID"))
-    if not first and _RUN_DIR in os.environ:  # started by Lightning in the first process
+    if not first and _RUN_DIR in os.environ:  # Lightning in the first process has started this one
         cfg.run.dir = os.environ[_RUN_DIR]
     lock = None
     while lock is None:
@@ -51,23 +51,29 @@ def run_folder(cfg: DictConfig) -> Iterator[Path]:
             folder.mkdir(parents=True, exist_ok=True)
             lock = _lock(folder / ".lock")
         except OSError as error:
-            raise UsageError(f"{folder} cannot be written to: {error.strerror}. A run needs it.") from None
+            raise UsageError(
+                f"{folder} cannot be written to: {error.strerror}. A run keeps its checkpoints there. Make it "
+                "writable, or choose another folder, as in run.dir=/tmp/my-run."
+            ) from None
         if lock is None and (resumes(cfg) or cfg.run.dir):
-            raise UsageError(f"{folder.name} is being trained by another process. Wait until it has ended.")
+            raise UsageError(
+                f"{folder.name} is being trained by another process. Wait until that process has ended, or train "
+                "another seed, as in seed=1."
+            )
     cfg.run.dir = os.environ[_RUN_DIR] = str(folder)
     try:
         yield folder
     finally:
         if lock is not None:
             lock.close()
-            with suppress(OSError):  # where another process has taken it
+            with suppress(OSError):  # if another process has taken the folder
                 if [path.name for path in folder.iterdir()] == [".lock"]:
                     (folder / ".lock").unlink()
                     folder.rmdir()
 
 
 def _lock(path: Path) -> IO | None:
-    """Lock a file until it is closed or the process ends; None where another process has locked it."""
+    """Lock a file until it is closed or the process ends. None if another process has locked it."""
     file = path.open("a")
     try:
         if fcntl:
@@ -89,20 +95,20 @@ def _next_run_dir(cfg: DictConfig) -> Path:
     while record_of(numbered(number)):
         number += 1
     if resumes(cfg):
-        goes_on = number > 1 and not _outdated(record_of(numbered(number - 1)))
-        return runs / numbered(number - 1 if goes_on else number)
-    while (runs / numbered(number)).exists():  # of a run that has just begun
+        last_counts = number > 1 and not _outdated(record_of(numbered(number - 1)))
+        return runs / numbered(number - 1 if last_counts else number)
+    while (runs / numbered(number)).exists():  # a run that has just started has no record yet
         number += 1
     return runs / numbered(number)
 
 
 def record_of(name: str) -> dict | None:
-    """The record of a run, from ``runs/`` or, as in a clone, from ``results/``."""
+    """The record of a run, from ``runs/``, or from ``results/`` if this is a clone. None if there is none."""
     paths = ROOT / "runs" / name / "record.json", ROOT / "results" / f"{name}.json"
     return next((read(path) for path in paths if path.exists()), None)
 
 
 def _outdated(record: dict) -> bool:
-    """Whether a run is finished, and of other code than today's: then the seed is to be trained again."""
+    """Whether a finished run was trained with other code than the present one, so that its seed must be trained again."""
     now_committed = bool(record["git"]["dirty"]) and git_state()["dirty"] is False
     return record["status"] == "finished" and (record["code"] != code_digest() or now_committed)

@@ -1,4 +1,4 @@
-"""All that the harness uses of Lightning, torchmetrics and Hydra without being promised it.
+"""What the harness uses of Lightning, torchmetrics and Hydra beyond their documented interfaces.
 
 Private attributes and undocumented behaviour appear in this file alone, so that a new version of a library breaks one
 file. Importing it does not import torch: Hydra imports it at each start, for the sweeper in ``hydra_plugins``.
@@ -70,7 +70,7 @@ def wrap_loops(
     """Call functions at moments of the training for which Lightning has no hook.
 
     Args:
-        trainer: whose training is followed.
+        trainer: the trainer of the training.
         before_epoch: before the hooks that start an epoch.
         after_epoch_hooks: after them.
         before_batches: before the loader of the epoch draws the order of its batches.
@@ -109,12 +109,12 @@ def prefetched(trainer: Trainer) -> list:
 
 
 def restore_epochs(trainer: Trainer, progress: dict, within_epoch: bool) -> None:
-    """Set the counters of the training, so that the next epoch is the one in which, or before which, it was stopped.
+    """Set the counters of the training, so that it continues with the epoch in which, or before which, it was stopped.
 
     Args:
         trainer: at the start of its first epoch.
         progress: the state of its ``fit_loop`` in the checkpoint.
-        within_epoch: it was stopped within an epoch, which begins again.
+        within_epoch: whether it was stopped within an epoch. That epoch starts again.
     """
     loop = trainer.fit_loop
     loop.load_state_dict(progress)
@@ -122,7 +122,7 @@ def restore_epochs(trainer: Trainer, progress: dict, within_epoch: bool) -> None
         for counted in (loop.epoch_progress.current, loop.epoch_progress.total):
             counted.ready = counted.started = counted.processed
     for part in (loop, loop.epoch_loop, loop.epoch_loop.val_loop):
-        # Lightning's own way to go on repeats some parts of what was done and skips others, so it is turned off
+        # Lightning's own way to resume repeats some parts and skips others, so it is turned off
         part.restarting = part._loaded_from_state_dict = part._resuming_from_checkpoint = False
         part.reset_restart_stage()
 
@@ -133,7 +133,7 @@ def restart_batches(trainer: Trainer) -> None:
 
 
 def skip_batches(trainer: Trainer, progress: dict, count: int, prefetched: list) -> None:
-    """Go on after the first ``count`` batches of the current epoch, with the counters of ``progress``."""
+    """Continue after the first ``count`` batches of the current epoch, with the counters of ``progress``."""
     loop, fetcher = trainer.fit_loop.epoch_loop, trainer.fit_loop._data_fetcher
     for _ in range(count):
         next(fetcher)
@@ -149,6 +149,6 @@ def metric_state(metric: Metric) -> dict[str, Any]:
 
 
 def restore_metric(metric: Metric, state: dict[str, Any]) -> None:
-    """Put back what ``metric_state`` gave."""
+    """Restore what ``metric_state`` has returned."""
     for attribute, value in state.items():
         setattr(metric, attribute, value)

@@ -1,4 +1,4 @@
-"""Loggers, where Lightning's own do not carry a resumed run or a machine without an account."""
+"""Loggers that continue a resumed run, and that need no account."""
 
 import csv
 import os
@@ -12,16 +12,16 @@ from lightning.pytorch.utilities.rank_zero import rank_zero_only
 
 
 class CSVLogger(Logger):
-    """``metrics.csv`` in the run's folder, one row per logging step.
+    """Writes ``metrics.csv``, one row per logging step.
 
     Lightning's ``CSVLogger`` deletes the rows of earlier sessions when a run is resumed. This one keeps those that were
-    there when the checkpoint was written from which the run goes on, so that the curve has neither a gap nor a double.
+    logged before the checkpoint, so that the curve has no gap and no step twice.
 
     Args:
         path: the file.
 
     Attributes:
-        rows: how many the file has.
+        rows: number of rows in the file.
     """
 
     def __init__(self, path: str):
@@ -33,7 +33,7 @@ class CSVLogger(Logger):
 
     @rank_zero_only
     def rewind(self, rows: int) -> None:
-        """Keep the first rows alone: what follows was logged after the checkpoint that a run goes on from."""
+        """Keep only the first ``rows``: the others were logged after the checkpoint from which the run is resumed."""
         self._write(self._read()[:rows])
 
     @property
@@ -46,11 +46,11 @@ class CSVLogger(Logger):
 
     @rank_zero_only
     def log_hyperparams(self, params: Any, *args: Any, **kwargs: Any) -> None:
-        """Nothing: ``config.yaml`` lies in the same folder."""
+        """Write nothing, because ``config.yaml`` is in the same folder."""
 
     @rank_zero_only
     def log_metrics(self, metrics: dict[str, float], step: int | None = None) -> None:
-        self._pending.append({"step": step, **metrics})  # Lightning calls save() when they should be written
+        self._pending.append({"step": step, **metrics})  # until Lightning calls save()
 
     @rank_zero_only
     def save(self) -> None:
@@ -72,14 +72,14 @@ class CSVLogger(Logger):
     def _read(self) -> list[dict[str, str]]:
         if not self.path.exists():
             return []
-        whole, _, _ = self.path.read_text().rpartition("\n")  # what follows was being written when the run was killed
+        whole, _, _ = self.path.read_text().rpartition("\n")  # a kill can leave half a line at the end
         rows = list(csv.DictReader(whole.splitlines()))
         self._columns = list(dict.fromkeys([*self._columns, *(rows[0] if rows else [])]))
         return rows
 
     def _write(self, rows: list[dict]) -> None:
         self.path.parent.mkdir(parents=True, exist_ok=True)
-        beside = self.path.with_suffix(".tmp")  # moved into place when whole: Ctrl-C may come at any moment
+        beside = self.path.with_suffix(".tmp")  # renamed when it is complete, because Ctrl-C may come at any moment
         with beside.open("w", newline="") as file:
             writer = csv.DictWriter(file, self._columns)
             writer.writeheader()
@@ -89,9 +89,9 @@ class CSVLogger(Logger):
 
 
 class WandbLogger(pytorch_loggers.WandbLogger):
-    """Lightning's W&B logger, offline when nobody is logged in, so that it never asks and never fails.
+    """Lightning's W&B logger, which works offline if nobody is logged in. So it never asks and never fails.
 
-    W&B's own step is that of the training: what a resumed run logs again it has, and does not take a second time.
+    W&B's step is the step of the training. W&B ignores a step that it has already, so a resumed run logs none twice.
     """
 
     def __init__(self, **settings: Any):
@@ -107,7 +107,7 @@ class WandbLogger(pytorch_loggers.WandbLogger):
 
 
 def summarise(loggers: Iterable[Logger], facts: dict[str, Any]) -> dict[str, dict]:
-    """Write ``facts`` into the summary of a W&B run; returns where that run is to be found, for the record."""
+    """Write ``facts`` into the summary of the W&B run, and return the run's name and URL for the record."""
     for logger in loggers:
         if isinstance(logger, WandbLogger) and rank_zero_only.rank == 0:
             run = logger.experiment
@@ -117,7 +117,7 @@ def summarise(loggers: Iterable[Logger], facts: dict[str, Any]) -> dict[str, dic
 
 
 def close_loggers(loggers: Iterable[Logger], exit_code: int) -> None:
-    """Flush what the loggers hold, and end the W&B run with ``exit_code``."""
+    """Write what the loggers still hold, and end the W&B run with ``exit_code``."""
     for logger in loggers:
         logger.finalize("success" if exit_code == 0 else "failed")
         if isinstance(logger, WandbLogger):

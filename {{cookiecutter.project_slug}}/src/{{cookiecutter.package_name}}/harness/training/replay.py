@@ -11,7 +11,7 @@ from omegaconf import OmegaConf
 from torch import Tensor
 
 from .build import build_procedure
-from .checkpoints import set_random_state
+from .resume import set_random_state
 
 
 def replay(path: str) -> tuple[L.LightningModule, Any]:

@@ -1,0 +1,254 @@
+"""A stop that loses nothing, and a resume that computes what the training would have computed without the stop."""
+
+import random
+import signal
+import sys
+import threading
+import time
+from pathlib import Path
+from typing import Any
+
+import lightning as L
+import numpy as np
+import torch
+from lightning.pytorch.callbacks import Checkpoint
+from lightning.pytorch.utilities import move_data_to_device
+from lightning.pytorch.utilities.exceptions import SIGTERMException
+from lightning.pytorch.utilities.rank_zero import rank_zero_only
+from torchmetrics import Metric, MetricCollection
+
+from . import lightning_internals as internals
+from .loggers import CSVLogger
+
+PLAIN = torch.Tensor | int | float | str | None  # what a checkpoint can hold, in dict, list and tuple
+
+# If several arrive, the first in this list counts. Windows has no SIGUSR1 and SIGUSR2.
+_SIGNALS = [getattr(signal, name) for name in ("SIGINT", "SIGUSR1", "SIGUSR2", "SIGTERM") if hasattr(signal, name)]
+
+
+class LastCheckpoint(Checkpoint):
+    """Writes ``last.ckpt`` after each validation (each epoch without one), at the end, and on Ctrl-C or SIGTERM.
+
+    Ctrl-C and SIGTERM take effect at the end of the batch. A second Ctrl-C stops at once and saves nothing. If another
+    handler was installed for a signal, as submitit's for SIGUSR2, it is called after the checkpoint is saved.
+
+    A run that resumes from this checkpoint computes, bit for bit, what it would have computed without the stop. So the
+    state is taken between two batches or two epochs, when validation, schedules and logging are done. It includes what
+    Lightning leaves out: the random number generators, the order of the batches, metrics and terms that are not yet
+    averaged, accumulated gradients, and the values that callbacks monitor. Lightning runs a ``Checkpoint`` after all
+    other callbacks, so their new state is saved too.
+
+    Two things are not restored: attributes of a procedure outside its ``state_dict`` (save them in its
+    ``on_save_checkpoint``), and the state inside ``persistent_workers`` of a data loader.
+
+    Args:
+        dirpath: folder of the checkpoints.
+        interval: least number of seconds between two checkpoints. A stop and the end of the training always save.
+    """
+
+    def __init__(self, dirpath: str, interval: float = 0):
+        self.path = Path(dirpath) / "last.ckpt"
+        self.interval, self._saved_at = interval, time.monotonic()
+        self.made_by: dict | None = None  # code and commit of this run, for the run that resumes from here
+        self._due = False
+        self._saving = False
+        self._stop_signal: int | None = None
+        self._earlier_handlers: dict[int, Any] = {}
+        self._random_at_epoch_start: dict | None = None  # before the order of the batches was drawn
+        self._to_restore: dict | None = None
+        self._silenced_loggers: list | None = None
+
+    def setup(self, trainer: L.Trainer, pl_module: L.LightningModule, stage: str) -> None:
+        if stage == "fit":
+            self._earlier_handlers = {number: signal.getsignal(number) for number in _SIGNALS}
+            internals.wrap_loops(
+                trainer,
+                before_epoch=lambda: self._resume_epoch(trainer),
+                after_epoch_hooks=lambda: self._unsilence_loggers(trainer),
+                before_batches=self._remember_random_state,
+                before_first_batch=lambda: self._resume_batch(trainer),
+                between=lambda: self._between(trainer),
+                at_end=lambda: self._save(trainer),
+            )
+
+    def on_train_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
+        if threading.current_thread() is threading.main_thread():
+            for number, handler in self._earlier_handlers.items():
+                # A shell ignores Ctrl-C for its background jobs, and SIGUSR1 and SIGUSR2 need a handler to mean anything
+                if callable(handler) or (handler != signal.SIG_IGN and number == signal.SIGTERM):
+                    signal.signal(number, self._receive)  # Lightning restores the earlier handlers after the training
+
+    def on_validation_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
+        self._due = trainer.state.fn == "fit" and not trainer.sanity_checking
+
+    def on_train_epoch_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
+        self._due = self._due or not trainer.enable_validation
+
+    def on_exception(self, trainer: L.Trainer, pl_module: L.LightningModule, exception: BaseException) -> None:
+        if isinstance(exception, SIGTERMException):
+            self._save(trainer)
+
+    def on_save_checkpoint(self, trainer: L.Trainer, pl_module: L.LightningModule, checkpoint: dict) -> None:
+        if self._saving:  # another callback may save at a moment at which this state is not whole
+            checkpoint["resume"] = _of_all_processes(self._state(trainer, pl_module))
+            checkpoint["made_by"] = self.made_by
+
+    def on_load_checkpoint(self, trainer: L.Trainer, pl_module: L.LightningModule, checkpoint: dict) -> None:
+        if trainer.state.fn == "fit":
+            self._to_restore = checkpoint["resume"][trainer.global_rank] | {"loops": checkpoint["loops"]["fit_loop"]}
+            trainer.should_stop = self._to_restore["should_stop"]
+
+    def on_fit_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
+        if self._to_restore:
+            internals.restore_callback_metrics(trainer, self._to_restore["callback_metrics"])
+
+    def _receive(self, number: int, frame: object) -> None:
+        self._stop_signal = min(number, self._stop_signal or number, key=_SIGNALS.index)
+        if number == signal.SIGINT:
+            signal.signal(number, signal.default_int_handler)
+            rank_zero_say("\nStopping after this batch and its validation. Press Ctrl-C again to stop at once.")
+
+    def _between(self, trainer: L.Trainer) -> None:
+        """Between two batches or two epochs: stop if a signal has come, save if it is time; all processes alike."""
+        if trainer.strategy.reduce_boolean_decision(self._stop_signal is not None, all=False):
+            number = min(filter(None, _of_all_processes(self._stop_signal)), key=_SIGNALS.index)
+            handler = self._earlier_handlers[number]
+            if number != signal.SIGINT and callable(handler):
+                self._stop_signal = None
+                self._save(trainer)
+                handler(number, None)  # submitit's: on its own signal, the first process queues the job again and exits
+                if number == signal.SIGTERM:
+                    return  # submitit ignores SIGTERM, because its own signal follows
+            raise SIGTERMException(128 + number)
+        if self._due:
+            self._due = False
+            time_to_save = time.monotonic() - self._saved_at >= self.interval
+            if trainer.strategy.reduce_boolean_decision(time_to_save, all=False):
+                self._save(trainer)
+
+    def _save(self, trainer: L.Trainer) -> None:
+        self._due, self._saving = False, True
+        for logger in trainer.loggers:
+            logger.save()  # a resumed run does not log these values again
+        trainer.save_checkpoint(self.path)
+        self._saving, self._saved_at = False, time.monotonic()
+
+    def _state(self, trainer: L.Trainer, procedure: L.LightningModule) -> dict:
+        csv_rows = max((logger.rows for logger in trainer.loggers if isinstance(logger, CSVLogger)), default=0)
+        has_gradients = not procedure.automatic_optimization or internals.is_accumulating(trainer)
+        return {
+            "logged": {"step": internals.steps_taken(trainer), "rows": csv_rows},
+            "batches": internals.batches_started(trainer),
+            "fetched": _plain(internals.prefetched(trainer)),
+            "random": random_state(),
+            "random_at_epoch_start": self._random_at_epoch_start,
+            "should_stop": trainer.should_stop,
+            "callback_metrics": {name: value.cpu() for name, value in trainer.callback_metrics.items()},
+            "metrics": _metric_states(procedure),
+            "terms": procedure.unlogged_terms,
+            "gradients": {
+                name: parameter.grad.cpu()
+                for name, parameter in procedure.named_parameters()
+                if has_gradients and parameter.grad is not None
+            },
+        }
+
+    def _resume_epoch(self, trainer: L.Trainer) -> None:
+        """Before the first epoch of a resumed run, restore its counters; ``_resume_batch`` restores the rest."""
+        if not self._to_restore:
+            return
+        within_epoch = self._to_restore["batches"] is not None
+        internals.restore_epochs(trainer, self._to_restore["loops"], within_epoch)
+        if within_epoch:  # the epoch starts again, because a procedure may need that; its values were logged before
+            self._silenced_loggers, trainer.loggers = trainer.loggers, []
+        else:
+            set_random_state(self._to_restore["random"])
+            self._to_restore = None
+
+    def _unsilence_loggers(self, trainer: L.Trainer) -> None:
+        trainer.loggers, self._silenced_loggers = self._silenced_loggers or trainer.loggers, None
+
+    def _remember_random_state(self) -> None:
+        self._random_at_epoch_start = random_state()
+
+    def _resume_batch(self, trainer: L.Trainer) -> None:
+        """Within the epoch at which a run was stopped, restore the order of its batches and skip those that are done."""
+        if not self._to_restore:
+            return
+        state, self._to_restore = self._to_restore, None
+        procedure = trainer.lightning_module
+        self._random_at_epoch_start = state["random_at_epoch_start"]
+        if trainer.current_epoch > 0:  # the seed gave the order of the first epoch already
+            set_random_state(self._random_at_epoch_start)
+            internals.restart_batches(trainer)
+        internals.skip_batches(trainer, state["loops"], state["batches"], state["fetched"])
+        procedure.unlogged_terms = state["terms"]
+        _set_metric_states(procedure, state["metrics"])
+        for name, parameter in procedure.named_parameters():
+            if name in state["gradients"]:
+                parameter.grad = state["gradients"][name].to(parameter)
+        set_random_state(state["random"])
+
+
+@rank_zero_only
+def rank_zero_say(message: str) -> None:
+    """Print to the terminal, from the first process alone."""
+    print(message, file=sys.stderr)
+
+
+def _plain(batches: list) -> list:
+    """The batches on the CPU, for the checkpoint; none if they hold other objects than tensors, numbers and text."""
+
+    def is_plain(value: Any) -> bool:
+        if type(value) in (list, tuple):
+            return all(map(is_plain, value))
+        return is_plain(list(value.values())) if type(value) is dict else isinstance(value, PLAIN)
+
+    return move_data_to_device(batches, torch.device("cpu")) if is_plain(batches) else []
+
+
+def random_state() -> dict:
+    """The state of all random number generators, as tensors and numbers, because ``weights_only`` reads no arrays."""
+    version, numbers, gauss = random.getstate()
+    kind, key, *rest = np.random.get_state()
+    return {
+        "python": [version, torch.tensor(numbers), gauss],
+        "numpy": [kind, torch.tensor(key.astype("int64")), *rest],
+        "torch": torch.get_rng_state(),
+        "torch.cuda": torch.cuda.get_rng_state_all() if torch.cuda.is_available() else [],
+    }
+
+
+def set_random_state(state: dict) -> None:
+    """Restore what ``random_state`` has returned."""
+    version, numbers, gauss = state["python"]
+    random.setstate((version, tuple(numbers.tolist()), gauss))
+    kind, key, *rest = state["numpy"]
+    np.random.set_state((kind, key.numpy().astype("uint32"), *rest))
+    torch.set_rng_state(state["torch"])
+    torch.cuda.set_rng_state_all(state["torch.cuda"])
+
+
+def _metric_states(procedure: L.LightningModule) -> dict[str, dict]:
+    for module in procedure.modules():
+        if isinstance(module, MetricCollection):
+            list(module.values())  # metrics of one compute group share a state; this gives each its own
+    return {
+        name: internals.metric_state(metric)
+        for name, metric in procedure.named_modules()
+        if isinstance(metric, Metric) and metric.update_called
+    }
+
+
+def _set_metric_states(procedure: L.LightningModule, states: dict[str, dict]) -> None:
+    metrics = dict(procedure.named_modules())
+    for name, state in states.items():
+        internals.restore_metric(metrics[name], move_data_to_device(state, procedure.device))
+
+
+def _of_all_processes(state: dict) -> list[dict]:
+    if not (torch.distributed.is_available() and torch.distributed.is_initialized()):
+        return [state]
+    states = [None] * torch.distributed.get_world_size()
+    torch.distributed.all_gather_object(states, state)
+    return states
