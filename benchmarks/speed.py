@@ -178,8 +178,8 @@ RECORDS = """
 import random
 from pathlib import Path
 from my_paper.harness import identity as settings
-from my_paper.harness.evidence import claims, record as records
-cfg = claims.compose("experiment=paper")
+from my_paper.harness.evidence import record as records
+cfg = settings.compose("experiment=paper")
 common = {"experiment": "paper", "digest": settings.digest(cfg), "config": settings.identity(cfg), "status": "finished"}
 common |= {"code": records.code_digest(), "git": {"commit": "0" * 40, "dirty": False}}
 steps = list(range(1, 400, 2))

@@ -319,14 +319,14 @@ def test_there_is_one_headline(repo, accuracy, loss, status, look):
 
 SCRIPT = """
 import json, sys
-from my_paper.harness.evidence import citations, sources
+from my_paper.harness.evidence import citations, comments
 from my_paper.harness.reporting import html, report, todo
 known, texts = report.report(write=False), json.load(sys.stdin)
 known.sources = {"paper": [
-    sources.Value("configs/paper.yaml", 1, text, text, text, kind="assumed", alternatives=[text], problems=[text]) for text in texts
+    comments.Value("configs/paper.yaml", 1, text, text, text, kind="assumed", alternatives=[text], problems=[text]) for text in texts
 ]}
 known.parts = [
-    citations.Part(text, [citations.Place(text, 1, text)], {text: "passed"}) for text in texts
+    citations.PaperPart(text, [citations.Place(text, 1, text)], {text: "passed"}) for text in texts
 ]
 known.outcomes = {text: text for text in texts}
 known.not_tested = texts[-3]

@@ -16,7 +16,7 @@ CLAIM = {
     'reason: ""': 'reason: "the paper\'s own spread, doubled"',
 }
 KNOWN = (
-    "import json; from my_paper.harness import identity; from my_paper.harness.evidence import claims, record as records\n"
+    "import json; from my_paper.harness import identity; from my_paper.harness.evidence import record as records\n"
     "cfg = identity.compose('experiment=paper')\n"
     "print(json.dumps([identity.digest(cfg), identity.identity(cfg), records.code_digest()]))"
 )
@@ -199,8 +199,13 @@ def test_all_mistakes_in_the_claims_are_told_at_once(claimed):
         (claimed / "configs/paper.yaml").read_text().replace("    tolerance:", "    tolerence:")
     )
     told = run("python", "report.py", cwd=claimed, ok=False).stderr
-    named = ("claim: about", "mode: largest", "aggregate: best; it must be mean or median or max or min", "seeds: 3")
-    for part in ("value: 94.3 % is no number", "no such key: tolerence", "what happened in training", *named):
+    named = (
+        "claim: about is not one of: equal, at least, at most.",
+        "mode: largest",
+        "aggregate: best is not one of: mean, median, max, min.",
+        "seeds: 3 is not a list of whole numbers",
+    )
+    for part in ("value: 94.3 % is not a number", "Did you mean tolerance?", "compute train/loss again", *named):
         assert part in told
     assert "Traceback" not in told
 
@@ -434,7 +439,7 @@ def test_an_edited_record_does_not_count(claimed, add):
     add(1, 93.3)
     path.write_text(path.read_text().replace("0.941", "0.949"))
     report = run("python", "report.py", cwd=claimed).stdout
-    assert "(edited after it was written: its checksum is not that of its content)" in report and "(n = 1)" in report
+    assert "(edited after the run: the checksum does not match the content)" in report and "(n = 1)" in report
 
 
 def test_an_edited_record_is_not_what_its_run_wrote(claimed, add):
@@ -450,13 +455,13 @@ def test_an_edited_record_is_not_what_its_run_wrote(claimed, add):
 def test_a_renamed_record_does_not_count(claimed, add):
     path = add(1, 94.3)
     path.rename(path.with_name(path.name.replace("seed1", "seed0")))
-    assert "(renamed: it holds paper-" in run("python", "report.py", cwd=claimed).stdout
+    assert "(renamed: it is the record of paper-" in run("python", "report.py", cwd=claimed).stdout
 
 
 def test_a_copied_record_is_not_another_seed(claimed, add):
     add(0, 94.3)
     add(1, 94.3, curves={"train/loss": {"steps": [1, 2], "values": [1.0, 0.0]}})  # those of seed 0
-    assert "(every number is that of seed 0: a copy, or the seed changes nothing)" in (
+    assert "(same curves as seed 0: it is a copy, or the seed has no effect)" in (
         run("python", "report.py", cwd=claimed).stdout
     )
 

@@ -1,6 +1,7 @@
-"""``python train.py -m experiment=paper sweep=ambiguities``: what if it is not as was assumed?
+"""``python train.py -m experiment=paper sweep=ambiguities``: how much do the assumed values matter?
 
-Hydra takes a sweeper from this package alone; the module has the name of ours, so that several can be installed.
+Hydra finds sweepers only in the package ``hydra_plugins``. This module is named after our package, so that several
+repositories can be installed side by side.
 """
 
 from hydra.core.override_parser.types import Override
@@ -10,19 +11,20 @@ from {{ cookiecutter.package_name }}.harness.training.lightning_internals import
 
 
 class AmbiguitySweeper(BasicSweeper):
-    """Hydra's own sweeper; each job is followed by the same with one alternative of one assumed value at a time.
+    """Hydra's basic sweeper, which also runs each job with each alternative of each assumed value, one at a time.
 
-    A value that is given on the command line is not varied.
+    Values that are set on the command line are not varied.
     """
 
     def split_arguments(self, overrides: list[Override], max_batch_size: int | None) -> list[list[list[str]]]:
-        from {{ cookiecutter.package_name }}.harness.evidence import sources  # only now: train.py starts without
+        from {{ cookiecutter.package_name }}.harness.evidence import sources  # imported late: train.py starts faster
 
         (jobs,) = BasicSweeper.split_arguments(overrides, None)
         found = []
         for job in jobs:
             given = dict(part.lstrip("+~").partition("=")[::2] for part in job)
-            assumed = sources.values(given.get("experiment", self.config.hydra.runtime.choices.experiment))
+            values = sources.experiment_values(given.get("experiment", self.config.hydra.runtime.choices.experiment))
+            assumed = [value for value in values if value.kind == "assumed"]
             if wrong := [problem for value in assumed for problem in value.problems if "alternatives" in problem]:
                 raise UsageError("\n".join(wrong))
             found.append(job)
@@ -34,7 +36,7 @@ class AmbiguitySweeper(BasicSweeper):
             ]
         if len(found) == len(jobs):
             raise UsageError(
-                "No assumed value has alternatives, so there is nothing to compare. One that has: "
+                "No assumed value has alternatives, so there is nothing to compare. State them, for example: "
                 "dropout: 0.1  # assumed: not stated; {0.0, 0.1, 0.3}"
             )
         return list(self.split_overrides_to_chunks(found, max_batch_size))

@@ -1,7 +1,7 @@
-"""Which part of the paper lives where, and which test verifies it: what docstrings and comments cite.
+"""Which code implements a part of the paper and which test verifies it, by what docstrings and comments cite.
 
-``Equation (3)``, ``Sections 3.1 and 4``, ``Appendix B.2`` are parts of this paper, except in a sentence that names
-another one ("Ho et al. 2020, Equation (4)"), and behind ``TODO(paper)``.
+``Equation (3)``, ``Sections 3.1 and 4`` and ``Appendix B.2`` are parts of this paper, unless their sentence names
+another paper ("Ho et al. 2020, Equation (4)") or they follow ``TODO(paper)``.
 """
 
 import ast
@@ -15,7 +15,7 @@ from pathlib import Path
 from ..identity import PACKAGE, ROOT, UsageError
 from .comments import Value
 
-FOREIGN = ("harness", "components")  # what is cited there is of the papers that they come from
+FOREIGN = ("harness", "components")  # these cite other papers
 KINDS = "Section Equation Algorithm Definition Theorem Lemma Proposition Corollary Table Figure Appendix".split()
 PLURALS = {"Corollaries": "Corollary", "Appendices": "Appendix"} | {f"{kind}s": kind for kind in KINDS}
 
@@ -29,7 +29,7 @@ SENTENCE_END = re.compile(r"(?<!\bal)[.!?](?=\s+[^\sa-z])|\n\s*\n|\n(?=\s*(?:[-*
 
 @dataclass(frozen=True)
 class Place:
-    """Where a part is cited: in the innermost class or function, or at the key of a configuration."""
+    """Where a part is cited: in the innermost class or function, or beside a setting."""
 
     file: str
     line: int
@@ -37,65 +37,61 @@ class Place:
 
 
 @dataclass
-class Part:
-    """A part of the paper, such as ``Equation (3)``, and how the tests that cite it ended."""
+class PaperPart:
+    """A part of the paper, such as ``Equation (3)``, where it is cited, and how the tests that cite it ended."""
 
     name: str
     places: list[Place] = field(default_factory=list)
     tests: dict[str, str] = field(default_factory=dict)
-    promised: bool = False  # by the checklist in the package's docstring
 
     @property
     def state(self) -> str:
-        """``verified``, or why not; ``configuration`` where only settings cite it, which need no test."""
+        """``verified``, or why it is not; ``configuration`` if only settings cite it, which need no test."""
         if not self.places:
             return "no code"
         if not self.tests:
             return "no test" if any(place.file.startswith("src/") for place in self.places) else "configuration"
-        for outcome, state in {"failed": "failed", "passed": "verified", "skipped": "skipped"}.items():
-            if outcome in self.tests.values():
-                return state
-        return "not run"
+        states = {"failed": "failed", "passed": "verified", "skipped": "skipped"}
+        return next((state for outcome, state in states.items() if outcome in self.tests.values()), "not run")
 
 
-def parts(outcomes: dict[str, str], sources: Iterable[Value]) -> list[Part]:
-    """Every part that is cited or promised, sorted by kind and number.
+def paper_parts(outcomes: dict[str, str], values: Iterable[Value]) -> list[PaperPart]:
+    """Every part of the paper that code, settings or tests cite, or that the package's docstring lists.
 
     Args:
-        outcomes: how each test function ended; one that is missing was not run.
-        sources: of the hyperparameters.
+        outcomes: how each test function ended; a missing one was not run.
+        values: the hyperparameters, with their sources.
 
     Raises:
-        UsageError: a file is no Python.
+        UsageError: a file is not valid Python.
     """
-    found: dict[str, Part] = {}
+    parts: dict[str, PaperPart] = {}
 
-    def cited_in(text: str) -> Iterator[tuple[int, Part]]:
-        for offset, name in cited(text):
-            yield text.count("\n", 0, offset), found.setdefault(name, Part(name))
+    def parts_in(text: str) -> Iterator[tuple[int, PaperPart]]:
+        for offset, name in cited_parts(text):
+            yield text.count("\n", 0, offset), parts.setdefault(name, PaperPart(name))
 
     for path in sorted(PACKAGE.rglob("*.py")):
         if path != PACKAGE / "__init__.py" and path.relative_to(PACKAGE).parts[0] not in FOREIGN:
             for first, symbol, text in _texts(path):
-                for line, part in cited_in(text):
+                for line, part in parts_in(text):
                     part.places.append(Place(path.relative_to(ROOT).as_posix(), first + line, symbol))
-    for value in sources:
-        for _, part in cited_in(re.sub('".*?"', "", value.source)):
+    for value in values:
+        for _, part in parts_in(re.sub('".*?"', "", value.source)):
             part.places.append(Place(value.file, value.line, value.key))
     for path in sorted((ROOT / "tests").rglob("test_*.py")):
         for _, symbol, text in _texts(path):
             if test := re.match(r"(?:Test\w*\.)*test\w*", symbol):
                 node = "::".join([path.relative_to(ROOT).as_posix(), *test[0].split(".")])
-                for _, part in cited_in(text):
+                for _, part in parts_in(text):
                     part.tests[node] = outcomes.get(node, "not run")
     docstring = ast.get_docstring(ast.parse((PACKAGE / "__init__.py").read_text(encoding="utf-8"))) or ""
     for item in re.findall(r"^ *- \[.\].*", docstring, re.MULTILINE):
-        for _, part in cited_in(item):
-            part.promised = True
-    return sorted(found.values(), key=_order)
+        list(parts_in(item))
+    return sorted(parts.values(), key=_order)
 
 
-def cited(text: str) -> Iterator[tuple[int, str]]:
+def cited_parts(text: str) -> Iterator[tuple[int, str]]:
     """The parts of this paper that a docstring or comment cites, each with its offset."""
     text = re.sub(r"TODO\(paper\)(?:(?!\n\s*\n)[\s\S])*", lambda todo: re.sub(r"\S", " ", todo[0]), text)
     begin = 0
@@ -110,9 +106,10 @@ def cited(text: str) -> Iterator[tuple[int, str]]:
 
 
 def _numbers(text: str) -> Iterator[str]:
+    """``3.1``, ``3.2`` and ``4`` for ``3.1–3.2 and 4``."""
     for item in re.findall(_ITEM, text):
         first, *last = (number.strip("()") for number in re.findall(_ONE, item))
-        before, begin = re.fullmatch(r"(.*?)(\d*)", first).groups()  # 3.1–3.4 counts its last number
+        before, begin = re.fullmatch(r"(.*?)(\d*)", first).groups()  # in 3.1–3.4 the last number counts up
         end = last[0].removeprefix(before) if last else ""
         if begin and end.isdigit() and int(begin) < int(end) < int(begin) + 100:
             yield from (f"{before}{number}" for number in range(int(begin), int(end) + 1))
@@ -120,21 +117,21 @@ def _numbers(text: str) -> Iterator[str]:
             yield from (first, *last)
 
 
-def _order(part: Part) -> tuple:
+def _order(part: PaperPart) -> tuple:
     kind, number = part.name.split(" ", 1)
     pieces = re.findall(r"\d+|[A-Za-z]+", number)
     return KINDS.index(kind), [(0, int(piece), "") if piece.isdigit() else (1, 0, piece) for piece in pieces]
 
 
 def _texts(path: Path) -> list[tuple[int, str, str]]:
-    """The docstrings and comments of a file: first line, symbol, and text, a line of it for each of the file."""
+    """The first line, symbol and text of each docstring and comment in a file; its lines are those of the file."""
     source = path.read_text(encoding="utf-8")
-    if not any(kind in source for kind in KINDS):  # parsing takes its time
+    if not any(kind in source for kind in KINDS):  # parsing is slow
         return []
     try:
         tree = ast.parse(source)
     except SyntaxError as error:
-        raise UsageError(f"{path.relative_to(ROOT)} cannot be read: {error}") from None
+        raise UsageError(f"{path.relative_to(ROOT)} is not valid Python: {error}") from None
     found, scopes = [], [(0, 0, "")]
 
     def visit(node: ast.AST, name: str) -> None:
@@ -149,18 +146,21 @@ def _texts(path: Path) -> list[tuple[int, str, str]]:
 
     visit(tree, "")
     for first, last, text in _comments(source):
-        # directly above a class or function, or in it: the innermost is the one that begins last
+        # the innermost class or function that the comment is in or directly above is the one that begins last
         around = [scope for scope in scopes if scope[0] <= first <= scope[1] or last + 1 == scope[0]]
         found.append((first, max(around, default=scopes[0])[2], text))
     return found
 
 
 def _comments(source: str) -> list[tuple[int, int, str]]:
-    """Each comment, with the lines below it that go on in its column: first line, last line, text."""
+    """The first line, last line and text of each comment; one that goes on below in the same column is one."""
     blocks: list[tuple[int, int, int, str]] = []
     for token in tokenize.generate_tokens(io.StringIO(source).readline):
         if token.type == tokenize.COMMENT:
-            (line, column), text = token.start, token.string.lstrip("#").split(" #")[0]  # lines commented out have two
+            (line, column), text = (
+                token.start,
+                token.string.lstrip("#").split(" #")[0],
+            )  # commented-out code may hold a second #
             if blocks and blocks[-1][1:3] == (line - 1, column) and not token.line[:column].strip():
                 first, _, _, before = blocks.pop()
                 blocks.append((first, line, column, f"{before}\n{text}"))

@@ -1,7 +1,7 @@
 """The settings in a YAML file, each with the comment beside it.
 
-The comment of a value is what follows on its line, and on the lines after it that begin with ``#`` in the same column.
-One on the line of a mapping's key is of all values in it that have none.
+A comment belongs to the setting on its line. It goes on in the next lines that begin with ``#`` in the same column. A
+comment beside the key of a mapping belongs to every setting in it that has no comment of its own.
 """
 
 from collections.abc import Iterator
@@ -17,27 +17,25 @@ from ..identity import ROOT
 
 @dataclass
 class Value:
-    """A setting, and what its comment says of it."""
+    """A setting, and what its comment says about it."""
 
     file: str
     line: int
-    key: str  # optimizer.lr; of an entry "- override /optimizer: adam" of the defaults list, the group
+    key: str  # optimizer.lr; for "- override /optimizer: adam" in the defaults list, the group
     value: Any
-    source: str
+    source: str  # the comment
     group: bool = False
-    kind: str = ""  # paper, code, assumed, elsewhere, or none
+    kind: str = ""  # paper, code, assumed, elsewhere; empty if the comment names no source
     alternatives: list = field(default_factory=list)
     problems: list[str] = field(default_factory=list)
 
 
 def read_values(path: Path) -> list[Value]:
     """The settings of a file, after those that it inherits from files beside it and does not set again."""
-    text = path.read_text(encoding="utf-8")
-    root = yaml.compose(text, Loader=yaml.SafeLoader)
-    if not isinstance(root, yaml.MappingNode):
+    root, settings, comments = _parse(path)
+    if not settings:
         return []
-    name, comments = path.relative_to(ROOT).as_posix(), _comments(text)
-    settings = OmegaConf.to_container(OmegaConf.load(path))  # 1e-3 is a number to it, but not to yaml
+    name = path.relative_to(ROOT).as_posix()
     entries = next((node.value for key, node in root.value if key.value == "defaults"), [])
     inherited, own = [], []
     for node, entry in zip(entries, settings.pop("defaults", []), strict=True):
@@ -52,18 +50,23 @@ def read_values(path: Path) -> list[Value]:
     return [value for value in inherited if (value.group, value.key) not in again] + own
 
 
-def read_items(path: Path, name: str, key: str) -> list[Value]:
-    """The setting ``key`` of each mapping in the list ``name``."""
-    text = path.read_text(encoding="utf-8")
-    comments, settings = _comments(text), OmegaConf.to_container(OmegaConf.load(path))
-    nodes = next(node.value for top, node in yaml.compose(text, Loader=yaml.SafeLoader).value if top.value == name)
+def read_items(path: Path, name: str) -> list[Value]:
+    """The settings of each mapping in the list ``name``, with keys such as ``targets[0].value``."""
+    root, settings, comments = _parse(path)
+    nodes = next(node.value for key, node in root.value if key.value == name)
     return [
-        Value(
-            path.relative_to(ROOT).as_posix(), line + 1, f"{name}[{position}].{key}", item[key], comments.get(line, "")
-        )
+        Value(path.relative_to(ROOT).as_posix(), *rest)
         for position, (node, item) in enumerate(zip(nodes, settings[name], strict=True))
-        for line in (inner.start_mark.line for inner, _ in node.value if inner.value == key)
+        for rest in _walk(node, item, comments, f"{name}[{position}].")
     ]
+
+
+def _parse(path: Path) -> tuple[yaml.Node, dict, dict[int, str]]:
+    """The nodes of a file, which know their lines; its settings; and its comments."""
+    text = path.read_text(encoding="utf-8")
+    # OmegaConf reads 1e-3 as a number, PyYAML does not
+    settings = OmegaConf.to_container(OmegaConf.load(path))
+    return yaml.compose(text, Loader=yaml.SafeLoader), settings, _comments(text)
 
 
 def _walk(node: yaml.Node, settings: dict, comments: dict, prefix: str = "", above: str = "") -> Iterator[tuple]:
@@ -73,7 +76,7 @@ def _walk(node: yaml.Node, settings: dict, comments: dict, prefix: str = "", abo
             continue
         key, value, first = f"{prefix}{name.value}", settings[name.value], name.start_mark.line
         if isinstance(child, yaml.MappingNode) and value:
-            comment = comments.get(first, above).partition("{")[0]  # alternatives are of one value
+            comment = comments.get(first, above).partition("{")[0]  # alternatives belong to a single value
             yield from _walk(child, value, comments, f"{key}.", comment)
         else:
             block = not getattr(child, "flow_style", True)  # it ends where the next key begins
@@ -82,7 +85,7 @@ def _walk(node: yaml.Node, settings: dict, comments: dict, prefix: str = "", abo
 
 
 def _comments(text: str) -> dict[int, str]:
-    """The comment after something on a line, with its continuation, by the line's index."""
+    """Each comment beside a setting, with its continuation, by the index of its line."""
     marks = [(token.start_mark, token.end_mark) for token in yaml.scan(text, Loader=yaml.SafeLoader)]
     ends = {end.line: end.column for start, end in marks if start.index < end.index}
     found, last = {}, None
@@ -95,7 +98,7 @@ def _comments(text: str) -> dict[int, str]:
             first, found[number] = number, comment
         elif last == (number - 1, column):
             found[first] += f" {comment}"
-        else:  # one of its own
+        else:  # a comment on a line of its own
             continue
         last = number, column
     return found

@@ -1,9 +1,10 @@
-"""The paper's own words: its text, and whether a quote, a number or a place stands in it.
+"""The text of the paper: whether it contains a quote, a number or a place such as ``Table 2``; and notes about it.
 
-The text is mostly what could be had from a PDF, so what a PDF breaks is forgiven: line ends and hyphens, ligatures,
-dashes, superscripts, spaces lost and found. Where it cannot be known, a claim is taken for right.
+The text usually comes from a PDF. The comparisons therefore ignore what text extraction changes: line breaks, hyphens,
+ligatures, dashes, superscripts and spaces. In doubt, a quote or place counts as found.
 """
 
+import ast
 import functools
 import hashlib
 import logging
@@ -11,15 +12,15 @@ import math
 import re
 import unicodedata
 
-from ..identity import ROOT
+from ..identity import PACKAGE, ROOT
 from .citations import KINDS
 
 
 @functools.cache
-def _read() -> tuple[str | None, str | None]:
-    """The paper's text, and what kept it from being read."""
+def paper_text() -> tuple[str | None, str | None]:
+    """The text of ``paper.txt`` or of ``paper.pdf``, and why ``paper.pdf`` cannot be read."""
     text, pdf = ROOT / "paper.txt", ROOT / "paper.pdf"
-    if pdf.exists() and not text.exists():  # it takes seconds, once
+    if pdf.exists() and not text.exists():  # reading a PDF takes seconds, so its text is kept
         text = ROOT / "runs" / f"paper-{hashlib.sha256(pdf.read_bytes()).hexdigest()[:8]}.txt"
     if text.exists():
         return text.read_text(encoding="utf-8", errors="replace"), None
@@ -31,22 +32,12 @@ def _read() -> tuple[str | None, str | None]:
         logging.getLogger("pypdf").setLevel(logging.CRITICAL)
         found = "\n".join(page.extract_text() for page in pypdf.PdfReader(pdf).pages)
         if sum(map(str.isalpha, found)) < 200:
-            raise ValueError("hardly any text, a scan?")
-    except Exception as error:  # pypdf is missing, or whatever a PDF can be wrong in
-        return None, f"paper.pdf cannot be read: {error}. pip install pypdf, or put its text into paper.txt"
+            raise ValueError("it holds hardly any text and may be a scan")
+    except Exception as error:  # pypdf is missing, or the PDF is damaged in one of many ways
+        return None, f"paper.pdf cannot be read: {error}. Run pip install pypdf, or put its text into paper.txt."
     text.parent.mkdir(exist_ok=True)
     text.write_text(found, encoding="utf-8", errors="replace")
     return found, None
-
-
-def paper_text() -> str | None:
-    """The text of ``paper.txt``, or of ``paper.pdf``; None where there is neither, or it cannot be read."""
-    return _read()[0]
-
-
-def paper_trouble() -> str | None:
-    """Why ``paper.pdf`` is there and cannot be read, in one line."""
-    return _read()[1]
 
 
 QUOTE = re.compile('["“]([^"“”]+)["”]')
@@ -56,21 +47,21 @@ REFERENCE = r"\[\d+(?:\s*[,;-]\s*\d+)*\]"
 
 @functools.cache
 def _spelled(text: str) -> str:
-    """One spelling of what a PDF, LaTeX and a keyboard write differently: ligatures, superscripts, accents, dashes."""
+    """The text with one spelling for ligatures, superscripts, accents and dashes, whatever PDF, LaTeX or keyboard wrote."""
     text = "".join(c for c in unicodedata.normalize("NFKD", text) if not unicodedata.combining(c) and c != "\u00ad")
     return re.sub(r"[{}$\\]", "", text.translate(SPELLING).replace(r"\times", "x").replace(r"\cdot", "·"))
 
 
 @functools.cache
 def _plain(text: str) -> str:
-    """Letters, digits, dots and minus signs, without references, the numbers of pages, and hyphens."""
+    """The letters, digits, dots and minus signs of a text, without references, page numbers and hyphens."""
     text = re.sub(rf"^\s*\d+\s*$|{REFERENCE}", "", _spelled(text), flags=re.MULTILINE)
     text = re.sub(r"[^\w.-]|_", "", text.casefold())
     return re.sub(r"(?<=[^\W\d])-(?=[^\W\d])", "", text)
 
 
-def stands_in(quote: str, text: str) -> bool:
-    """Whether the paper says so; ``...`` in the quote passes over at most a page."""
+def has_quote(quote: str, text: str) -> bool:
+    """Whether the paper contains a quote; ``...`` in the quote stands for at most a page."""
     parts = [re.escape(_plain(part).strip(".")) for part in re.split(r"\.\.\.|…", quote)]
     return re.search(".{0,4000}?".join(parts), _plain(text)) is not None
 
@@ -86,7 +77,7 @@ NUMBER = re.compile(
     """,
     re.VERBOSE | re.IGNORECASE,
 )
-# Digits that may be no quantity of their own
+# Digits that are probably not a quantity
 WEAK = re.compile(
     rf"""
     {REFERENCE} | \(? (?: 19 | 20 ) \d\d \)             # [12]   He et al., 2016)
@@ -108,20 +99,20 @@ def _numbers(text: str) -> set[float]:
     }
 
 
-def differs(value: object, quoted: list[str]) -> list:
-    """The elements of a value, or the value, that are not among the numbers quoted; none where no number surely is."""
+def differing_numbers(value: object, quoted: list[str]) -> list:
+    """The numbers of a value (a number or a list) that are not quoted; none if the quotes surely hold no quantity."""
     elements = [v for v in (value if isinstance(value, list) else [value]) if type(v) in (int, float)]
     text = re.sub(r"(?<=\d),(?=\d{3}\b)", "", _spelled("; ".join(quoted)))  # 4,000
-    if any(v != round(v) for v in elements):  # "two losses" says nothing of a weight of 0.1
+    if any(v != round(v) for v in elements):  # "two losses" says nothing about a weight of 0.1
         text = WORD.sub("", text)
-    text = re.sub(r"\s?[x·*]\s?10\s?\^?\s?\(?(?=-?[1-9])", "e", text)  # 3 x 10^-4, and 3 x 10-4 of a PDF
-    powers = re.sub(r"\b10\s?(?:\^|\*\*|(?=-))\s?(?=-?\d)", "1e", text)  # 10^-3, and 10-3, which may be a range
+    text = re.sub(r"\s?[x·*]\s?10\s?\^?\s?\(?(?=-?[1-9])", "e", text)  # 3 x 10^-4, or 3 x 10-4 from a PDF
+    powers = re.sub(r"\b10\s?(?:\^|\*\*|(?=-))\s?(?=-?\d)", "1e", text)  # 10^-3, or 10-3, which may be a range
     sure, found = _numbers(WEAK.sub(" ", powers)), _numbers(powers) | _numbers(text)
     return [v for v in elements if sure and not any(math.isclose(abs(v), number) for number in found)]
 
 
 def has_place(place: str, text: str) -> bool:
-    """Whether the paper has a place such as ``Table 2``: by this name, as a heading, or as the number of an equation."""
+    """Whether the paper has a place such as ``Table 2``: under this name, as a heading, or as an equation's number."""
     kind, label = place.split()
     label = re.match(r"[A-Z]*\.?[\d.]*", label.strip("()"))[0]  # Figure 1 for Figure 1a, Section IV for Section IV-B
     number, name = re.escape(label), "Eq" if kind == "Equation" else kind[:3]
@@ -131,3 +122,20 @@ def has_place(place: str, text: str) -> bool:
     if kind in ("Section", "Appendix"):  # 3 Title   3.1 Title   A. Title   1Title
         patterns.append(rf"^\s*{number}(?:\.\d+)*(?:[.\s]+|(?<=\d))[A-ZΑ-ω]")
     return re.search("|".join(patterns), _spelled(text), re.MULTILINE) is not None
+
+
+def known_differences() -> list[str]:
+    """The items of "Known differences from paper:" in the package's docstring."""
+    docstring = ast.get_docstring(ast.parse((PACKAGE / "__init__.py").read_text(encoding="utf-8"))) or ""
+    section = re.search(r"^Known differences from paper:\n((?:[ \t]+.*\n?|\n)*)", docstring, re.MULTILINE)
+    items = re.split(r"^\s*(?:- |(?=TODO))", section[1], flags=re.MULTILINE)[1:] if section else []
+    return [" ".join(item.split()) for item in items]
+
+
+def ambiguities() -> list[list[str]]:
+    """The rows of the table under "Ambiguities" in PAPER.md, with its header."""
+    notes = (ROOT / "PAPER.md").read_text(encoding="utf-8")
+    section = re.search(r"^## Ambiguities\n(.*?)(?=^## |\Z)", notes, re.DOTALL | re.MULTILINE)
+    lines = re.findall(r"^\|(.*)\|[ \t]*$", section[1], re.MULTILINE) if section else []
+    rows = [[cell.strip().replace(r"\|", "|") for cell in re.split(r"(?<!\\)\|", line)] for line in lines]
+    return [row for row in rows if any(set(cell) - set("-: ") for cell in row)]

@@ -1,4 +1,4 @@
-"""The record of a run: one small JSON file that says what ran, on what, and what came out."""
+"""The record of a run: one small JSON file with its configuration, code, versions, hardware and metrics."""
 
 import ast
 import csv
@@ -11,24 +11,25 @@ import re
 import subprocess
 import sys
 import time
-from importlib.metadata import PackageNotFoundError, version
+from importlib.metadata import version
 from pathlib import Path
 
 from omegaconf import DictConfig, OmegaConf
 
 from ..identity import PACKAGE, ROOT, UsageError, digest, identity
+from .targets import read_seeds
 
-# A change in these may change the result. README, docs and the package docstring are written by report.py, and
-# configs/paper.yaml is the claim.
+# Changes in these files may change the result. report.py writes into the package docstring, and configs/paper.yaml holds
+# only the claims.
 CODE = ["src", "configs", "train.py", "tune.py", "evaluate.py", ":!src/*/__init__.py", ":!configs/paper.yaml"]
 NEEDED = {"experiment", "digest", "seed", "status", "run", "metrics", "git", "code", "config"}
-POINTS = 200  # of a curve, about
+POINTS = 200  # of a curve, at most
 PACKAGES = ["torch", "lightning", "torchmetrics", "hydra-core", "numpy"]
 
 
-@functools.cache  # of the code that this process has imported, not of what is edited while it runs
+@functools.cache  # the state of the code that this process has imported, not of later edits
 def git_state() -> dict:
-    """The commit and whether code or configs differ from it; None where there is no git or no commit."""
+    """The commit, and whether code or configs differ from it; None without git or without a commit."""
 
     def git(*args: str) -> str | None:
         try:
@@ -44,7 +45,7 @@ def git_state() -> dict:
 
 @functools.cache
 def code_digest() -> str:
-    """Eight hexadecimal digits that name the paper's code, whatever its comments, docstrings and layout."""
+    """Eight hexadecimal digits that name the paper's code; comments, docstrings and layout do not count."""
     found = hashlib.sha256()
     for path in sorted(PACKAGE.rglob("*.py")):
         inside = path.relative_to(PACKAGE)
@@ -54,7 +55,7 @@ def code_digest() -> str:
 
 
 def syntax(path: Path) -> str:
-    """The syntax tree of a file without its docstrings: what it does, however it is explained and laid out."""
+    """The syntax tree of a file without docstrings, as text."""
     tree = ast.parse(path.read_text(encoding="utf-8"))
     for node in ast.walk(tree):
         if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef) and ast.get_docstring(node) is not None:
@@ -63,7 +64,7 @@ def syntax(path: Path) -> str:
 
 
 def _plain(node: object) -> object:
-    """A syntax tree as tuples. Unlike ``ast.dump`` the same for every version of Python: what is empty is left out."""
+    """A syntax tree as tuples without empty fields: the same for every version of Python, unlike ``ast.dump``."""
     if isinstance(node, list):
         return tuple(_plain(item) for item in node)
     if not isinstance(node, ast.AST):
@@ -75,20 +76,14 @@ def _plain(node: object) -> object:
 
 
 def _versions() -> dict[str, str]:
-    found = {"python": platform.python_version()}
-    for package in PACKAGES:
-        try:
-            found[package] = version(package)
-        except PackageNotFoundError:
-            pass
-    return found
+    return {"python": platform.python_version()} | {package: version(package) for package in PACKAGES}
 
 
 def curves(path: Path) -> dict[str, dict[str, list]]:
-    """What ``metrics.csv`` holds of training and validation, thinned: early steps and late ones are both kept.
+    """The curves of training and validation in ``metrics.csv``, thinned: half evenly, half logarithmically in the step.
 
     Returns:
-        ``steps`` (counted from 1) and ``values`` of each quantity; the learning rate is that of the first group.
+        ``steps`` (counted from 1) and ``values`` of each metric, and of the learning rate of the first parameter group.
     """
     points: dict[str, list[tuple[int, float]]] = {}
     with path.open(newline="") as file:
@@ -119,19 +114,19 @@ def file_digest(path: Path) -> str:
 
 
 def checksum(text: str) -> str:
-    """Sixteen hexadecimal digits of what a file of ``write_json`` says, however it is laid out."""
+    """Sixteen hexadecimal digits that name the content of a file of ``write_json``; its layout does not count."""
     content = re.sub(r'"checksum":"\w*"', "", "".join(text.split()))
     return hashlib.sha256(content.encode()).hexdigest()[:16]
 
 
 def write_json(path: Path, record: dict) -> None:
-    """Write it with its checksum, whole or not at all: one that was edited by hand has another."""
+    """Write a record with its checksum, which shows a later edit. The file is written completely or not at all."""
     text = json.dumps(record | {"checksum": ""}, indent=2, ensure_ascii=False)
-    # a list of numbers in one line
+    # put a list of numbers on one line
     text = re.sub(r"\[\n[^][{}\"]*]", lambda found: f"[{' '.join(found[0][1:-1].split())}]", text)
     before, empty, after = text.rpartition('""')
     text = f'{before}"{checksum(text)}"{after}'
-    # written beside and moved into place, so that a reader never sees half a record
+    # write beside it and move into place, so that a reader never sees half a record
     path.parent.mkdir(parents=True, exist_ok=True)
     beside = path.with_suffix(".tmp")
     beside.write_text(text + "\n", encoding="utf-8")
@@ -139,17 +134,16 @@ def write_json(path: Path, record: dict) -> None:
 
 
 class Record:
-    """The record of the run in ``cfg.run.dir``, kept up to date while it runs.
+    """The record of the run in ``cfg.run.dir``, updated while it runs.
 
-    ``<run>/record.json`` exists from the first moment, with ``"status": "running"``, and ``config.yaml`` beside it.
-    Only a run that finishes is copied to ``results/``, the committed evidence; ``results: null`` (debug presets)
-    keeps it out of there.
+    ``<run>/record.json`` and ``<run>/config.yaml`` exist from the start, with ``"status": "running"``. The record of a
+    finished run is also copied to ``results/``, which is committed, unless ``results`` is null (as in debug presets).
 
     Args:
         cfg: the configuration of the run.
-        claims: what the paper claims of its experiment.
-        made_by: code and commit of the checkpoint from which the run goes on; None for a run that starts anew.
-        writes: whether this process writes it: of several, the first.
+        claims: what decides the verdict of each target of its experiment.
+        made_by: code and commit of the checkpoint that the run resumes; None for a new run.
+        writes: whether this process writes the record; of several processes, the first does.
     """
 
     def __init__(self, cfg: DictConfig, claims: dict[str, dict], made_by: dict | None = None, writes: bool = True):
@@ -167,8 +161,8 @@ class Record:
             "id": earlier.get("id") or f"{self.path.parent.name}-{time.strftime('%m%d%H%M%S')}",
             "command": " ".join(["python", Path(sys.argv[0]).name, *sys.argv[1:]]),
             "started": earlier.get("started") or time.strftime("%Y-%m-%dT%H:%M:%S%z"),
-            "claims": earlier.get("claims", claims),  # a tolerance that is chosen later is seen, and a seed
-            "seeds": earlier.get("seeds", list(cfg.paper.get("seeds") or [0])),
+            "claims": earlier.get("claims", claims),  # so that a later change of the claims or seeds is seen
+            "seeds": earlier.get("seeds", read_seeds(cfg.paper)),
             "metrics": {},
             "git": git_state(),
             "code": code_digest(),
@@ -178,14 +172,14 @@ class Record:
         }
         before = made_by or earlier
         if before and (before["code"] != self.data["code"] or before["git"]["dirty"]):
-            # weights of two versions of the code: the record must not count
+            # two versions of the code trained these weights: the record must not count
             self.data |= {"code": "mixed", "git": before["git"]}
         if writes:
             OmegaConf.save(cfg, self.path.with_name("config.yaml"), resolve=True)
             write_json(self.path, self.data)
 
     def close(self, status: str, **facts) -> None:
-        """Write the end of the run: ``finished``, ``interrupted`` or ``crashed``, with what is known by then."""
+        """Write how the run ended (``finished``, ``interrupted`` or ``crashed``) and the facts that are known by then."""
         if not self.writes:
             return
         self.data |= {
@@ -193,16 +187,16 @@ class Record:
             **facts,
             "wall_time_s": round(self._wall_before + time.monotonic() - self._begin, 2),
         }
-        if status == "finished" and self.results:  # first, so that no run is finished without its evidence
+        if status == "finished" and self.results:  # before the run's own record says "finished"
             write_json(self.results / f"{self.path.parent.name}.json", self.data)
         write_json(self.path, self.data)
 
 
 def read(path: Path) -> dict:
-    """The record at ``path``.
+    """Read the record at ``path``.
 
     Raises:
-        UsageError: the file is no JSON object, or lacks what every record has.
+        UsageError: the file is not a JSON object, or lacks a key that every record has.
     """
     try:
         record = json.loads(path.read_text(encoding="utf-8"))

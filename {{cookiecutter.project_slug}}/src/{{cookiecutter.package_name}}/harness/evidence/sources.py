@@ -1,4 +1,4 @@
-"""Where each hyperparameter comes from: its source, as the comment beside it says, and what is wrong with that."""
+"""Where each hyperparameter comes from, by the comment beside it, and what is wrong with that source."""
 
 import json
 import re
@@ -9,162 +9,160 @@ import yaml
 from omegaconf import OmegaConf
 
 from ..identity import CONFIGS, NOT_IDENTITY, NOT_IDENTITY_OF, flat
-from .citations import OTHER_PAPER, cited
+from .citations import OTHER_PAPER, cited_parts
 from .comments import Value, read_items, read_values
-from .paper import QUOTE, differs, has_place, paper_text, paper_trouble, stands_in
+from .paper import QUOTE, differing_numbers, has_place, has_quote, paper_text
 
-__all__ = ["Value", "claimed", "overridden", "override", "paper_text", "paper_trouble", "unstated", "values"]
-
-CHOICE = "hydra.runtime.choices."  # where Hydra keeps which option of a group was chosen
+CHOICE = "hydra.runtime.choices."  # where Hydra keeps the chosen option of each group
 FORMS = (
     '# Section 5.3 · # Table 3: "a quote" · # official code, train.py:41 · # https://… · # author, e-mail 2024-05-01 · '
     "# assumed: why; {alternatives}"
 )
-# How a source of each kind begins. What cites a part of the paper is of it, and what names another is from elsewhere
+# How a source of each kind begins. Otherwise, one that cites a part of the paper is "paper", and one that names another
+# paper is "elsewhere".
 KINDS = {
     "assumed": r"assumed\b",
     "code": r"(?:see )?(?:the )?(?:official|original|released|reference|authors?['’]?s?) (?:code|documentation|implementation|repository)\b",
     "elsewhere": r"https?://|doi:|arxiv:|authors?\b|e-?mail\b|personal communication\b",
     "paper": r'["“§]|(?:sec|tab|fig|eqs?|alg|app|p)\. ?[\dA-Z(]|(?:abstract|appendix|introduction|conclusion|footnote)\b',
 }
-# What decides nothing, beside what is no part of a run's identity
-NO_ROOMS = NOT_IDENTITY | {"callbacks", "debug", "experiment", "sweep"}
+NO_HYPERPARAMETERS = NOT_IDENTITY | {"callbacks", "debug", "experiment", "sweep"}  # groups
 NO_HYPERPARAMETER = re.compile(
     r"_.*_|.*_?(?:dir|dirpath|root|path)|enable_.*|log_every_n_steps|num_sanity_val_steps|inference_mode"
     r"|num_workers|pin_memory|persistent_workers|prefetch_factor"
 )
-# Options whose names are in any text on optimization, or stand for what has another
-ORDINARY = {"paper", "default", "step", "linear", "constant", "from_torch"}
+# Options whose names occur in any text about optimization, or that stand for an option with another name
+COMMON_WORDS = {"paper", "default", "step", "linear", "constant", "from_torch"}
 
 
-def _decides(value: Value) -> bool:
-    """Whether it is a hyperparameter: decides the result, and is no mere reference to another setting."""
-    room, _, rest = value.key.replace("/", ".").partition(".")
-    if room in NO_ROOMS or rest in NOT_IDENTITY_OF.get(room, ()) or (value.group and room == "trainer"):
+def _is_hyperparameter(value: Value) -> bool:
+    """Whether a setting affects the result and does not merely refer to another setting."""
+    group, _, rest = value.key.replace("/", ".").partition(".")
+    if group in NO_HYPERPARAMETERS or rest in NOT_IDENTITY_OF.get(group, ()) or (value.group and group == "trainer"):
         return False
-    if value.key == "monitor.metric" and value.value is None:  # nothing chooses
+    if value.key == "monitor.metric" and value.value is None:  # no checkpoint is selected
         return False
     return not NO_HYPERPARAMETER.fullmatch(value.key.rpartition(".")[2]) and "${" not in str(value.value)
 
 
-def _kind(source: str) -> str:
+def source_kind(source: str) -> str:
+    """The kind of a source (see ``Value.kind``); empty if it has no known form."""
     if "TODO(paper)" in source:
         return ""
-    said = QUOTE.sub('""', source)
-    begun = (kind for kind, form in KINDS.items() if re.match(form, said, re.IGNORECASE))
-    return next(begun, "paper" if any(cited(said)) else "elsewhere" if OTHER_PAPER.search(said) else "")
+    unquoted = QUOTE.sub('""', source)
+    kinds = (kind for kind, form in KINDS.items() if re.match(form, unquoted, re.IGNORECASE))
+    return next(kinds, "paper" if any(cited_parts(unquoted)) else "elsewhere" if OTHER_PAPER.search(unquoted) else "")
 
 
 def _options(group: str) -> list[str]:
     return sorted(path.stem for path in (CONFIGS / group.partition("@")[0]).glob("*.yaml"))
 
 
-def _read_assumed(value: Value) -> None:
-    """Fill in the alternatives of an assumed value, and what is wrong with its reason and with them."""
-    say = value.problems.append
-    # {1, 2, …} are no alternatives, but an example
+def _read_assumption(value: Value) -> None:
+    """Fill in the alternatives of an assumed value, and the problems with them and with the reason."""
+    # {1, 2, …} is an example and no list of alternatives
     reason, inside = re.fullmatch(r"(?i:assumed)(.*?)(?:\{([^{}…]*)\}\W*)?", value.source).groups()
     if not re.search(r"\w", reason):
-        say("assumed without a reason: # assumed: why")
+        value.problems.append("assumed without a reason. Write, for example: # assumed: not stated")
     if inside is None:
         return
     try:
         others = [one for one in OmegaConf.to_container(OmegaConf.create(f"[{inside}]")) if one != value.value]
     except yaml.YAMLError:
         others = []
+    unknown = [one for one in others if value.group and one not in [*_options(value.key), None]]
     if not others or (type(value.value) in (int, float) and any(isinstance(one, str) for one in others)):
-        say(f"its alternatives are no other values of its kind: {{{inside}}}")
-    elif value.group and (unknown := [one for one in others if one not in [*_options(value.key), None]]):
-        say(f"its alternatives: configs/{value.key} has no {unknown[0]}, but {', '.join(_options(value.key))}")
+        value.problems.append(f"the alternatives {{{inside}}} are not other values of the same kind")
+    elif unknown:
+        options = ", ".join(_options(value.key))
+        value.problems.append(f"the alternatives name {unknown[0]}, but configs/{value.key} has {options}")
     else:
         value.alternatives = others
 
 
 def _compare(value: Value) -> None:
-    """Compare a value with what is quoted, and its source with the paper."""
-    say, quoted = value.problems.append, QUOTE.findall(value.source)
+    """Compare a value with its quotes, and its source with the paper."""
+    quoted = QUOTE.findall(value.source)
     if value.group:
         words = re.findall("[a-z]+", " ".join(quoted).lower())
         named = [one for one in _options(value.key) if any(part in words for part in one.split("_"))]
-        others = [one for one in named if one not in ORDINARY]
+        others = [one for one in named if one not in COMMON_WORDS]
         if others and value.value not in [*named, "paper", "from_torch"]:
-            say(f"{value.value}, but the quote names {', '.join(others)}")
-    elif different := differs(value.value, quoted):
+            value.problems.append(f"{value.value}, but the quote names {', '.join(others)}")
+    elif different := differing_numbers(value.value, quoted):
         what = f"{', '.join(map(str, different))} of {value.value}" if isinstance(value.value, list) else value.value
-        say(f"{what} is not what is quoted: “{'” “'.join(quoted)}”")
-    if value.kind == "paper" and (text := paper_text()):
-        ours = re.split(r"\bcode\b|https?://|\bet al\b", value.source)[0]  # what is said of the paper itself
-        for quote in QUOTE.findall(ours):
-            if not stands_in(quote, text):
-                say(f"the paper does not say “{quote}”")
-        for _, place in cited(QUOTE.sub('""', ours)):
-            if not has_place(place, text):
-                say(f"the paper has no {place}")
+        value.problems.append(f"{what} is not in the quote “{'” “'.join(quoted)}”")
+    text, _ = paper_text()
+    if value.kind == "paper" and text:
+        ours = re.split(r"\bcode\b|https?://|\bet al\b", value.source)[0]  # the part about the paper itself
+        quotes, places = QUOTE.findall(ours), [place for _, place in cited_parts(QUOTE.sub('""', ours))]
+        value.problems += [f"the paper does not say “{quote}”" for quote in quotes if not has_quote(quote, text)]
+        value.problems += [f"the paper has no {place}" for place in places if not has_place(place, text)]
 
 
-def _judge(value: Value) -> Value:
-    """Fill in what kind of source a value has, and what is wrong with it."""
-    value.kind = _kind(value.source)
+def _check(value: Value) -> Value:
+    """Fill in the kind of a value's source, and its problems."""
+    value.kind = source_kind(value.source)
     if value.kind:
-        (_read_assumed if value.kind == "assumed" else _compare)(value)
+        (_read_assumption if value.kind == "assumed" else _compare)(value)
     elif value.source and "TODO(paper)" not in value.source:
-        value.problems.append(f"“{value.source}” is no known form of a source: {FORMS}")
+        value.problems.append(f"“{value.source}” is not a known form of a source: {FORMS}")
     else:
         value.problems.append("no source: where does the paper state it?")
     return value
 
 
-def values(experiment: str) -> list[Value]:
-    """The settings of an experiment, inherited ones first, each with its source and what is wrong with it."""
+def experiment_values(experiment: str) -> list[Value]:
+    """The settings of an experiment, inherited ones first, each with its source and the problems with it."""
     found = read_values(CONFIGS / "experiment" / f"{experiment}.yaml")
-    return [_judge(value) for value in found if _kind(value.source) or _decides(value)]
+    return [_check(value) for value in found if source_kind(value.source) or _is_hyperparameter(value)]
 
 
-def claimed() -> list[Value]:
-    """The values that the paper reports, of ``configs/paper.yaml``, each with its source and what is wrong with it."""
-    return [
-        _judge(value) for value in read_items(CONFIGS / "paper.yaml", "targets", "value") if value.value is not None
-    ]
+def target_values() -> list[Value]:
+    """The values that the paper reports, from ``configs/paper.yaml``, each with its source and the problems with it."""
+    found = read_items(CONFIGS / "paper.yaml", "targets")
+    return [_check(value) for value in found if value.key.endswith("].value") and value.value is not None]
 
 
 def override(value: Value, alternative: Any) -> str:
-    """An alternative of a value as it is written on the command line; Hydra reads JSON."""
+    """The override that sets an alternative of a value, in JSON, which Hydra reads."""
     return f"{value.key}={alternative if value.group else json.dumps(alternative, separators=(',', ':'))}"
 
 
 def _compose(*overrides: str) -> dict[str, Any]:
-    """The settings as they are written, with their interpolations, by key."""
+    """The composed settings by key, with their interpolations."""
     with hydra.initialize_config_dir(str(CONFIGS), version_base="1.3"):
         return flat(OmegaConf.to_container(hydra.compose("train", list(overrides), return_hydra_config=True)))
 
 
-def unstated(experiment: str) -> list[str]:
-    """What decides the result and is stated nowhere: its value is that of a group's file, and has no source there."""
+def values_without_source(experiment: str) -> list[str]:
+    """The hyperparameters of a group's file that neither this file nor the experiment gives a source."""
     stated = [value.key for value in read_values(CONFIGS / "experiment" / f"{experiment}.yaml") if not value.group]
-    stated += ["scheduler.interval", "scheduler.frequency"]  # what the schedule of that name is
+    stated += ["scheduler.interval", "scheduler.frequency"]  # they follow from the schedule's name
     found = []
     settings = _compose(f"experiment={experiment}")
     for group, option in [*((key, settings[key]) for key in settings if key.startswith(CHOICE)), ("", "train")]:
         folder, _, package = group.removeprefix(CHOICE).partition("@")
         path = CONFIGS / folder / f"{option}.yaml"
-        if folder.split("/")[0] in NO_ROOMS | {"trainer"} or not path.exists():
+        if folder.split("/")[0] in NO_HYPERPARAMETERS | {"trainer"} or not path.exists():
             continue
         for value in read_values(path):
             value.key = f"{(package or folder).replace('/', '.')}.{value.key}".lstrip(".")
-            known = _kind(value.source) or any(f"{value.key}.".startswith(f"{key}.") for key in stated)
-            asked = not value.group and (group or value.key.startswith("procedure."))
-            if asked and not known and _decides(value):
+            has_source = source_kind(value.source) or any(f"{value.key}.".startswith(f"{key}.") for key in stated)
+            needs_source = not value.group and (group or value.key.startswith("procedure."))
+            if needs_source and not has_source and _is_hyperparameter(value):
                 found.append(f"{value.key} ({value.file}:{value.line})")
     return found
 
 
-def overridden(experiment: str) -> list[str]:
-    """The presets that change what an experiment states in a run that still bears its name."""
+def silent_overrides(experiment: str) -> list[str]:
+    """The presets that change a value of an experiment but not the name of the run."""
     before, found = _compose(f"experiment={experiment}"), []
-    stated = {(CHOICE if value.group else "") + value.key: value for value in values(experiment) if _decides(value)}
+    values = [value for value in experiment_values(experiment) if _is_hyperparameter(value)]
     for preset in (f"{group}={option}" for group in ("debug", "trainer") for option in _options(group)):
         now = _compose(f"experiment={experiment}", preset)
-        for key, value in stated.items() if now["name"] == before["name"] else []:
+        for value in values if now["name"] == before["name"] else []:
+            key = (CHOICE if value.group else "") + value.key
             if now.get(key) != before.get(key):
                 where = f"{value.file}:{value.line}"
                 found.append(f"{preset}: {value.key} is {now.get(key)}, not {value.value} ({where})")

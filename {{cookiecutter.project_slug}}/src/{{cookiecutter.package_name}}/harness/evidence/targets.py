@@ -1,0 +1,94 @@
+"""The values that the paper reports, as ``configs/paper.yaml`` states them, and the seeds that our runs use."""
+
+import statistics
+from collections import Counter
+from dataclasses import dataclass
+from difflib import get_close_matches
+
+from omegaconf import MISSING, DictConfig, ListConfig, OmegaConf, ValidationError
+
+from ..identity import UsageError
+
+CLAIMS = {"equal": "", "at least": "≥ ", "at most": "≤ "}
+AGGREGATES = {"mean": statistics.fmean, "median": statistics.median, "max": max, "min": min}
+CHOICES = {"claim": [*CLAIMS], "aggregate": [*AGGREGATES], "mode": ["max", "min"]}
+DECIDE_VERDICT = ["value", "claim", "aggregate", "scale", "mode", "tolerance"]
+EXPECTED = {bool: "true or false", str: "text"}  # every other type is a number
+
+
+@dataclass
+class Target:
+    """One value of the paper, and what counts as reaching it."""
+
+    metric: str = MISSING
+    dataset: str = ""
+    value: int | float | None = None
+    claim: str = "equal"
+    std: int | float | None = None
+    n_runs: int | float | None = None
+    aggregate: str = "mean"
+    scale: int | float = 1
+    unit: str = ""
+    mode: str = "max"  # which is better; only needed for the claim "equal"
+    tolerance: int | float | None = None
+    reason: str = ""
+    experiment: str = "paper"
+    log_x: bool = False  # of the plotted curves
+
+
+def read_seeds(paper: DictConfig) -> list[int]:
+    """The seeds that count."""
+    return list(paper.get("seeds") or [0])
+
+
+def read_targets(paper: DictConfig) -> list[Target]:
+    """The targets, in the order of the file.
+
+    Raises:
+        UsageError: names every mistake in the targets and the seeds, one per line.
+    """
+    targets, problems = [], []
+    for position, given in enumerate(paper.get("targets") or [], start=1):
+        target, wrong = _read_target(given)
+        targets.append(target)
+        problems += [f"target {position} ({given.get('metric') or 'without a metric'}): {text}" for text in wrong]
+    for (experiment, metric), times in Counter((target.experiment, target.metric) for target in targets).items():
+        if times > 1:
+            problems.append(f"{times} targets name {metric} of experiment {experiment}. Keep one of them.")
+    seeds = paper.get("seeds") or ListConfig([0])
+    if not isinstance(seeds, ListConfig) or not all(type(seed) is int for seed in seeds):
+        problems.append(f"seeds: {seeds} is not a list of whole numbers, such as [0, 1, 2].")
+    if not targets:
+        problems.append(
+            "there are no targets. State at least one value of the paper, for example metric: test/accuracy."
+        )
+    if problems:
+        raise UsageError("\n".join(f"configs/paper.yaml, {problem}" for problem in problems))
+    return targets
+
+
+def _read_target(given: DictConfig) -> tuple[Target, list[str]]:
+    """A target, and what is wrong with it. A key that is null has its default."""
+    target, problems = OmegaConf.structured(Target), []
+    for key, value in given.items():
+        if key not in Target.__annotations__:
+            near = get_close_matches(key, Target.__annotations__, n=1) or Target.__annotations__
+            problems.append(f"{key} is not a key of a target. Did you mean {' or '.join(near)}?")
+        elif value is not None:
+            try:
+                target[key] = value
+            except ValidationError:
+                expected = EXPECTED.get(Target.__annotations__[key], "a number, such as 94.3")
+                problems.append(f"{key}: {value} is not {expected}.")
+    for key, allowed in CHOICES.items():
+        if target[key] not in allowed:
+            problems.append(f"{key}: {target[key]} is not one of: {', '.join(allowed)}.")
+    if OmegaConf.is_missing(target, "metric"):
+        target.metric = ""
+        problems.append("metric is missing. Name what PaperProcedure logs, for example metric: test/accuracy.")
+    if target.metric.startswith("train/"):
+        problems.append(
+            f"evaluate.py cannot compute {target.metric} again from a checkpoint. Keep the value in a buffer of "
+            "PaperProcedure, log it as test/… in on_test_epoch_end, and name that metric here."
+        )
+    return OmegaConf.to_object(target), problems
