@@ -1,47 +1,62 @@
-"""What the tests share: the configuration of ``experiment=paper``, cut to seconds, and a short training."""
+"""What the tests share: the configuration of ``experiment=paper``, the facts of the paper, and a short training."""
 
 import functools
 import os
 import re
+from collections import defaultdict
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import hydra
 import pytest
-from omegaconf import DictConfig
+from omegaconf import DictConfig, OmegaConf
 
 from {{ cookiecutter.package_name }}.harness.command import heavy_imports
-from {{ cookiecutter.package_name }}.harness.evidence.tests import junit_file
+from {{ cookiecutter.package_name }}.harness.evidence.record import write_json
+from {{ cookiecutter.package_name }}.harness.evidence.tests import suite_file
 from {{ cookiecutter.package_name }}.harness.identity import ROOT
 
 with heavy_imports():
     import lightning as L
     import torch
+    from lightning.pytorch.utilities.model_helpers import is_overridden
 
     from {{ cookiecutter.package_name }}.harness.training import build
 
 
-@pytest.hookimpl(tryfirst=True)  # before pytest asks for the name of its result file
+WHOLE_SUITE = re.compile(r"-[qsv]+|--quiet|-n\d*|\d+|tests/?|\.")  # arguments that leave no test out
+OUTCOMES = ["skipped", "passed", "failed"]  # of several cases of a test, the last of these counts
+
+
+class Outcomes:
+    """Leaves how each test of a run of the whole suite ended in ``runs/``, for ``report.py``."""
+
+    def __init__(self, path: Path):
+        self.path, self.ended, self.collected = path, {}, True
+        path.unlink(missing_ok=True)
+
+    def pytest_collectreport(self, report: pytest.CollectReport) -> None:
+        self.collected = self.collected and not report.failed
+
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        if report.when == "call" or not report.passed:
+            test = report.nodeid.partition("[")[0]
+            self.ended[test] = max(report.outcome, self.ended.get(test, report.outcome), key=OUTCOMES.index)
+
+    def pytest_sessionfinish(self, exitstatus: int) -> None:
+        if self.collected and exitstatus <= 1 and self.path == suite_file():  # not cut short, and the code is the same
+            write_json(self.path, {"outcomes": dict(sorted(self.ended.items()))})
+
+
 def pytest_configure(config: pytest.Config) -> None:
-    """Let a run of the whole suite leave pytest's own result file in ``runs/``, named by the code: for ``report.py``."""
-    partial = [a for a in config.invocation_params.args if not re.fullmatch(r"-[qsv]+|--quiet|-n\d*|\d+|tests/?|\.", a)]
     runs = ROOT / "runs" if (ROOT / "runs").exists() else ROOT
-    if not partial and runs.is_dir() and os.access(runs, os.W_OK) and not hasattr(config, "workerinput"):  # of xdist
-        junit = junit_file()
-        junit.unlink(missing_ok=True)
-        config.option.xmlpath = str(junit)
+    whole = all(WHOLE_SUITE.fullmatch(argument) for argument in config.invocation_params.args)
+    if whole and runs.is_dir() and os.access(runs, os.W_OK) and not hasattr(config, "workerinput"):  # of xdist
+        config.pluginmanager.register(Outcomes(suite_file()))
 
 
-@pytest.hookimpl(trylast=True)  # after pytest has written it
-def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
-    """Drop it where the run was cut short, or the code has changed meanwhile."""
-    junit = Path(session.config.option.xmlpath or "")
-    if junit.parent == ROOT / "runs" and (exitstatus > 1 or junit != junit_file()):
-        junit.unlink(missing_ok=True)
-
-
-@functools.cache  # nearly every test asks for it, and Hydra takes longer than most of them
+@functools.cache  # nearly every test needs it, and Hydra takes longer than most of them
 def composed(*overrides: str) -> DictConfig:
     with hydra.initialize_config_dir(str(ROOT / "configs"), version_base="1.3"):
         return hydra.compose("train", [*overrides, "name=test", "run.dir=???", "results=null"])
@@ -49,7 +64,7 @@ def composed(*overrides: str) -> DictConfig:
 
 @pytest.fixture
 def compose(tmp_path: Path) -> Callable[..., DictConfig]:
-    """The configuration that ``python train.py`` would have with these overrides, writing to a folder of the test."""
+    """The configuration that ``python train.py`` would have with these overrides, with a temporary run folder."""
 
     def compose(*overrides: str) -> DictConfig:
         cfg = composed(*overrides).copy()
@@ -66,8 +81,8 @@ def cfg(compose: Callable[..., DictConfig]) -> DictConfig:
     return cfg
 
 
-@pytest.fixture
-def data(cfg: DictConfig) -> L.LightningDataModule:
+def set_up_data(cfg: DictConfig) -> L.LightningDataModule:
+    """The data module, ready for training and validation."""
     data = build.build_data(cfg)
     data.prepare_data()
     data.setup("fit")
@@ -75,16 +90,41 @@ def data(cfg: DictConfig) -> L.LightningDataModule:
 
 
 @pytest.fixture
-def fact(cfg: DictConfig) -> Callable[[str], Any]:
-    """What ``facts`` in ``configs/paper.yaml`` states; the test is skipped where it states nothing."""
+def data(cfg: DictConfig) -> L.LightningDataModule:
+    return set_up_data(cfg)
+
+
+@pytest.fixture
+def batch(data):
+    torch.manual_seed(0)
+    return next(iter(data.train_dataloader()))
+
+
+@pytest.fixture
+def validated(data) -> None:
+    if not is_overridden("val_dataloader", data):
+        pytest.skip("the paper has no validation split")
+
+
+@pytest.fixture
+def facts(cfg: DictConfig) -> dict[str, Any]:
+    """What ``facts`` in ``configs/paper.yaml`` states; a missing key is None, like null."""
+    return defaultdict(lambda: None, OmegaConf.to_container(cfg.paper.get("facts") or {}, resolve=True))
+
+
+@pytest.fixture
+def fact(facts: dict[str, Any]) -> Callable[[str], Any]:
+    """One of the facts; the test is skipped if the paper does not state it."""
 
     def fact(name: str) -> Any:
-        value = cfg.paper.facts.get(name)
-        if value is None or value == {}:
-            pytest.skip(f"configs/paper.yaml states no {name}")
-        return value
+        if facts[name] in (None, {}):
+            pytest.skip(f"facts.{name} in configs/paper.yaml is null")
+        return facts[name]
 
     return fact
+
+
+QUIET = {"enable_checkpointing": False, "enable_progress_bar": False, "accelerator": "cpu", "devices": 1}
 
 
 def fit(
@@ -92,14 +132,45 @@ def fit(
 ) -> L.Trainer:
     """Train for some steps on the CPU, as ``cfg`` says but without validation, loggers and checkpoints."""
     build.prepare(cfg)
-    bounds = {"max_steps": steps, "max_epochs": 10 * steps}  # the latter for a procedure that never steps
-    settings = bounds | {"limit_val_batches": 0, "val_check_interval": None} | settings
-    quiet = {"enable_checkpointing": False, "enable_progress_bar": False, "accelerator": "cpu", "devices": 1}
-    trainer = build.build_trainer(cfg, callbacks, **settings, **quiet)
+    bounds = {"max_steps": steps, "max_epochs": 10 * steps}  # the latter stops a procedure that never steps
+    settings = QUIET | bounds | {"limit_val_batches": 0, "val_check_interval": None} | settings
+    trainer = build.build_trainer(cfg, callbacks, **settings)
     trainer.fit(build.build_procedure(cfg), data or build.build_data(cfg))
     return trainer
 
 
+def loss_of(cfg: DictConfig, batch) -> dict[str, float]:
+    """The terms of the loss of an untrained model."""
+    procedure = build.build_procedure(cfg).eval()
+    torch.manual_seed(0)
+    return {name: term.item() for name, term in procedure.step(batch, procedure.val_metrics).items()}
+
+
+class Watch(L.Callback):
+    """Notes the learning rate of each optimizer step, and what gradients the parameters had."""
+
+    def __init__(self):
+        self.rates: list[float] = []
+        self.finite: dict[str, bool] = {}  # of each parameter that had a gradient
+        self.nonzero: set[str] = set()
+
+    def on_before_optimizer_step(self, trainer, pl_module, optimizer):
+        self.rates.append(optimizer.param_groups[0]["lr"])
+        for name, parameter in pl_module.named_parameters():
+            if parameter.grad is not None:
+                self.finite[name] = self.finite.get(name, True) and bool(torch.isfinite(parameter.grad).all())
+                if parameter.grad.any():
+                    self.nonzero.add(name)
+
+
+@pytest.fixture(scope="session")
+def trained(tmp_path_factory: pytest.TempPathFactory) -> tuple[L.Trainer, Watch]:
+    """A training of five steps that many tests look at."""
+    cfg, watch = composed("experiment=paper").copy(), Watch()
+    cfg.run.dir = str(tmp_path_factory.mktemp("trained"))
+    return fit(cfg, 5, watch), watch
+
+
 def weights(module: torch.nn.Module) -> dict[str, torch.Tensor]:
-    """A copy of the parameters that are trained, by name."""
+    """A copy of the trained parameters by name."""
     return {name: p.detach().clone() for name, p in module.named_parameters() if p.requires_grad}

@@ -1,6 +1,6 @@
-"""How the tests read data that they know nothing of: batches of any nesting, samples known by their content.
+"""How the checks read any data: batches may be nested in any way, and samples are recognised by their content.
 
-The input is the first tensor of a batch with more than one number for a sample, such as the images and not their labels.
+The input is the first tensor of a batch with more than one number per sample: the images, for example, not the labels.
 """
 
 import copy
@@ -16,11 +16,11 @@ from torch import Tensor
 from torch.utils._pytree import tree_leaves
 from torch.utils.data import DataLoader, IterableDataset
 
-MAX_BATCHES, MAX_NUMBERS = 500, 50_000_000  # of a split that are looked at, the first ones
+MAX_BATCHES, MAX_NUMBERS = 500, 50_000_000  # how much of a split is read
 
 
 def tensors(batch) -> list[Tensor]:
-    """Every tensor of a batch, however it is nested, in order."""
+    """The tensors of a nested batch, in order."""
     if torch.is_tensor(batch):
         return [batch]
     if hasattr(batch, "to_dict"):
@@ -32,8 +32,12 @@ def tensors(batch) -> list[Tensor]:
     return [tensor for part in batch for tensor in tensors(part)]
 
 
+def number_of_samples(batch) -> int:
+    return next((leaf.shape[0] for leaf in tensors(batch) if leaf.dim()), 1)
+
+
 def loaders(data, split: str) -> list:
-    """The loaders of a split, one as a rule; none where the paper has no such split."""
+    """The loaders of a split, usually one; none if the paper has no such split."""
     if not is_overridden(f"{split}_dataloader", data):
         return []
     given = getattr(data, f"{split}_dataloader")()
@@ -41,7 +45,7 @@ def loaders(data, split: str) -> list:
 
 
 def batches(given: Iterable) -> Iterator[list[Tensor]]:
-    """The tensors of each batch, as far as they are looked at."""
+    """The tensors of each batch, up to ``MAX_BATCHES`` and ``MAX_NUMBERS``."""
     numbers = 0
     for batch in itertools.islice(itertools.chain(*given), MAX_BATCHES):
         yield (parts := tensors(batch))
@@ -51,31 +55,31 @@ def batches(given: Iterable) -> Iterator[list[Tensor]]:
 
 
 def stated_size(loader) -> int | None:
-    """Samples of a loader, None where it does not say."""
+    """The number of samples of a loader; None if it does not say."""
     if getattr(loader, "batch_sampler", None) is None or not hasattr(loader.sampler, "__len__"):
         return None
     return len(loader.sampler)
 
 
-def again(loader, **settings):
-    """The loader once more, with all its samples and without workers, or as ``settings`` say; itself if that cannot be."""
+def copy_loader(loader, **settings):
+    """A copy of the loader with all samples, no workers and these settings; the loader itself if it cannot be copied."""
     if not isinstance(loader, DataLoader) or not loader.batch_size or isinstance(loader.dataset, IterableDataset):
         return loader
     like = {"dataset": loader.dataset, "batch_size": loader.batch_size, "sampler": loader.sampler}
     return DataLoader(**like | {"collate_fn": loader.collate_fn, "worker_init_fn": loader.worker_init_fn} | settings)
 
 
-def copies(loader, **settings):
-    """A loader of 12 batches that hold the same samples; None where samples are not asked for by number."""
+def repeat_batch(loader, **settings):
+    """A loader of 12 batches with the same samples; None if the loader does not read samples by index."""
     if getattr(loader, "batch_sampler", None) is None or isinstance(loader.dataset, IterableDataset):
         return None
     few = min(8, len(loader.dataset))
-    return again(loader, batch_size=few, sampler=12 * list(range(few)), **settings)
+    return copy_loader(loader, batch_size=few, sampler=12 * list(range(few)), **settings)
 
 
 def varies(loader, place: int) -> bool:
-    """Whether this tensor of a batch changes from reading to reading."""
-    repeats = copies(loader)
+    """Whether the tensor at ``place`` in a batch changes each time it is read."""
+    repeats = repeat_batch(loader)
     if repeats is None:
         one, other = (next(batches([loader]))[place] for _ in range(2))
         return not torch.equal(one, other)
@@ -84,7 +88,7 @@ def varies(loader, place: int) -> bool:
 
 
 def unaugmented(loader, plain):
-    """A loader with the transform and the ``collate_fn`` of one that does not augment."""
+    """A copy of the loader with the transform and the ``collate_fn`` of ``plain``, which does not augment."""
     dataset = inner = copy.copy(loader.dataset)
     while hasattr(inner, "dataset"):  # of a Subset
         inner.dataset = inner = copy.copy(inner.dataset)
@@ -93,44 +97,46 @@ def unaugmented(loader, plain):
         theirs = theirs.dataset
     if hasattr(inner, "transform") and hasattr(theirs, "transform"):
         inner.transform = theirs.transform
-    return again(loader, dataset=dataset, collate_fn=plain.collate_fn)
+    return copy_loader(loader, dataset=dataset, collate_fn=plain.collate_fn)
 
 
 @dataclass
 class Split:
-    """What was read of a split.
+    """What was read from a split.
 
     Args:
-        batches: the tensors of each.
-        complete: whether these are all.
-        size: samples, None where that is not known.
+        loaders: the loaders that it was read from.
+        batches: the tensors of each batch.
+        complete: whether all batches were read.
+        size: the number of samples; None if it is unknown.
     """
 
+    loaders: list
     batches: list[list[Tensor]]
     complete: bool
     size: int | None
 
     @classmethod
-    def read(cls, given: list) -> "Split":
-        read = list(batches(map(again, given)))
+    def read(cls, loaders: list) -> "Split":
+        read = list(batches(map(copy_loader, loaders)))
         complete = len(read) < MAX_BATCHES and sum(t.numel() for parts in read for t in parts) <= MAX_NUMBERS
-        sizes = [stated_size(loader) for loader in given]
-        split = cls(read, complete, None if None in sizes else sum(sizes))
+        sizes = [stated_size(loader) for loader in loaders]
+        split = cls(loaders, read, complete, None if None in sizes else sum(sizes))
         if split.size is None and complete and split.inputs is not None:
             split.size = len(split.inputs)
         return split
 
     @property
     def place(self) -> int:
-        """Which tensor of a batch is the input."""
+        """The index of the input among the tensors of a batch."""
         return next((i for i, part in enumerate(self.batches[0]) if part.dim() and part[:1].numel() > 1), 0)
 
     @functools.cached_property
     def inputs(self) -> Tensor | None:
-        """(N, …), in the order of reading; None where a row is no sample or samples differ in shape."""
+        """The inputs (N, …) in the order of reading; None if rows are not samples, or samples differ in shape."""
         parts = [parts[self.place] for parts in self.batches if parts]
         if parts and all(part.dim() == 2 and not part.is_floating_point() for part in parts):
-            longest = torch.arange(max(part.shape[1] for part in parts))  # of padded sequences, the last value repeated
+            longest = torch.arange(max(part.shape[1] for part in parts))  # repeat the last value of padded sequences
             parts = [part[:, longest.clamp(max=part.shape[1] - 1)] for part in parts]  # (B, t) -> (B, T)
         if not parts or parts[0].dim() == 0 or len({part.shape[1:] for part in parts}) > 1:
             return None
@@ -139,7 +145,7 @@ class Split:
 
     @property
     def labels(self) -> Tensor | None:
-        """The first whole numbers (N,) after the input."""
+        """The labels (N,): the first tensor of whole numbers after the input, one per sample."""
         for i, part in enumerate(self.batches[0]):
             if i > self.place and part.dim() == 1 and not part.is_floating_point():
                 return torch.cat([parts[i] for parts in self.batches])
@@ -147,7 +153,7 @@ class Split:
 
 
 def rows(inputs: Tensor) -> list[bytes]:
-    """The content of each sample; of sequences, without what is the same to the end, as padding is."""
+    """The content of each sample; of a sequence, without the constant end, which may be padding."""
     flat = inputs.flatten(1) if inputs.dim() > 1 else inputs[:, None]
     values = (flat.float() if flat.is_floating_point() else flat).numpy()
     if flat.is_floating_point() or inputs.dim() > 2:
@@ -157,17 +163,17 @@ def rows(inputs: Tensor) -> list[bytes]:
 
 
 def repeated(inputs: Tensor) -> float:
-    """The share of samples that were there before."""
+    """The share of samples that repeat an earlier one."""
     return 1 - len(set(rows(inputs))) / max(1, len(inputs))
 
 
 def fingerprints(inputs: Tensor) -> tuple[list[bytes], Tensor]:
-    """What tells samples of many real numbers apart, whatever their scale and shift, and these two.
+    """A key for each sample that does not depend on scale and shift, and the scale and shift.
 
-    Two readings of one sample agree, though each was normalised by the statistics of its split.
+    The key recognises a sample in two splits even if each split was normalised by its own statistics.
 
     Shapes:
-        inputs (N, …) float; returns N keys, and scale and shift (2, N, C) double, C the channels of images.
+        inputs (N, …) float; returns N keys, and scale and shift (2, N, C) double, with C the channels of images.
     """
     flat = inputs.flatten(1)
     dims = (2, 3) if inputs.dim() == 4 else tuple(range(1, inputs.dim()))
@@ -183,10 +189,10 @@ def fingerprints(inputs: Tensor) -> tuple[list[bytes], Tensor]:
 
 
 def shared(one: Tensor, other: Tensor) -> list[tuple[int, int]]:
-    """Pairs of rows that hold the same sample.
+    """The pairs of rows that hold the same sample.
 
-    Where only scale and shift differ, they count if they differ alike for most: then it is the normalisation. Otherwise,
-    as where waves differ in amplitude, they are samples of their own.
+    Rows that differ only in scale and shift are the same sample if most of them differ in the same way, because of the
+    normalisation. Otherwise they are different samples, such as waves of different amplitudes.
     """
     where = {row: i for i, row in enumerate(rows(one))}
     pairs = [(where[row], j) for j, row in enumerate(rows(other)) if row in where]

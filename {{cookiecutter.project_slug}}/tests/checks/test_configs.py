@@ -1,5 +1,7 @@
-"""Every file in ``configs/`` composes, and what it describes can be built."""
+"""Every config composes, what it describes can be built, and ``configs/paper.yaml`` agrees with the code."""
 
+import re
+from difflib import get_close_matches
 from pathlib import Path
 
 import hydra
@@ -9,7 +11,8 @@ from conftest import fit
 from hydra.errors import InstantiationException, MissingConfigException
 from omegaconf import OmegaConf
 
-from {{ cookiecutter.package_name }}.harness.evidence.sources import overridden, values
+from {{ cookiecutter.package_name }}.harness.evidence.sources import experiment_values, silent_overrides
+from {{ cookiecutter.package_name }}.harness.evidence.targets import Target, read_targets
 from {{ cookiecutter.package_name }}.harness.identity import ROOT
 from {{ cookiecutter.package_name }}.harness.reporting.report import todos
 from {{ cookiecutter.package_name }}.harness.training.build import build_data, build_procedure
@@ -18,6 +21,11 @@ from {{ cookiecutter.package_name }}.harness.training.evaluate import measure
 OPTIONS = sorted(
     (path.parent.relative_to(ROOT / "configs").as_posix(), path.stem) for path in (ROOT / "configs").glob("*/*.yaml")
 )
+
+
+@pytest.fixture
+def targets(cfg) -> list[Target]:
+    return read_targets(cfg.paper)
 
 
 @pytest.mark.parametrize(("group", "option"), OPTIONS, ids=["=".join(option) for option in OPTIONS])
@@ -41,7 +49,7 @@ def test_option_composes_and_builds(compose, group, option):
                 pytest.skip(f"{name} is not installed: pip install -e .[{option}]")
     elif group == "data":
         build_data(cfg)
-    elif group == "trainer" and option != "ddp":  # two processes are another test's affair
+    elif group == "trainer" and option != "ddp":  # it needs two processes
         hydra.utils.instantiate(cfg.trainer)
     else:
         build_procedure(cfg).model  # noqa: B018
@@ -50,30 +58,38 @@ def test_option_composes_and_builds(compose, group, option):
 @pytest.mark.parametrize("option", [option for group, option in OPTIONS if group == "scheduler"])
 def test_schedule_builds(compose, option):
     cfg = compose()
-    cfg.scheduler = OmegaConf.load(ROOT / f"configs/scheduler/{option}.yaml")  # without what the paper sets for its own
+    cfg.scheduler = OmegaConf.load(ROOT / f"configs/scheduler/{option}.yaml")  # without the paper's settings
     procedure = build_procedure(cfg)
     optimizer = procedure.optimizer(procedure.parameters())
     assert procedure.scheduler(optimizer, total_steps=100)["scheduler"].optimizer is optimizer
 
 
 def test_sources_are_right():
-    """A value is what its source quotes, and the paper says so there."""
-    stated = [value for group, option in OPTIONS if group == "experiment" for value in values(option)]
-    stated = [value for value in stated if value.kind]  # what has no source yet is left to do
-    assert [f"{value.file}:{value.line} {value.key}: {said}" for value in stated for said in value.problems] == []
+    """A value is what its source quotes, and the paper says so at the place that the source names."""
+    stated = [v for group, option in OPTIONS if group == "experiment" for v in experiment_values(option) if v.kind]
+    wrong = [f"{value.file}:{value.line} {value.key}: {problem}" for value in stated for problem in value.problems]
+    assert not wrong, "\n".join(wrong)
 
 
-def test_presets_change_nothing_in_silence():
-    """A run under another value than the experiment states has another name."""
-    targets = OmegaConf.load(ROOT / "configs/paper.yaml").targets
-    assert [line for experiment in {target.experiment for target in targets} for line in overridden(experiment)] == []
+def test_presets_change_nothing_in_silence(targets):
+    """A preset that changes a value of an experiment also changes the name of the run."""
+    silent = [line for experiment in {target.experiment for target in targets} for line in silent_overrides(experiment)]
+    assert not silent, "\n".join(silent)
 
 
-def test_every_target_is_measured(compose):
-    """What ``configs/paper.yaml`` claims is among what its experiment logs."""
+def test_every_fact_is_checked(facts):
+    """A mistyped fact would be checked by no test."""
+    tests = "".join(path.read_text(encoding="utf-8") for path in (ROOT / "tests").rglob("test_*.py"))
+    known = sorted(set(re.findall(r'facts?(?:\.get\(|[.(\[])"?(\w+)', tests)))
+    for name in facts:
+        near = get_close_matches(name, known, n=1) or known
+        assert name in known, f"configs/paper.yaml: no test checks facts.{name}. Did you mean {' or '.join(near)}?"
+
+
+def test_every_target_is_measured(compose, targets):
+    """The metrics that ``configs/paper.yaml`` names are among those that their experiment logs."""
     if "src/{{ cookiecutter.package_name }}/metrics.py" in todos():
-        pytest.skip("metrics.py is still the stand-in's")
-    targets = OmegaConf.load(ROOT / "configs/paper.yaml").targets
+        pytest.skip("metrics.py still measures what the template came with")
     for experiment in {target.experiment for target in targets}:
         cfg = compose(f"experiment={experiment}")
         trainer = fit(cfg, 1, limit_test_batches=1, limit_val_batches=1, log_every_n_steps=1)

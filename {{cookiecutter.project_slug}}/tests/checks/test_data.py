@@ -1,132 +1,116 @@
-"""The data, whatever they are: as ``facts`` of ``configs/paper.yaml`` states them, and no split knows of another."""
+"""The data against the facts in ``configs/paper.yaml``, and the independence of the splits from one another."""
 
 import itertools
 import math
 import multiprocessing
-from collections import defaultdict
 
 import pytest
 import torch
-from conftest import composed, fit
+from conftest import composed, set_up_data
 from omegaconf import DictConfig, OmegaConf
-from splits import Split, batches, copies, loaders, repeated, rows, shared, stated_size, unaugmented, varies
+from splits import Split, batches, loaders, repeat_batch, repeated, rows, shared, stated_size, unaugmented, varies
 from torch.utils.data import SequentialSampler
 
-from {{ cookiecutter.package_name }}.harness.training.build import build_data, prepare
+from {{ cookiecutter.package_name }}.harness.training.build import prepare
 
 
-def read(cfg: DictConfig) -> tuple[dict[str, list], dict[str, Split]]:
-    """The loaders of each split and what they hold, each asked for in the stage in which Lightning asks."""
+def read(cfg: DictConfig) -> dict[str, Split]:
+    """What each split holds; it is set up in the stage in which Lightning asks for it."""
     prepare(cfg)
-    data = build_data(cfg)
-    data.prepare_data()
-    given = {}
-    for stage, splits in {"fit": ("train", "val"), "test": ("test",)}.items():
-        data.setup(stage)
-        given |= {split: loaders(data, split) for split in splits}
-    given = {split: parts for split, parts in given.items() if parts}
-    return given, {split: Split.read(parts) for split, parts in given.items()}
+    data = set_up_data(cfg)
+    given = {split: loaders(data, split) for split in ("train", "val")}
+    data.setup("test")
+    given["test"] = loaders(data, "test")
+    return {split: Split.read(parts) for split, parts in given.items() if parts}
 
 
 @pytest.fixture(scope="module")
-def everything(tmp_path_factory):
+def splits(tmp_path_factory) -> dict[str, Split]:
     cfg = composed("experiment=paper").copy()
     cfg.run.dir = str(tmp_path_factory.mktemp("run"))
     return read(cfg)
 
 
 @pytest.fixture
-def given(everything) -> dict[str, list]:
-    return everything[0]
+def plain_splits(splits, facts) -> dict[str, Split]:
+    """The splits whose samples must not vary."""
+    return {name: split for name, split in splits.items() if name not in (facts["augmented_splits"] or [])}
 
 
-@pytest.fixture
-def held(everything) -> dict[str, Split]:
-    return everything[1]
+def inputs_of(splits: dict[str, Split]) -> dict[str, torch.Tensor]:
+    for name, split in splits.items():
+        if split.inputs is None:
+            pytest.skip(f"{name}: the first tensor of a batch does not hold one row per sample")
+    return {name: split.inputs for name, split in splits.items()}
 
 
-@pytest.fixture
-def facts(cfg) -> dict:
-    """What ``facts`` in ``configs/paper.yaml`` states; None for what it does not."""
-    return defaultdict(lambda: None, OmegaConf.to_container(cfg.paper.get("facts") or {}, resolve=True))
+def test_batches_are_finite(splits):
+    for name, split in splits.items():
+        for batch in split.batches:
+            assert batch, f"{name}: a batch holds no tensor"
+            assert all(torch.isfinite(part).all() for part in batch if part.is_floating_point()), name
 
 
-def inputs_of(held: dict[str, Split]) -> dict[str, torch.Tensor]:
-    for split, part in held.items():
-        if part.inputs is None:
-            pytest.skip(f"{split}: the first tensor of a batch does not hold a row for each sample")
-    return {split: part.inputs for split, part in held.items()}
+def test_splits_are_as_large_as_stated(facts, splits):
+    for name, size in (facts["splits"] or {}).items():
+        assert name in splits, f"facts.splits states {size} samples, but data.py has no {name}_dataloader"
+        found = splits[name].size
+        assert found in (None, size), f"{name} has {found} samples, facts.splits states {size}"
 
 
-def test_batches_are_finite(held):
-    for split, part in held.items():
-        for batch in part.batches:
-            assert batch, f"{split}: a batch without a tensor"
-            assert all(torch.isfinite(part).all() for part in batch if part.is_floating_point()), split
-
-
-def test_splits_are_as_large_as_stated(facts, held):
-    for split, size in (facts["splits"] or {}).items():
-        assert split in held, f"data.py gives no {split}_dataloader, but facts.splits states {size} samples"
-        if held[split].size is not None:
-            assert held[split].size == size, f"{split} has {held[split].size} samples, facts.splits says {size}"
-
-
-def test_labels_are_as_stated(facts, held):
-    if facts["classes"] is None:
-        pytest.skip("facts.classes is null")
-    for split, part in held.items():
-        assert part.labels is not None, f"{split}: facts.classes is given, but batches hold no whole numbers (B,)"
-        low, high = part.labels.min(), part.labels.max()
-        assert 0 <= low and high < facts["classes"], (
-            f"{split}: labels are {low} … {high}, not 0 … {facts['classes'] - 1}"
-        )
-        shares = torch.bincount(part.labels, minlength=facts["classes"]) / len(part.labels)
-        if part.complete:
-            assert shares.all(), f"{split} has no sample of class {shares.argmin()}"
-        if part.complete and facts["balanced"] is not None:
-            off = (shares * facts["classes"] - 1).abs()
+def test_labels_are_as_stated(fact, facts, splits):
+    classes = fact("classes")
+    for name, split in splits.items():
+        labels = split.labels
+        assert labels is not None, f"{name}: facts.classes is {classes}, but batches hold no whole numbers (B,)"
+        low, high = labels.min(), labels.max()
+        assert 0 <= low and high < classes, f"{name}: labels range from {low} to {high}, not from 0 to {classes - 1}"
+        if not split.complete:
+            continue
+        shares = torch.bincount(labels, minlength=classes) / len(labels)
+        assert shares.all(), f"{name} has no sample of class {shares.argmin()}"
+        if facts["balanced"] is not None:
+            off = (shares * classes - 1).abs()
+            worst = off.argmax()
             assert off.max() <= facts["balanced"], (
-                f"{split}: {shares[off.argmax()]:.1%} are of class {off.argmax()}, more than facts.balanced = "
-                f"{facts['balanced']} from 1/{facts['classes']}. Split by class (stratify), or state what the paper has."
+                f"{name}: class {worst} has {shares[worst]:.1%} of the samples, which differs from 1/{classes} by more "
+                f"than facts.balanced = {facts['balanced']}. Stratify the split, or state the paper's value"
             )
 
 
-def test_no_sample_in_two_splits(facts, given, held):
-    inputs = inputs_of(held)
-    plain = next(
-        (split for split in ("val", "test") if split in given and split not in (facts["augmented_splits"] or [])), None
-    )
-    if varies(given["train"][0], held["train"].place) and plain:  # as it is augmented, no sample would be found again
-        bare = [unaugmented(loader, given[plain][0]) for loader in given["train"]]
-        inputs["train"] = Split.read(bare).inputs
-        if varies(bare[0], held["train"].place):
+def test_no_sample_in_two_splits(facts, splits, plain_splits):
+    inputs, train = inputs_of(splits), splits["train"]
+    plain = next((plain_splits[name] for name in ("val", "test") if name in plain_splits), None)
+    if plain and varies(train.loaders[0], train.place):  # no augmented sample would be found again
+        train = Split.read([unaugmented(loader, plain.loaders[0]) for loader in train.loaders])
+        inputs["train"] = train.inputs
+        if varies(train.loaders[0], train.place):
             del inputs["train"]
     if min(map(repeated, inputs.values())) > 0.01:
-        pytest.skip("in each split samples repeat one another, so that their content does not tell which they are")
+        pytest.skip("each split repeats samples, so their content does not identify them")
     for one, other in itertools.combinations(inputs, 2):
         if inputs[one].shape[1:] == inputs[other].shape[1:]:
             pairs = shared(inputs[one], inputs[other])
             assert len(pairs) <= (facts["shared_samples"] or 0), (
-                f"{len(pairs)} samples are in {one} and in {other}, such as number {pairs[0][0]} and {pairs[0][1]} of "
-                f"their loaders; facts.shared_samples says {facts['shared_samples']}"
+                f"{one} and {other} share {len(pairs)} samples, such as numbers {pairs[0][0]} and {pairs[0][1]} of their "
+                f"loaders; facts.shared_samples states {facts['shared_samples']}"
             )
     if "train" not in inputs:
-        pytest.skip("training is augmented, also with transform and collate_fn of the others: it was not compared")
+        pytest.skip("train was not compared: it is augmented even with the transform and collate_fn of another split")
 
 
-def exact(x: torch.Tensor, dims: tuple[int, ...]) -> bool:
-    """Whether mean 0 and standard deviation 1 over ``dims`` are nearer than chance comes: a hundredth of its error."""
+def is_standardized(x: torch.Tensor, dims: tuple[int, ...]) -> bool:
+    """Whether mean 0 and standard deviation 1 over ``dims`` are 100 times closer than by chance."""
     std, mean = torch.std_mean(x, dims, correction=0)
     count = x.numel() / std.numel()
     near = min(1e-5, max(1e-6, 0.01 / math.sqrt(count)))
-    stds = torch.stack([std, std * math.sqrt(count / max(1, count - 1))])  # divided by N, by N - 1
+    stds = torch.stack([std, std * math.sqrt(count / max(1, count - 1))])  # divided by N and by N - 1
     varying = std > 1e-6
     return bool((varying.any() and ((mean.abs() < near) & ((stds - 1).abs() < near).any(0))[varying].all()).item())
 
 
-def in_range(x: torch.Tensor, train: torch.Tensor) -> bool:
-    """Whether each feature ends at 0 or -1 and at 1, some of them with one sample that is not of training."""
+def fills_range(x: torch.Tensor, train: torch.Tensor) -> bool:
+    """Whether each feature ranges from 0 or -1 to 1, and a sample outside the range of training decides some of them."""
     low, high = x.amin(0), x.amax(0)
     varying = high > low
     if not any(((low - start).abs() + (high - 1).abs())[varying].max() < 1e-6 for start in (0, -1) if varying.any()):
@@ -136,77 +120,74 @@ def in_range(x: torch.Tensor, train: torch.Tensor) -> bool:
     return int(((alone[0] & beyond[0]) | (alone[1] & beyond[1]))[varying].sum()) >= 2
 
 
-def test_statistics_are_those_of_training(facts, held):
-    """Inputs that are normalised exactly without training, or only together with test, were normalised by that."""
-    if facts["normalized_with"] is None:
-        pytest.skip("facts.normalized_with is null")
-    inputs = {split: x.double() for split, x in inputs_of(held).items() if x.is_floating_point() and x.dim() > 1}
-    if inputs.keys() != held.keys() or len({x.shape[1:] for x in inputs.values()}) > 1:
+def test_statistics_are_those_of_training(fact, splits):
+    """Another split than train must not be normalised exactly: then its own samples would have been used for it."""
+    fact("normalized_with")
+    inputs = {name: x.double() for name, x in inputs_of(splits).items() if x.is_floating_point() and x.dim() > 1}
+    if inputs.keys() != splits.keys() or len({x.shape[1:] for x in inputs.values()}) > 1:
         pytest.skip("inputs are not real numbers of one shape")
     each = inputs["train"][:100].flatten(1)
-    if each.shape[1] > 2 and all(exact(sample, (0,)) for sample in each):
+    if each.shape[1] > 2 and all(is_standardized(sample, (0,)) for sample in each):
         pytest.skip("each sample is normalised by itself")
-    for splits in [("val",), ("test",), ("val", "test"), ("train", "test"), ("train", "val", "test")]:
-        if not set(splits) <= inputs.keys() or not all(held[split].complete for split in splits):
+    for names in [("val",), ("test",), ("val", "test"), ("train", "test"), ("train", "val", "test")]:
+        if not set(names) <= inputs.keys() or not all(splits[name].complete for name in names):
             continue
-        x = torch.cat([inputs[split] for split in splits])
+        x = torch.cat([inputs[name] for name in names])
         kinds = {"": tuple(range(x.dim())), " per feature": (0,)}
         if x.dim() > 2:
             kinds[" per channel"] = (0, *range(2, x.dim()))
-        if "train" in splits:
-            kinds = {kind: dims for kind, dims in kinds.items() if not exact(inputs["train"], dims)}
-        found = [kind for kind, dims in kinds.items() if len(x) >= 10 and x.abs().max() > 1 + 1e-6 and exact(x, dims)]
-        if in_range(x.flatten(1), inputs["train"].flatten(1)):
+        if "train" in names:
+            kinds = {kind: dims for kind, dims in kinds.items() if not is_standardized(inputs["train"], dims)}
+        enough = len(x) >= 10 and x.abs().max() > 1 + 1e-6
+        found = [kind for kind, dims in kinds.items() if enough and is_standardized(x, dims)]
+        if fills_range(x.flatten(1), inputs["train"].flatten(1)):
             found.append(" to their range, per feature")
         assert not found, (
-            f"inputs are normalised{found[0]} by statistics of {' and '.join(splits)}: compute them of train alone"
+            f"inputs are normalised{found[0]} by statistics of {' and '.join(names)}. Compute them from train alone"
         )
 
 
-def test_only_training_is_augmented(facts, given, held):
-    for split in held.keys() - set(facts["augmented_splits"] or []):
-        for loader in given[split]:
-            assert not varies(loader, held[split].place), (
-                f"{split}: the input is another one each time it is read. Only training is augmented; or name "
-                f"{split} in facts.augmented_splits, or let the sample as it is come first in a batch"
+def test_only_training_is_augmented(plain_splits):
+    for name, split in plain_splits.items():
+        for loader in split.loaders:
+            assert not varies(loader, split.place), (
+                f"{name}: the input changes each time it is read, but only training is augmented. If the paper augments "
+                f"{name}, name it in facts.augmented_splits; or put the unchanged sample first in the batch"
             )
 
 
-def test_training_is_shuffled(facts, given):
-    """Each epoch has its own order; ``facts.shuffled: false`` where the paper's data come in one."""
+def test_training_is_shuffled(facts, splits):
+    """Each epoch has its own order, unless ``facts.shuffled`` is false."""
     if facts["shuffled"] is False:
-        pytest.skip("facts.shuffled: false")
-    ordered = [loader for loader in given["train"] if type(getattr(loader, "sampler", None)) is SequentialSampler]
+        pytest.skip("facts.shuffled is false")
+    ordered = [x for x in splits["train"].loaders if type(getattr(x, "sampler", None)) is SequentialSampler]
     if not any(loader.batch_sampler is not None and len(loader) > 1 for loader in ordered):
-        pytest.skip("the order is not that of a DataLoader without shuffle")
+        pytest.skip("training does not read its samples in their order")
     for loader in ordered:
         one, other = (list(itertools.islice(batches([loader]), 3)) for _ in range(2))
-        if any(differ(one[:1], [later]) for later in one[1:]):  # no batch that is repeated to make an epoch
+        if any(differ(one[:1], [later]) for later in one[1:]):  # not one batch, repeated to make an epoch
             assert differ(one, other), (
-                "each epoch takes the samples in the same order: shuffle=True, or facts.shuffled: false"
+                "each epoch reads the samples in the same order. Set shuffle=True, or facts.shuffled to false"
             )
 
 
-def test_no_sample_is_left_out_of_measuring(given):
-    for split, parts in given.items():
-        for loader in parts if split != "train" else []:
+def test_no_sample_is_left_out_of_measuring(splits):
+    for name, split in splits.items():
+        for loader in split.loaders if name != "train" else []:
             drops = getattr(getattr(loader, "batch_sampler", None), "drop_last", False)
             if drops and (size := stated_size(loader)) is not None:
                 rest = size % loader.batch_sampler.batch_size
-                assert not rest, f"{split}: drop_last leaves out {rest} of {size} samples, which are not measured"
+                assert not rest, f"{name}: drop_last leaves {rest} of {size} samples unmeasured"
 
 
 def first_batches(cfg: DictConfig, **settings) -> list[list[torch.Tensor]]:
     cfg = OmegaConf.merge(cfg, {"data": settings})
     prepare(cfg)
-    data = build_data(cfg)
-    data.prepare_data()
-    data.setup("fit")
-    return list(itertools.islice(batches(loaders(data, "train")), 3))
+    return list(itertools.islice(batches(loaders(set_up_data(cfg), "train")), 3))
 
 
 def differ(one: list[list[torch.Tensor]], other: list[list[torch.Tensor]]) -> set[int]:
-    """Which tensors of the batches are not the same."""
+    """Which tensors of the batches differ."""
     assert len(one) == len(other)
     pairs = [enumerate(zip(*parts, strict=True)) for parts in zip(one, other, strict=True)]
     return {i for batch in pairs for i, (a, b) in batch if not torch.equal(a, b)}
@@ -216,17 +197,16 @@ def test_same_seed_same_batches(cfg):
     assert not differ(first_batches(cfg), first_batches(cfg)), "the same seed gives other batches"
 
 
-def test_the_seed_does_not_choose_the_split(cfg, held, facts):
+def test_the_seed_does_not_choose_the_split(cfg, plain_splits):
     if "${seed}" in OmegaConf.to_yaml(cfg.data):
-        pytest.skip("the configuration of the data refers to ${seed}: a split for each seed is meant")
+        pytest.skip("the data config refers to ${seed}, so each seed has its own split on purpose")
     cfg.seed += 1
-    _, others = read(cfg)
-    for split in held.keys() - set(facts["augmented_splits"] or []):
-        one, other = (inputs_of({split: parts[split]})[split] for parts in (held, others))
-        if held[split].complete and sorted(rows(one)) != sorted(rows(other)):
-            pytest.fail(
-                f"{split} holds other samples with another seed: split by one of its own, such as data.split_seed"
-            )
+    others = read(cfg)
+    for name, split in plain_splits.items():
+        one, other = (inputs_of({name: part})[name] for part in (split, others[name]))
+        assert not split.complete or sorted(rows(one)) == sorted(rows(other)), (
+            f"{name} holds other samples with another seed. Give the split a seed of its own, such as data.split_seed"
+        )
 
 
 workers = pytest.mark.skipif(multiprocessing.get_start_method() != "fork", reason="workers take seconds to start")
@@ -234,39 +214,35 @@ workers = pytest.mark.skipif(multiprocessing.get_start_method() != "fork", reaso
 
 @workers
 @pytest.mark.filterwarnings("ignore:This DataLoader will create 4 worker processes")
-def test_workers_load_the_same_batches(cfg, given):
+def test_workers_load_the_same_batches(cfg, splits):
     if "num_workers" not in cfg.data:
         pytest.skip("data.py has no num_workers")
     alone = first_batches(cfg, num_workers=0)
-    drawn = {i for i in range(len(alone[0])) if varies(given["train"][0], i)}
+    augmented = {i for i in range(len(alone[0])) if varies(splits["train"].loaders[0], i)}
     for number in (1, 4):
-        assert not differ(alone, first_batches(cfg, num_workers=number)) - drawn, (
+        assert not differ(alone, first_batches(cfg, num_workers=number)) - augmented, (
             f"num_workers={number} loads other batches than num_workers=0"
         )
-    if drawn:
-        pytest.skip("what is not augmented is the same; augmentation is drawn by the workers, and so depends on them")
+    if augmented:
+        pytest.skip("augmented tensors were not compared, because each worker draws its own augmentation")
 
 
 @workers
-def test_workers_augment_differently(cfg, given):
-    """A worker has a copy of the data set, with the state of any generator in it, and each epoch has new workers."""
+def test_workers_augment_differently(cfg, splits):
+    """Each epoch has new workers, and each has a copy of the data set with the state of any generator in it."""
     prepare(cfg)
-    loader = given["train"][0]
+    loader = splits["train"].loaders[0]
 
-    def draws(**settings) -> list[torch.Tensor]:  # of every other batch, which is one worker's, in two epochs
-        epochs = [list(batches([copies(loader, **settings)])) for _ in range(2)]
+    def draws(**settings) -> list[torch.Tensor]:  # every other batch is from one worker; two epochs
+        epochs = [list(batches([repeat_batch(loader, **settings)])) for _ in range(2)]
         return [torch.cat([t.flatten().double() for parts in e[k::2] for t in parts]) for e in epochs for k in (0, 1)]
 
-    def alike(draws: list[torch.Tensor]) -> bool:
+    def any_equal(draws: list[torch.Tensor]) -> bool:
         return any(torch.equal(one, other) for one, other in itertools.combinations(draws, 2))
 
-    if copies(loader) is None or alike(draws()):
-        pytest.skip("loading draws nothing anew")
-    assert not alike(draws(num_workers=2)), (
-        "with workers, samples are augmented as another worker or an earlier epoch did: draw from torch, which seeds each "
-        "worker, or seed your generator in worker_init_fn"
+    if repeat_batch(loader) is None or any_equal(draws()):
+        pytest.skip("loading draws no random numbers")
+    assert not any_equal(draws(num_workers=2)), (
+        "two workers or two epochs augment alike. Draw from torch, which seeds each worker, or seed your generator in "
+        "worker_init_fn"
     )
-
-
-def test_training_takes_the_batches(cfg):
-    assert fit(cfg, steps=2).global_step >= 2

@@ -1,4 +1,4 @@
-"""Test data wait until the end: nothing is chosen by them, and training does not see them."""
+"""The test set is used only at the end: it selects nothing, and training does not see it."""
 
 import lightning as L
 import pytest
@@ -25,48 +25,45 @@ def test_nothing_is_chosen_by_a_test_metric(compose, experiment):
 
 @pytest.mark.parametrize("experiment", EXPERIMENTS)
 def test_the_best_checkpoint_is_the_best(compose, experiment):
-    """``monitor.mode`` is that in which the metric is better; where the metric does not say, nothing is compared."""
+    """``monitor.mode`` is the direction in which the metric is better, if the metric knows it."""
     cfg = compose(f"experiment={experiment}")
     name = cfg.monitor.metric or ""
     metric = dict(build_procedure(cfg).val_metrics.items()).get(name)
     better = False if name == "val/loss" else getattr(metric, "higher_is_better", None)
     if better is not None:
         mode = "max" if better else "min"
-        assert cfg.monitor.mode == mode, f"monitor.mode is {cfg.monitor.mode}, but {name} is better at its {mode}"
+        assert cfg.monitor.mode == mode, f"monitor.mode is {cfg.monitor.mode}, but for {name} {mode} is better"
 
 
-class Wire(L.Callback):
-    """Fails where training asks for the test loader."""
+class NoTestLoader(L.Callback):
+    """Fails the test if training asks for the test loader."""
 
     def on_fit_start(self, trainer, pl_module):
-        trainer.datamodule.test_dataloader = self.trip
-
-    def trip(self):
-        pytest.fail("training asks for test_dataloader: test data wait until the end")
+        trainer.datamodule.test_dataloader = lambda: pytest.fail("training asks for test_dataloader")
 
 
 def test_training_does_not_see_the_test_set(cfg, data):
-    read = {"train": Split.read(loaders(data, "train")).inputs, "val": Split.read(loaders(data, "val")).inputs}
+    read = {split: Split.read(loaders(data, split)).inputs for split in ("train", "val")}
     data.setup("test")
     read["test"] = Split.read(loaders(data, "test")).inputs
     if read["test"] is None:
-        pytest.skip("there is no test split whose samples could be known again")
+        pytest.skip("there is no test split, or its samples cannot be recognised")
     keys = {split: set(rows(inputs)) for split, inputs in read.items() if inputs is not None}
     only_test = keys.pop("test").difference(*keys.values())
     seen: set[str] = set()
 
     def look(module, inputs):
         for x in inputs:
-            # few numbers, such as the places of an equation, may be the same by intention
+            # samples of a few numbers, such as points in space, may be equal on purpose
             if torch.is_tensor(x) and not x.is_nested and x.shape[1:] == read["test"].shape[1:] and x[:1].numel() >= 16:
                 if not only_test.isdisjoint(rows(x.detach().cpu())):
                     seen.add(type(module).__name__)
 
     hook = register_module_forward_pre_hook(look)
     try:
-        trainer = fit(cfg, 4, Wire(), limit_train_batches=2, limit_val_batches=2, check_val_every_n_epoch=1)
+        trainer = fit(cfg, 4, NoTestLoader(), limit_train_batches=2, limit_val_batches=2, check_val_every_n_epoch=1)
     finally:
         hook.remove()
-    assert not seen, f"in training or validation, samples of the test set go through {sorted(seen)}"
+    assert not seen, f"training or validation passes samples of the test set through {sorted(seen)}"
     logged = {name for name in trainer.callback_metrics if name.startswith("test")}
-    assert not logged, f"training logs {sorted(logged)}: test metrics wait until the end"
+    assert not logged, f"training logs {sorted(logged)}, but only the test may log test metrics"

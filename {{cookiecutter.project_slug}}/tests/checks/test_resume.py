@@ -1,11 +1,11 @@
-"""Stopped within an epoch and resumed, a training is bit for bit the one that was never stopped."""
+"""A training that is stopped within an epoch and resumed ends with the same bits as one without a stop."""
 
 import signal
 from pathlib import Path
 
 import pytest
 import torch
-from conftest import weights
+from conftest import QUIET, weights
 from lightning import Callback
 from lightning.pytorch.utilities.exceptions import SIGTERMException
 
@@ -16,7 +16,7 @@ BATCHES, STOPPED_AFTER = 5, 3
 
 
 class After(Callback):
-    """Ends a training after some batches: with SIGTERM, as a cluster does, or as at its end."""
+    """Ends a training after some batches, by SIGTERM as on a cluster, or normally."""
 
     def __init__(self, batches: int, sigterm: bool):
         self.left, self.sigterm = batches, sigterm
@@ -31,25 +31,20 @@ class After(Callback):
 
 def train(cfg, folder: Path, batches: int, sigterm: bool = False, ckpt_path: Path | None = None) -> dict:
     prepare(cfg)
-    trainer = build_trainer(
-        cfg,
-        [After(batches, sigterm), LastCheckpoint(str(folder))],
-        limit_val_batches=0,
-        enable_progress_bar=False,
-        accelerator="cpu",
-        devices=1,
-    )
+    settings = QUIET | {"limit_val_batches": 0, "enable_checkpointing": True}
+    trainer = build_trainer(cfg, [After(batches, sigterm), LastCheckpoint(str(folder))], **settings)
     procedure = build_procedure(cfg)
     trainer.fit(procedure, build_data(cfg), ckpt_path=ckpt_path, weights_only=True)
     return weights(procedure)
 
 
 def test_resumed_training_is_the_same(cfg, tmp_path):
-    """Where it is not: what ``PaperProcedure`` remembers from batch to batch belongs into a buffer or its
-    ``on_save_checkpoint``, and what ``PaperDataModule`` remembers into its ``state_dict``."""
-    never_stopped = train(cfg, tmp_path / "one", BATCHES)
+    uninterrupted = train(cfg, tmp_path / "one", BATCHES)
     with pytest.raises(SIGTERMException):
         train(cfg, tmp_path / "other", STOPPED_AFTER, sigterm=True)
     resumed = train(cfg, tmp_path / "other", BATCHES - STOPPED_AFTER, ckpt_path=tmp_path / "other/last.ckpt")
-    different = [name for name in never_stopped if not torch.equal(never_stopped[name], resumed[name])]
-    assert not different, f"not the same after a stop: {different}"
+    different = [name for name in uninterrupted if not torch.equal(uninterrupted[name], resumed[name])]
+    assert not different, (
+        f"after a stop, {different} differ. Keep what PaperProcedure remembers between batches in a buffer or in "
+        "on_save_checkpoint, and what PaperDataModule remembers in its state_dict"
+    )

@@ -1,31 +1,20 @@
-"""Does it learn, and does it do so again? Whatever the procedure, through the configuration of ``experiment=paper``."""
+"""Whether training works and can be repeated, for any procedure, with the configuration of ``experiment=paper``."""
 
 import pytest
 import torch
-from conftest import fit, weights
+from conftest import QUIET, fit, loss_of, weights
 from lightning import Callback
+from lightning_utilities.core.apply_func import apply_to_collection
 from omegaconf import OmegaConf
+from splits import number_of_samples
+from torch import Tensor
+from torch.utils.data import DataLoader
 
 from {{ cookiecutter.package_name }}.harness.identity import ROOT
-from {{ cookiecutter.package_name }}.harness.training.build import build_procedure
+from {{ cookiecutter.package_name }}.harness.training.build import build_data, build_procedure, build_trainer
 from {{ cookiecutter.package_name }}.harness.training.callbacks import FiniteLoss
 
 OVERFIT_STEPS = 150
-
-
-class Gradients(Callback):
-    """Which parameters had a gradient, and whether it was finite, over all optimizer steps."""
-
-    def __init__(self):
-        self.seen: dict[str, bool] = {}
-        self.nonzero: set[str] = set()
-
-    def on_before_optimizer_step(self, trainer, pl_module, optimizer):
-        for name, parameter in pl_module.named_parameters():
-            if parameter.grad is not None:
-                self.seen[name] = self.seen.get(name, True) and bool(torch.isfinite(parameter.grad).all())
-                if parameter.grad.any():
-                    self.nonzero.add(name)
 
 
 class Losses(Callback):
@@ -41,46 +30,92 @@ class Losses(Callback):
         self.values.append(float(loss))
 
 
-def test_every_parameter_gets_a_finite_gradient(cfg):
-    gradients = Gradients()
-    trainer = fit(cfg, 3, gradients)
-    trained = set(weights(trainer.lightning_module))
-    assert not (trained - gradients.seen.keys()), "parameters that the loss does not depend on"
-    assert not {name for name, finite in gradients.seen.items() if not finite}, "gradients that are not finite"
-    assert not (trained - gradients.nonzero), "parameters whose gradient is always zero"
+def without_schedule(cfg):
+    """The configuration with a constant learning rate: a warm-up may be longer than a test."""
+    cfg = cfg.copy()
+    cfg.scheduler = OmegaConf.load(ROOT / "configs/scheduler/constant.yaml")
+    return cfg
 
 
-def test_training_changes_every_parameter(cfg):
-    """Within a few steps: behind a layer that begins with zeros, the first one changes nothing."""
-    before = weights(build_procedure(cfg))
-    after = weights(fit(cfg, 3).lightning_module)
-    still = [name for name in before if torch.equal(before[name], after[name])]
-    assert not still, f"not changed by three optimizer steps: {still}"
+def test_training_takes_the_batches(trained):
+    trainer, _ = trained
+    assert trainer.global_step >= 2
+
+
+def test_every_parameter_gets_a_finite_gradient(trained):
+    trainer, watch = trained
+    names = set(weights(trainer.lightning_module))
+    unused, infinite = names - watch.finite.keys(), {name for name, finite in watch.finite.items() if not finite}
+    assert not unused, f"the loss does not depend on {sorted(unused)}"
+    assert not infinite, f"the gradient is not finite for {sorted(infinite)}"
+    assert not names - watch.nonzero, f"the gradient is always zero for {sorted(names - watch.nonzero)}"
+
+
+def test_training_changes_every_parameter(cfg, trained):
+    """Within a few steps: behind a layer that is initialised with zeros, nothing changes in the first one."""
+    before, after = weights(build_procedure(cfg)), weights(trained[0].lightning_module)
+    unchanged = [name for name in before if torch.equal(before[name], after[name])]
+    assert not unchanged, f"five optimizer steps do not change {unchanged}"
 
 
 def test_one_batch_can_be_overfitted(cfg, fact):
-    """To ``facts.overfit_one_batch`` of its loss at first."""
+    """The loss falls to the share of its first value that ``facts.overfit_one_batch`` states."""
     share = fact("overfit_one_batch")
-    cfg.scheduler = OmegaConf.load(ROOT / "configs/scheduler/constant.yaml")  # a warm-up may be longer than this test
     losses = Losses()
-    fit(cfg, OVERFIT_STEPS, losses, overfit_batches=1)
+    fit(without_schedule(cfg), OVERFIT_STEPS, losses, overfit_batches=1)
     first, last = losses.values[0], sum(losses.values[-5:]) / 5
     assert last < share * first, (
-        f"the loss of one batch went from {first:.3g} only to {last:.3g}, more than {share} of it. Where the loss has a "
-        "lower bound above that, state facts.overfit_one_batch, or null"
+        f"in {OVERFIT_STEPS} steps the loss of one batch fell only from {first:.3g} to {last:.3g}, which is more than "
+        f"{share} of it. If this loss cannot fall further, change facts.overfit_one_batch or set it to null"
     )
 
 
-def test_same_seed_same_weights(cfg, compose):
-    one, again = weights(fit(cfg, 3).lightning_module), weights(fit(cfg, 3).lightning_module)
-    assert all(torch.equal(one[name], again[name]) for name in one)
-    other = weights(build_procedure(compose("experiment=paper", "seed=1")))
-    initial = weights(build_procedure(cfg))
-    assert any(not torch.equal(initial[name], other[name]) for name in initial), "the seed does not reach the weights"
+def test_what_is_learned_holds_on_validation(cfg, validated, fact):
+    """After ``facts.learns_within_steps`` steps, val/loss is lower: inputs and targets belong together."""
+    steps = fact("learns_within_steps")
+    before, after = validation_loss(cfg, 0), validation_loss(cfg, steps)
+    assert after < 0.9 * before, f"in {steps} steps val/loss fell only from {before:.3g} to {after:.3g}"
 
 
-def test_checkpoint_holds_the_model(cfg, tmp_path):
-    trainer = fit(cfg, 2)
+def test_shuffled_labels_teach_nothing(cfg, batch, validated, fact):
+    """Training on shuffled labels does not lower val/loss: the model learns from the labels alone."""
+    fact("classes")
+    steps = fact("learns_within_steps")
+    if loss_of(cfg, batch)["loss"] == loss_of(cfg, shuffled(batch))["loss"]:
+        pytest.skip("the loss does not depend on labels")
+    before, after = validation_loss(cfg, 0), validation_loss(cfg, steps, shuffled)
+    assert after > 0.9 * before, f"training on shuffled labels changes val/loss from {before:.3g} to {after:.3g}"
+
+
+def shuffled(batch):
+    """The batch with its labels (B,) in another order."""
+    samples = number_of_samples(batch)
+    order = torch.randperm(samples, generator=torch.Generator().manual_seed(0))
+    is_labels = lambda leaf: leaf.shape == (samples,) and not leaf.is_floating_point()  # noqa: E731
+    return apply_to_collection(batch, Tensor, lambda leaf: leaf[order] if is_labels(leaf) else leaf)
+
+
+def validation_loss(cfg, steps: int, change=None) -> float:
+    """``val/loss`` after some steps, with ``change`` applied to each batch of training."""
+    cfg = without_schedule(cfg)
+    data = build_data(cfg)
+    if change:
+        loader = data.train_dataloader
+        data.train_dataloader = lambda: DataLoader([change(batch) for batch in loader()], batch_size=None, shuffle=True)
+    procedure = fit(cfg, steps, data=data).lightning_module if steps else build_procedure(cfg)
+    (logged,) = build_trainer(cfg, limit_val_batches=20, **QUIET).validate(procedure, build_data(cfg), verbose=False)
+    return logged["val/loss"]
+
+
+def test_same_seed_same_weights(cfg, compose, trained):
+    one, again = weights(trained[0].lightning_module), weights(fit(cfg, 5).lightning_module)
+    assert all(torch.equal(one[name], again[name]) for name in one), "the same seed trains other weights"
+    initial, other = (weights(build_procedure(cfg)) for cfg in (cfg, compose("experiment=paper", "seed=1")))
+    assert any(not torch.equal(initial[name], other[name]) for name in initial), "the seed does not change the weights"
+
+
+def test_checkpoint_holds_the_model(cfg, tmp_path, trained):
+    trainer, _ = trained
     trainer.save_checkpoint(tmp_path / "test.ckpt")
     checkpoint = torch.load(tmp_path / "test.ckpt", weights_only=True)  # plain containers and tensors only
     loaded = build_procedure(cfg)
@@ -91,7 +126,7 @@ def test_checkpoint_holds_the_model(cfg, tmp_path):
         procedure.eval()
         torch.manual_seed(0)
         losses.append(procedure.step(batch, procedure.val_metrics)["loss"])
-    assert torch.equal(*losses), "the loaded model computes something else"
+    assert torch.equal(*losses), "the loaded model computes another loss"
 
 
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
