@@ -14,10 +14,11 @@ from run import TEMPLATE, bake, run
 
 ASK = """
 import json
+from {package}.harness.reporting.cells import cells
 from {package}.harness.reporting.report import report
 known = report(write=False)
 counted = {{record["run"]: record["wall_time_s"] for row in known.rows for record in row.counted}}
-told = {{"title": known.paper.title, "rows": [row.shown() for row in known.rows]}}
+told = {{"title": known.paper.title, "rows": [cells(row) for row in known.rows]}}
 print(json.dumps(told | {{"seconds": sum(counted.values())}}))
 """
 COLUMNS = ["experiment", "metric", "data", "paper", "ours", "95 % interval", "tolerance", "verdict"]

@@ -168,7 +168,9 @@ OTHER = [
 
 def test_numbers_in_every_spelling(ask):
     assert [
-        case for case, other in zip(SAME, ask("[differing_numbers(v, [q]) for v, q in data]", SAME), strict=True) if other
+        case
+        for case, other in zip(SAME, ask("[differing_numbers(v, [q]) for v, q in data]", SAME), strict=True)
+        if other
     ] == []
     found = ask("[differing_numbers(v, [q]) for v, q in data]", OTHER)
     assert [case for case, other in zip(OTHER, found, strict=True) if not other] == []
@@ -553,8 +555,6 @@ def test_an_unknown_form_of_a_source_does_not_stop_a_sweep(repo):
 def test_every_baked_value_has_a_comment(bake):
     for task in ("classification", "contrastive", "generative", "physics", "sequence"):
         folder = bake(task=task, project_slug=task, package_name="my_paper", max_epochs="2000 steps @ Section 3")
-        code = (
-            "from my_paper.harness.evidence.sources import *; print([v.key for v in experiment_values('paper') if not v.source])"
-        )
+        code = "from my_paper.harness.evidence.sources import *; print([v.key for v in experiment_values('paper') if not v.source])"
         assert run("python", "-c", code, cwd=folder).stdout == "[]\n"
         assert yaml.safe_load((folder / EXPERIMENT).read_text())["trainer"]["max_epochs"] == -1

@@ -8,7 +8,7 @@ from matplotlib.axes import Axes
 from matplotlib.axis import Axis
 from matplotlib.figure import Figure
 
-from ..evidence.claims import Row
+from ..evidence.claims import Result
 
 GREY, OURS, THEIRS = "#808080", "#1f77b4", "#d62728"  # readable on a light and on a dark page
 LINES = 10  # more curves than that are drawn as their median and range
@@ -24,7 +24,7 @@ matplotlib.rcParams |= {
 }
 
 
-def draw_results(rows: list[Row]) -> str:
+def draw_results(rows: list[Result]) -> str:
     """A panel for each value of the paper: every seed a point, our mean with its 95 % interval, the paper's value."""
     across = min(4, len(rows))
     down = -(-len(rows) // across)
@@ -58,7 +58,7 @@ def draw_results(rows: list[Row]) -> str:
     return _svg(figure)
 
 
-def draw_curves(rows: list[Row]) -> str:
+def draw_curves(rows: list[Result]) -> str:
     """Of one experiment a panel for each quantity that was logged, a line for each seed; the learning rate, if it moves."""
     counted = rows[0].counted
     names = sorted({name.split("/", 1)[1] for record in counted for name in record["curves"]})

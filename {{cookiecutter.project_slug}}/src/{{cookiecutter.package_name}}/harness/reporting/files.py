@@ -6,7 +6,7 @@ import shutil
 from hashlib import sha256
 from pathlib import Path
 
-from ..evidence.claims import Row
+from ..evidence.claims import Result
 from ..identity import ROOT
 from .html import html
 from .markdown import lost_marks, texts
@@ -54,7 +54,7 @@ def outdated(known: Report) -> list[str]:
     return lines
 
 
-def figures(known: Report) -> dict[str, list[Row]]:
+def figures(known: Report) -> dict[str, list[Result]]:
     """The figures that the evidence calls for, by file name, each with what it shows."""
     rows = [row for row in known.rows if row.counted]
     found = {"results.svg": rows} if rows else {}
@@ -91,9 +91,9 @@ def _shown(known: Report) -> list[Path]:
     return ours + sorted(path for path in FIGURES.glob("*") if path.name.startswith(left))
 
 
-def _content(name: str, rows: list[Row]) -> str:
+def _content(name: str, rows: list[Result]) -> str:
     """A digest of what a figure shows."""
-    content = [[dict(row.target), row.verdict, row.seeds, row.values] for row in rows]
+    content = [[vars(row.target), row.verdict, row.seeds, row.values] for row in rows]
     if name != "results.svg":
         content += [record["checksum"] for record in rows[0].counted]  # of its curves, too
     return sha256(json.dumps(content, default=list).encode()).hexdigest()[:16]

@@ -7,9 +7,10 @@ from pathlib import Path
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
-from ..evidence import notes
+from ..evidence import paper
 from ..evidence.record import git_state, read
 from ..identity import ROOT, UsageError
+from .cells import cells
 from .completeness import completeness
 from .report import Report
 from .text import shape
@@ -38,12 +39,13 @@ def html(known: Report, figures: list[Path]) -> str:
     counted = {record["file"]: record for row in known.rows for record in row.counted}
     return environment.get_template("page.html").render(
         known=known,
+        cells=cells,
         left=steps_left(known),
         figures=[_embedded(path) for path in figures],
         tests=Counter(known.outcomes.values()),
         modules=next((r["architecture"] for r in counted.values() if r.get("architecture")), []),
-        differences=notes.differences(),
-        ambiguities=notes.ambiguities(),
+        differences=paper.known_differences(),
+        ambiguities=paper.ambiguities(),
         counted=counted,
         runs=_runs(known),
         environment=_environment(list(counted.values()) or known.evidence.records),

@@ -9,7 +9,7 @@ import os
 import sys
 
 from ..command import errors_for_people
-from ..evidence.claims import evidence
+from ..evidence.claims import read_evidence
 from ..evidence.record import git_state
 from ..identity import UsageError
 from .files import outdated, write
@@ -34,9 +34,9 @@ def main() -> None:
 
 def _answer(asked: argparse.Namespace) -> str:
     if asked.runs:
-        return "".join(f"{run}\n" for run in evidence().runs())
+        return "".join(f"{run}\n" for run in read_evidence().counted_folders())
     if asked.missing:
-        commands = evidence().commands()
+        commands = read_evidence().missing_commands()
         if commands and git_state()["dirty"]:
             raise UsageError("Code or configs are not committed, and runs of them do not count: git commit, first.")
         return "".join(f"{command}\n" for command in commands)

@@ -3,8 +3,9 @@
 import re
 from pathlib import Path
 
-from ..evidence.claims import Row
+from ..evidence.claims import Result
 from ..identity import PACKAGE, ROOT
+from .cells import cells
 from .report import Report
 from .text import columns, one_line, shape
 
@@ -20,12 +21,12 @@ def texts(known: Report, figures: list[str]) -> dict[Path, str]:
     readme, docstring = [f"**Status: {escaped(known.status)}**"], [NOT_STARTED]
     if known.stage != "not started":
         readme += [f"\nNot verified: {escaped('; '.join(known.unverified))}."] if known.unverified else []
-        changed = known.evidence.changed
+        changed = known.evidence.claim_changes
         readme += [f"\nChanged after the runs: {escaped('; '.join(changed))}."] if changed else []
         readme += ["", *_table(known.rows)]
         readme += [f"\n![{name.removesuffix('.svg')}](docs/figures/{name})" for name in figures]
         line = "{experiment}, {metric}, {data}: paper {paper}, ours {ours}: {verdict}"
-        docstring = [known.status, *(line.format(**row.shown()) for row in known.rows)]
+        docstring = [known.status, *(line.format(**cells(row)) for row in known.rows)]
     lines = "".join(f"    {one_line(text)}\n" for text in docstring).replace("\\", "\\\\").replace('"', '\\"')
     notes = _between(NOTES.read_text(encoding="utf-8"), STATUS, _checklist(known))
     return {
@@ -47,15 +48,15 @@ def escaped(text: str) -> str:
     return text.replace("@", "@<!-- -->")
 
 
-def _table(rows: list[Row]) -> list[str]:
+def _table(rows: list[Result]) -> list[str]:
     lines = []
     for row in rows:
-        cells = row.shown()
+        shown = cells(row)
         if row.target.reason:
-            cells["tolerance"] += f": {one_line(row.target.reason)}"
-        lines.append([*map(escaped, cells.values()), f"`{row.command}`"])
-    header = [*rows[0].shown(), "command"]
-    return [f"| {' | '.join(cells)} |" for cells in [header, ["---"] * len(header), *lines]]
+            shown["tolerance"] += f": {one_line(row.target.reason)}"
+        lines.append([*map(escaped, shown.values()), f"`{row.command}`"])
+    header = [*cells(rows[0]), "command"]
+    return [f"| {' | '.join(texts)} |" for texts in [header, ["---"] * len(header), *lines]]
 
 
 def _checklist(known: Report) -> str:

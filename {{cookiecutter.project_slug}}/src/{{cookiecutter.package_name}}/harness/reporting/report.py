@@ -7,7 +7,7 @@ from pathlib import Path
 from omegaconf import DictConfig
 
 from ..evidence import citations, sources, tests
-from ..evidence.claims import Evidence, Row, evidence
+from ..evidence.claims import Evidence, Result, read_evidence
 from ..identity import ROOT, compose, digest
 
 PAPER_FILES = ["model.py", "loss.py", "data.py", "metrics.py", "procedure.py"]
@@ -21,7 +21,7 @@ class Effect:
 
     value: sources.Value
     alternative: object
-    row: Row
+    row: Result
     found: dict[int, float]  # by seed, in the paper's unit
 
     @property
@@ -48,7 +48,7 @@ class Report:
     unstated: dict[str, list[str]]  # settings without a source, by experiment
     outcomes: dict[str, str]  # of the tests, by name; empty where they were not run on this code
     not_tested: str  # why outcomes is empty
-    parts: list[citations.Part]
+    parts: list[citations.PaperPart]
     todos: dict[str, list[int]]  # lines marked TODO(paper), by file
     effects: list[Effect]
     unverified: list[str] = field(default_factory=list)  # why the code cannot be called verified
@@ -58,8 +58,8 @@ class Report:
         return self.evidence.paper
 
     @property
-    def rows(self) -> list[Row]:
-        return self.evidence.rows
+    def rows(self) -> list[Result]:
+        return self.evidence.results
 
     @property
     def values(self) -> list[sources.Value]:
@@ -79,7 +79,7 @@ class Report:
             return "not started"
         if self.unverified or not any(row.counted for row in self.rows):
             return "runs"
-        if not all(row.decided for row in self.rows):
+        if any(row.why_no_verdict for row in self.rows):
             return "verified"
         return {len(self.rows): "reproduced", 0: "not reproduced"}.get(self.reproduced, "partly reproduced")
 
@@ -94,7 +94,7 @@ class Report:
         if self.stage.endswith("reproduced"):
             return f"reproduced {self.reproduced} of {len(self.rows)} · {count(len(seeds), 'seed')}"
         result = "no verdict yet"
-        if any(row.decided for row in self.rows):
+        if not all(row.why_no_verdict for row in self.rows):
             result = f"{self.reproduced} of {len(self.rows)} within the tolerance"
         return f"{self.stage} · {result} · {count(len(seeds), 'seed')}"
 
@@ -108,18 +108,18 @@ def report(write: bool = True) -> Report:
     Raises:
         UsageError: a file cannot be read as what it should be.
     """
-    known = evidence()
+    known = read_evidence()
     outcomes, not_tested = tests.outcomes(write)
-    experiments = dict.fromkeys(row.target.experiment for row in known.rows)
-    by_experiment = {name: sources.values(name) for name in experiments}
+    experiments = dict.fromkeys(row.target.experiment for row in known.results)
+    by_experiment = {name: sources.experiment_values(name) for name in experiments}
     found = Report(
         evidence=known,
         sources=by_experiment,
-        claimed=sources.claimed(),
-        unstated={name: sources.unstated(name) for name in experiments},
+        claimed=sources.target_values(),
+        unstated={name: sources.values_without_source(name) for name in experiments},
         outcomes=outcomes,
         not_tested=not_tested,
-        parts=citations.parts(outcomes, [value for values in by_experiment.values() for value in values]),
+        parts=citations.paper_parts(outcomes, [value for values in by_experiment.values() for value in values]),
         todos=todos(),
         effects=_effects(known, by_experiment),
     )
@@ -167,12 +167,12 @@ def _effects(known: Evidence, by_experiment: dict[str, list[sources.Value]]) -> 
     """For each alternative of an assumed value, what it gives, where it was run."""
     found = []
     for experiment, listed in by_experiment.items():
-        rows = [row for row in known.rows if row.target.experiment == experiment]
-        for value, alternative in [(value, other) for value in listed for other in value.alternatives]:
+        rows = [row for row in known.results if row.target.experiment == experiment]
+        for value, alternative in [(one, other) for one in listed for other in one.alternatives]:
             there = digest(compose(f"experiment={experiment}", sources.override(value, alternative)))
-            if there == digest(known.now[experiment]):
+            if there == digest(known.configs[experiment]):
                 continue
-            runs = [record for record in reversed(known.trusted) if record["digest"] == there]
+            runs = [record for record in reversed(known.current) if record["digest"] == there]
             for row in rows:
                 metric, scale = row.target.metric, row.target.scale
                 by_seed = {r["seed"]: r["metrics"][metric] * scale for r in runs if metric in r["metrics"]}
@@ -180,7 +180,7 @@ def _effects(known: Evidence, by_experiment: dict[str, list[sources.Value]]) -> 
     return found
 
 
-def lacks_proof(part: citations.Part) -> bool:
+def lacks_proof(part: citations.PaperPart) -> bool:
     return part.state not in ("verified", "configuration")
 
 

@@ -1,5 +1,6 @@
 """The report on the terminal."""
 
+from .cells import cells
 from .report import Report
 from .text import columns, one_line
 from .todo import steps_left
@@ -11,8 +12,9 @@ def printed(known: Report) -> str:
     """The table, what does not count, and what is left to do."""
     lines = ["", f"{one_line(known.paper.title)} · status: {known.status}"]
     lines += [f"Not verified: {'; '.join(known.unverified)}."] if known.unverified else []
-    lines += [f"Changed after the runs: {'; '.join(known.evidence.changed)}."] if known.evidence.changed else []
-    rows = [row.shown() for row in known.rows]
+    changes = known.evidence.claim_changes
+    lines += [f"Changed after the runs: {'; '.join(changes)}."] if changes else []
+    rows = [cells(row) for row in known.rows]
     lines += ["", *columns([list(rows[0]), *(list(row.values()) for row in rows)])]
     lines += _shortened([f"  not counted: {record['run']} ({reason})" for record, reason in known.evidence.uncounted])
     changes = [

@@ -5,7 +5,7 @@ import subprocess
 from dataclasses import dataclass
 from pathlib import Path
 
-from ..evidence.paper import paper_trouble
+from ..evidence.paper import paper_text
 from ..evidence.record import git_state
 from ..identity import PACKAGE, ROOT
 from .markdown import STATUS
@@ -37,7 +37,7 @@ def _to_write(known: Report) -> list[Step]:
         Step(f"{len(lines)} × TODO(paper)", f"{name}:{','.join(map(str, lines))}")
         for name, lines in sorted(known.todos.items(), key=lambda marked: position(marked[0]))
     ]
-    if trouble := paper_trouble():
+    if trouble := paper_text()[1]:
         steps.append(Step(trouble, "paper.pdf"))
     steps += [
         Step(f"{value.key}: {problem}", f"{value.file}:{value.line}")
@@ -57,7 +57,7 @@ def _to_write(known: Report) -> list[Step]:
             steps.append(Step(f"the tolerance of {row.target.metric} has no reason", "configs/paper.yaml"))
     return steps + [
         Step(f"changed after the runs: {changed}; say why in PAPER.md, or train again", "configs/paper.yaml")
-        for changed in known.evidence.changed
+        for changed in known.evidence.claim_changes
     ]
 
 
@@ -73,7 +73,7 @@ def _to_verify(known: Report) -> list[Step]:
 
 def _to_run(known: Report) -> list[Step]:
     steps = []
-    if missing := known.evidence.commands():
+    if missing := known.evidence.missing_commands():
         if git_state()["dirty"]:
             steps.append(Step("code or configs are not committed: runs of them do not count", "git commit"))
         steps += [Step("seeds without a run that counts", command) for command in missing]
