@@ -17,7 +17,8 @@ class AmbiguitySweeper(BasicSweeper):
     """
 
     def split_arguments(self, overrides: list[Override], max_batch_size: int | None) -> list[list[list[str]]]:
-        from {{ cookiecutter.package_name }}.harness.evidence import sources  # imported late: train.py starts faster
+        # imported late: train.py starts faster
+        from {{ cookiecutter.package_name }}.harness.evidence import sources
 
         (jobs,) = BasicSweeper.split_arguments(overrides, None)
         found = []

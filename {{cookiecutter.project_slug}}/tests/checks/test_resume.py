@@ -9,7 +9,7 @@ from conftest import QUIET, weights
 from lightning import Callback
 from lightning.pytorch.utilities.exceptions import SIGTERMException
 
-from {{ cookiecutter.package_name }}.harness.training.build import build_data, build_procedure, build_trainer, prepare
+from {{ cookiecutter.package_name }}.harness.training import build
 from {{ cookiecutter.package_name }}.harness.training.resume import LastCheckpoint
 
 BATCHES, STOPPED_AFTER = 5, 3
@@ -30,11 +30,11 @@ class After(Callback):
 
 
 def train(cfg, folder: Path, batches: int, sigterm: bool = False, ckpt_path: Path | None = None) -> dict:
-    prepare(cfg)
+    build.prepare(cfg)
     settings = QUIET | {"limit_val_batches": 0, "enable_checkpointing": True}
-    trainer = build_trainer(cfg, [After(batches, sigterm), LastCheckpoint(str(folder))], **settings)
-    procedure = build_procedure(cfg)
-    trainer.fit(procedure, build_data(cfg), ckpt_path=ckpt_path, weights_only=True)
+    trainer = build.build_trainer(cfg, [After(batches, sigterm), LastCheckpoint(str(folder))], **settings)
+    procedure = build.build_procedure(cfg)
+    trainer.fit(procedure, build.build_data(cfg), ckpt_path=ckpt_path, weights_only=True)
     return weights(procedure)
 
 
