@@ -144,7 +144,7 @@ def compare(
     ``atol`` is absolute. Ten times the rounding of theirs is allowed as well, if ``exact`` has theirs without rounding.
     """
     if missing := theirs.keys() - ours.keys():
-        raise ValueError(f"The reference has {', '.join(missing)}, ours has not. For outputs, call= chooses.")
+        raise ValueError(f"Ours has no {', '.join(missing)}. Choose one output: call=lambda model, *x: model(*x)[0].")
     largest = {name: value.abs().nan_to_num(0, 0).max().item() for name, value in theirs.items()}
     least = max(largest.values()) / 1000 or 1.0
     found = []

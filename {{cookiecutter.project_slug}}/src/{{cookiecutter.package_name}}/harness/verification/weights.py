@@ -44,7 +44,7 @@ class Weights:
         for link in self.links:
             try:
                 values |= self._values(link, theirs)
-            except (KeyError, RuntimeError) as error:  # a name does not exist; torch.cat or split
+            except (KeyError, RuntimeError) as error:  # a missing name; torch.cat or split
                 problems.append(f"{', '.join(link.theirs)} → {', '.join(link.ours)}: {error}")
         if unused := theirs.keys() - {name for link in links for name in link.theirs}:
             problems.append(f"Nothing uses these weights of the reference: {', '.join(sorted(unused))}")
@@ -53,7 +53,7 @@ class Weights:
         except RuntimeError as error:  # it names all weights that are missing, unknown or of another shape
             problems.append(str(error))
         if problems:
-            raise ValueError("\n".join(["The weights do not match. Say with rules= which is which.", *problems]))
+            raise ValueError("\n".join(['Weights do not match. Give rules, such as [("fc.*", "head.*")]', *problems]))
         self.summary = f"weights: {len(values)} loaded"
         if rules is None:
             self._check_guesses(model, copy.deepcopy(model.state_dict()))
