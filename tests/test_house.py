@@ -143,6 +143,7 @@ PATHS = """
     trainer.fit_loop.restarting
     trainer.fit_loop.setup_data
     trainer.fit_loop.state_dict
+    trainer.fit_loop.trainer
     fetcher.batches
     metric._update_count
     metric.metric_state

@@ -103,20 +103,20 @@ def build_trainer(cfg: DictConfig, callbacks: list[Callback] = (), loggers: list
     return hydra.utils.instantiate(cfg.trainer, **settings)
 
 
-def build_loggers(cfg: DictConfig, record: Record, logged: dict[str, int]) -> list[Logger]:
+def build_loggers(cfg: DictConfig, record: Record, log_position: dict[str, int]) -> list[Logger]:
     """Build the loggers of ``cfg.logger``.
 
     Args:
         cfg: the configuration of the run.
         record: of the run.
-        logged: how many steps and rows of the CSV file a resumed run keeps.
+        log_position: the step, and the number of rows in the CSV file, from which a resumed run continues.
     """
-    loggers, of_run = [], {"id": record.data["id"], "purge_step": logged["step"]}
+    loggers, of_run = [], {"id": record.data["id"], "purge_step": log_position["step"]}
     settings = OmegaConf.to_container(cfg, resolve=True) | paper_values(cfg)
     for config in filter(None, cfg.logger.values()):  # logger.csv=null removes one
         logger = hydra.utils.instantiate(config, **{key: of_run[key] for key in of_run if key in config})
         if isinstance(logger, CSVLogger):
-            logger.rewind(logged["rows"])
+            logger.rewind(log_position["rows"])
         logger.log_hyperparams(settings | {"record": f"{Path(cfg.run.dir).name}.json"})
         loggers.append(logger)
     return loggers

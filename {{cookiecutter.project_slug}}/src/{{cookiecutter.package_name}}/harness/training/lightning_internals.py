@@ -60,12 +60,12 @@ def copy_progress(source: Trainer, target: Trainer) -> None:
 def wrap_loops(
     trainer: Trainer,
     *,
-    before_epoch: Callable[[], None],
-    after_epoch_hooks: Callable[[], None],
-    before_batches: Callable[[], None],
-    before_first_batch: Callable[[], None],
-    between: Callable[[], None],
-    at_end: Callable[[], None],
+    before_epoch: Callable[[Trainer], None],
+    after_epoch_hooks: Callable[[Trainer], None],
+    before_batches: Callable[[Trainer], None],
+    before_first_batch: Callable[[Trainer], None],
+    between: Callable[[Trainer], None],
+    at_end: Callable[[Trainer], None],
 ) -> None:
     """Call functions at moments of the training for which Lightning has no hook.
 
@@ -81,18 +81,20 @@ def wrap_loops(
     epochs, batches = trainer.fit_loop, trainer.fit_loop.epoch_loop
     _wrap(epochs, "on_advance_start", before_epoch, after_epoch_hooks)
     _wrap(batches, "on_run_start", before_batches, before_first_batch)
-    _wrap(batches, "on_advance_end", after=lambda: batches.done or between())
+    _wrap(batches, "on_advance_end", after=lambda trainer: batches.done or between(trainer))
     _wrap(epochs, "on_advance_end", after=between)
     _wrap(epochs, "on_run_end", after=at_end)
 
 
-def _wrap(loop: Any, name: str, before: Callable = lambda: None, after: Callable = lambda: None) -> None:
+def _wrap(
+    loop: Any, name: str, before: Callable = lambda trainer: None, after: Callable = lambda trainer: None
+) -> None:
     inner = getattr(loop, name)
 
     def wrapped(*args: Any) -> None:
-        before()
+        before(loop.trainer)
         inner(*args)
-        after()
+        after(loop.trainer)
 
     setattr(loop, name, wrapped)
 

@@ -24,6 +24,8 @@ class CSVLogger(Logger):
         rows: number of rows in the file.
     """
 
+    name, version = "csv", ""
+
     def __init__(self, path: str):
         super().__init__()
         self.path = Path(path)
@@ -35,14 +37,6 @@ class CSVLogger(Logger):
     def rewind(self, rows: int) -> None:
         """Keep only the first ``rows``: the others were logged after the checkpoint from which the run is resumed."""
         self._write(self._read()[:rows])
-
-    @property
-    def name(self) -> str:
-        return "csv"
-
-    @property
-    def version(self) -> str:
-        return ""
 
     @rank_zero_only
     def log_hyperparams(self, params: Any, *args: Any, **kwargs: Any) -> None:

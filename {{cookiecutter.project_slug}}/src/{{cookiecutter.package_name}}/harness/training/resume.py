@@ -63,12 +63,12 @@ class LastCheckpoint(Checkpoint):
             self._earlier_handlers = {number: signal.getsignal(number) for number in _SIGNALS}
             internals.wrap_loops(
                 trainer,
-                before_epoch=lambda: self._resume_epoch(trainer),
-                after_epoch_hooks=lambda: self._unsilence_loggers(trainer),
+                before_epoch=self._resume_epoch,
+                after_epoch_hooks=self._unsilence_loggers,
                 before_batches=self._remember_random_state,
-                before_first_batch=lambda: self._resume_batch(trainer),
-                between=lambda: self._between(trainer),
-                at_end=lambda: self._save(trainer),
+                before_first_batch=self._resume_batch,
+                between=self._between,
+                at_end=self._save,
             )
 
     def on_train_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
@@ -168,7 +168,7 @@ class LastCheckpoint(Checkpoint):
     def _unsilence_loggers(self, trainer: L.Trainer) -> None:
         trainer.loggers, self._silenced_loggers = self._silenced_loggers or trainer.loggers, None
 
-    def _remember_random_state(self) -> None:
+    def _remember_random_state(self, trainer: L.Trainer) -> None:
         self._random_at_epoch_start = random_state()
 
     def _resume_batch(self, trainer: L.Trainer) -> None:

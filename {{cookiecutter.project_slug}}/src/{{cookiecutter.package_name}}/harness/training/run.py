@@ -131,16 +131,16 @@ def recorded(cfg: DictConfig, folder: Path, checkpoint: dict | None) -> Iterator
             log_file = logging.FileHandler(folder / "train.log")
             log_file.setFormatter(logging.Formatter("[%(asctime)s][%(name)s][%(levelname)s] - %(message)s"))
             logging.getLogger().addHandler(log_file)
-        logged = checkpoint["resume"][0]["logged"] if checkpoint else {"step": 0, "rows": 0}
-        loggers += build_loggers(cfg, record, logged)
+        log_position = checkpoint["resume"][0]["logged"] if checkpoint else {"step": 0, "rows": 0}
+        loggers += build_loggers(cfg, record, log_position)
         yield record, loggers
         close_loggers(loggers, exit_code=0)
     except OSError as error:
         if error.errno not in DISK:
             raise
         raise UsageError(
-            f"{error}. Training has stopped. Complete files are kept. Free the disk, then run the same command with "
-            f"resume=auto to resume {folder.name}."
+            f"{error}. Training has stopped; all complete files are kept. When the disk can be written to again, run the "
+            f"same command with resume=auto to resume {folder.name}."
         ) from None
     except (SystemExit, KeyboardInterrupt) as error:
         # Lightning turns Ctrl-C into SystemExit(1). SIGTERM and submitit exit with a code
