@@ -120,7 +120,7 @@ def test_verdict(claimed, add, accuracies, ours, verdict):
 def test_what_the_paper_makes_of_its_runs_is_made_of_ours(claimed, add, aggregate, ours, verdict):
     for seed, accuracy in enumerate([93.0, 91.2, 94.2]):
         add(seed, accuracy)
-    edit(claimed / "configs/paper.yaml", aggregate=aggregate, runs="30")
+    edit(claimed / "configs/paper.yaml", aggregate=aggregate, n_runs="30")
     paper = "(n = 30)" if aggregate == "mean" else f"({aggregate} of 30)"
     assert line(claimed) == f"paper test/accuracy – 94.3 ± 0.2 % {paper} {ours} ± 0.5 {verdict}"
     assert "alt=" in (claimed / "REPORT.html").read_text()

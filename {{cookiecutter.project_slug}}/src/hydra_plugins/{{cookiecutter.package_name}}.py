@@ -6,6 +6,7 @@ repositories can be installed side by side.
 
 from hydra.core.override_parser.types import Override
 
+from {{ cookiecutter.package_name }}.harness.command import errors_for_people
 from {{ cookiecutter.package_name }}.harness.identity import UsageError
 from {{ cookiecutter.package_name }}.harness.training.lightning_internals import BasicSweeper
 
@@ -16,6 +17,7 @@ class AmbiguitySweeper(BasicSweeper):
     Values that are set on the command line are not varied.
     """
 
+    @errors_for_people()
     def split_arguments(self, overrides: list[Override], max_batch_size: int | None) -> list[list[list[str]]]:
         # imported late: train.py starts faster
         from {{ cookiecutter.package_name }}.harness.evidence import sources
