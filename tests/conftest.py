@@ -58,7 +58,9 @@ def _warm(command: tuple[str, ...], environment: dict[str, str]) -> Warm | None:
         return None
     if command[0] == "cookiecutter" or command[:2] == ("python", "-c"):
         return _light()
-    if command[0] == "pytest" or command[:2] in {("python", f"{name}.py") for name in ("train", "evaluate", "report")}:
+    if command[0] == "pytest" or command[:2] in {
+        ("python", f"{name}.py") for name in ("train", "tune", "evaluate", "report")
+    }:
         return heavy()
     return None
 

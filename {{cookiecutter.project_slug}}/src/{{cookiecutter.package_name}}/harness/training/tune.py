@@ -10,48 +10,54 @@ from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig, OmegaConf
 
 from ..identity import CONFIGS, ROOT, UsageError, run_name
+from .build import processes
 from .folder import fcntl
-from .run import refuse_test_metrics, train
+from .request import check_request
+from .run import train
 
 try:
     import optuna
-    import optuna_integration
     from optuna.storages.journal import JournalFileBackend, JournalFileOpenLock
     from optuna.trial import TrialState
+    from optuna_integration import PyTorchLightningPruningCallback
 except ModuleNotFoundError as error:
     raise UsageError(f'{error}. It is an extra: pip install -e ".[sweep]" -c constraints.txt') from None
 
 
 def tune(cfg: DictConfig) -> None:
-    """Train the trials that the study still lacks, and write the best one as a preset."""
-    refuse_test_metrics(cfg)
+    """Train the trials that the study still lacks, and write the best one as a preset.
+
+    Raises:
+        UsageError: the configuration asks for what cannot be or must not be, or no trial was completed.
+    """
     if cfg.monitor.metric is None:
         raise UsageError("tune.py: nothing says which trial is best. Set monitor.metric to a val/ metric.")
-    if cfg.trainer.devices != 1 or cfg.trainer.num_nodes != 1:
+    check_request(cfg)  # once, and not as the failure of each trial
+    if processes(cfg) > 1:
         raise UsageError("tune.py trains on one device. Set trainer.devices=1, and start it once for each device.")
     path = ROOT / "runs" / f"{run_name(cfg)}.journal"
     path.parent.mkdir(exist_ok=True)
     asked = hydra.utils.instantiate(cfg.tune, _convert_="all")
     journal = JournalFileBackend(str(path), JournalFileOpenLock(str(path)))
     study = asked["study"](study_name=path.stem, storage=optuna.storages.JournalStorage(journal))
-    with path.with_suffix(".processes").open("a+") as processes:
-        while trial := _next_trial(study, asked["space"], asked["n_trials"], processes):
+    with path.with_suffix(".lock").open("a+") as lock:
+        while trial := _next_trial(study, asked["space"], asked["n_trials"], lock):
             _run_trial(study, trial, cfg.monitor.metric)
     _write_preset(study, cfg.monitor.metric)
 
 
-def _next_trial(study: optuna.Study, space: dict, n_trials: int, processes: IO) -> optuna.Trial | None:
+def _next_trial(study: optuna.Study, space: dict, n_trials: int, lock: IO) -> optuna.Trial | None:
     """A new trial, or the parameters of one whose process has died once more; None where no trial is left.
 
-    The processes of a study share a lock of the file ``processes``. The one that gets it alone is the only one left.
+    The processes of a study share the lock. The one that gets it alone is the only one left.
     """
     with suppress(AttributeError, OSError):  # Windows and some file systems have no locks
         with suppress(BlockingIOError, PermissionError):  # another process has it
-            fcntl.lockf(processes, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            fcntl.lockf(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
             for trial in study.get_trials(states=[TrialState.RUNNING]):
                 study.enqueue_trial(trial.params, user_attrs={"again": trial.number})
                 study.tell(trial.number, state=TrialState.FAIL)
-        fcntl.lockf(processes, fcntl.LOCK_SH)
+        fcntl.lockf(lock, fcntl.LOCK_SH)
     begun = sum("again" not in trial.user_attrs for trial in study.trials)
     waiting = study.get_trials(states=[TrialState.WAITING])
     return study.ask(space) if waiting or begun < n_trials else None
@@ -66,7 +72,7 @@ def _run_trial(study: optuna.Study, trial: optuna.Trial, metric: str) -> None:
     print(f"Trial {trial.number}:", *_overrides(trial.params))
     cfg = hydra.compose("tune", [*HydraConfig.get().overrides.task, *_overrides(trial.params)])
     try:
-        study.tell(trial, train(cfg, optuna_integration.PyTorchLightningPruningCallback(trial, metric)))
+        study.tell(trial, train(cfg, PyTorchLightningPruningCallback(trial, metric)))
     except optuna.TrialPruned as pruned:
         study.tell(trial, state=TrialState.PRUNED)
         print(pruned)
@@ -82,14 +88,13 @@ def _write_preset(study: optuna.Study, metric: str) -> None:
     tried = study.get_trials(states=[TrialState.COMPLETE, TrialState.PRUNED])
     if all(trial.state == TrialState.PRUNED for trial in tried):
         raise UsageError(f"No trial of {study.study_name} was completed, so none is the best. Try another tune.space.")
-    experiment = HydraConfig.get().runtime.choices.experiment
     found = f"{metric} {study.best_value:.4g} on validation, the best of {len(tried)} trials"
-    groups = {key: value for key, value in study.best_params.items() if (CONFIGS / key).is_dir()}
-    values = {key.lstrip("+"): value for key, value in study.best_params.items() if key not in groups}
-    lines = [f"  - override /{key}: {value}" for key, value in groups.items()]
-    lines += ["", *OmegaConf.to_yaml(OmegaConf.from_dotlist(_overrides(values))).splitlines()] if values else []
+    experiment, best = HydraConfig.get().runtime.choices.experiment, study.best_params
+    groups = [{f"override /{key}": best.pop(key)} for key in list(best) if (CONFIGS / key).is_dir()]
+    values = OmegaConf.from_dotlist(_overrides({key.lstrip("+"): value for key, value in best.items()}))
+    lines = OmegaConf.to_yaml({"defaults": [experiment, *groups], **values}).splitlines()
+    lines[2:] = [line if line.endswith(":") else f"{line}  # assumed: swept, {found}" for line in lines[2:]]
     path = CONFIGS / "experiment" / f"{experiment}_swept.yaml"
-    head = ["# @package _global_", f"# python train.py experiment={path.stem}", "defaults:", f"  - {experiment}"]
-    sourced = [line if line.endswith(":") or not line else f"{line}  # assumed: swept, {found}" for line in lines]
-    path.write_text("\n".join([*head, *sourced, ""]), encoding="utf-8")
+    head = ["# @package _global_", f"# python train.py experiment={path.stem}"]
+    path.write_text("\n".join([*head, *lines, ""]), encoding="utf-8")
     print(f"{found}: {os.path.relpath(path)}. Commit it before its runs that should count.")
