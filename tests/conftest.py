@@ -3,6 +3,7 @@
 import functools
 import os
 import shutil
+import signal
 import subprocess
 import sys
 from compileall import compile_dir
@@ -77,6 +78,16 @@ def run(*command: object, cwd: Path, ok: bool = True, **environment: str) -> sub
         done = subprocess.run(words, cwd=cwd, env=variables, **quiet)
     assert not ok or done.returncode == 0, f"{command} exited with {done.returncode}\n{done.stdout}\n{done.stderr}"
     return done
+
+
+def start(*words: str, cwd: Path):
+    """The same in the background: a ``subprocess.Popen``, or what is like one; nobody sees what it prints."""
+    if warm := _warm(words, {}):
+        return warm.start(words, cwd, ENVIRONMENT)
+    quiet = {"stdin": subprocess.DEVNULL, "stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
+    # where the suite runs in the background, Ctrl-C is ignored, and a child inherits that
+    heard = {"preexec_fn": lambda: signal.signal(signal.SIGINT, signal.SIG_DFL)}
+    return subprocess.Popen(words, cwd=cwd, env=ENVIRONMENT, **quiet, **heard)
 
 
 def cookiecutter(folder: Path, *options: str, ok: bool = True, **answers: str) -> subprocess.CompletedProcess:

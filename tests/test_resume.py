@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from conftest import ENVIRONMENT, run
+from conftest import ENVIRONMENT, run, start
 from test_run import edit, only, record, train
 
 
@@ -32,15 +32,7 @@ def stop(
 ) -> int:
     """Send a signal at a moment; the exit code."""
     each = [] if any("last.interval" in override for override in overrides) else ["callbacks.last.interval=0"]
-    process = subprocess.Popen(
-        ["python", command, *overrides, *each],
-        cwd=repo,
-        env=ENVIRONMENT,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-        # where the suite runs in the background, Ctrl-C is ignored, and a child inherits that
-        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
-    )
+    process = start("python", command, *overrides, *each, cwd=repo)
     while process.poll() is None and not moment(repo):
         if moment is not writing:  # which is over in a millisecond
             with contextlib.suppress(subprocess.TimeoutExpired):

@@ -14,10 +14,12 @@ import json
 import os
 import runpy
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
 import threading
+import time
 from pathlib import Path
 
 # Not cookiecutter itself, which looks for its home when it is imported
@@ -52,12 +54,22 @@ class Warm:
 
     def __call__(self, command: tuple[str, ...], cwd: Path, environment: dict[str, str]) -> subprocess.CompletedProcess:
         """``python <script> …``, ``python -c <code> …``, or the name of a script that an installed package brings."""
-        with tempfile.TemporaryDirectory() as folder, self._lock:
+        with tempfile.TemporaryDirectory() as folder:
             streams = [str(Path(folder, name)) for name in ("stdout", "stderr")]
-            request = {"command": command, "cwd": str(cwd), "environment": environment, "streams": streams}
-            print(json.dumps(request), file=self._process.stdin, flush=True)
-            code = int(self._process.stdout.readline())
+            code = self.start(command, cwd, environment, *streams).wait()
             return subprocess.CompletedProcess(command, code, *(Path(name).read_text() for name in streams))
+
+    def start(
+        self, command: tuple[str, ...], cwd: Path, environment: dict[str, str], stdout=os.devnull, stderr=os.devnull
+    ) -> "Fork":
+        """The same, without waiting for its end."""
+        streams = [os.devnull, stdout, stderr]
+        return Fork(self, self.ask(command=command, cwd=str(cwd), environment=environment, streams=streams))
+
+    def ask(self, **request):
+        with self._lock:
+            print(json.dumps(request), file=self._process.stdin, flush=True)
+            return json.loads(self._process.stdout.readline())
 
     def close(self) -> None:
         self._process.stdin.close()
@@ -65,21 +77,47 @@ class Warm:
         self._process.stdout.close()
 
 
+class Fork:
+    """A command that runs: what ``subprocess.Popen`` has for it."""
+
+    def __init__(self, warm: Warm, pid: int):
+        self.pid, self.returncode, self._warm = pid, None, warm
+
+    def poll(self, block: bool = False) -> int | None:
+        if self.returncode is None:
+            self.returncode = self._warm.ask(pid=self.pid, block=block)
+        return self.returncode
+
+    def wait(self, timeout: float | None = None) -> int:
+        if timeout and self.poll() is None:
+            time.sleep(timeout)
+            if self.poll() is None:
+                raise subprocess.TimeoutExpired(str(self.pid), timeout)
+        return self.poll(block=True)
+
+    def send_signal(self, number: int) -> None:
+        os.kill(self.pid, number)
+
+
 def next_command() -> list[str]:
-    """Wait for requests and answer each with the exit code of a fork; returns in the forks, with what they are to run."""
+    """Answer requests with the process id of a fork, or its exit code; returns in the forks, with what they are to run."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the one who asks ends, and so do we
     while line := sys.stdin.readline():
-        if (pid := os.fork()) == 0:
-            request = json.loads(line)
+        request = json.loads(line)
+        if "pid" in request:
+            ended, status = os.waitpid(request["pid"], 0 if request["block"] else os.WNOHANG)
+            answer = os.waitstatus_to_exitcode(status) if ended else None
+        elif (answer := os.fork()) == 0:
+            signal.signal(signal.SIGINT, signal.default_int_handler)
             os.chdir(request["cwd"])
             os.environ.clear()
             os.environ.update(request["environment"])
-            for number, name in enumerate([os.devnull, *request["streams"]]):
+            for number, name in enumerate(request["streams"]):
                 stream = os.open(name, os.O_RDWR | os.O_CREAT)
                 os.dup2(stream, number)
                 os.close(stream)
             return request["command"]
-        _, status = os.waitpid(pid, 0)
-        print(os.waitstatus_to_exitcode(status), flush=True)
+        print(json.dumps(answer), flush=True)
     os._exit(0)
 
 
