@@ -52,13 +52,19 @@ def claimed(repo):
     return repo
 
 
+@pytest.fixture(scope="module")
+def known(_default_bake) -> list:
+    """Digest, settings and code of ``experiment=paper``, which no claim changes."""
+    return json.loads(run("python", "-c", KNOWN, cwd=_default_bake).stdout)
+
+
 @pytest.fixture
-def add(claimed):
+def add(claimed, known):
     """Add a record of ``experiment=paper`` with an accuracy in percent; keywords go over its fields.
 
     Seeds that the claim does not declare are declared.
     """
-    digest, config, code = json.loads(run("python", "-c", KNOWN, cwd=claimed).stdout)
+    digest, config, code = known
     (claimed / "results").mkdir()
     declared = set()
 
