@@ -55,15 +55,12 @@ def _light() -> Warm:
 def _warm(command: tuple[str, ...], environment: dict[str, str]) -> Warm | None:
     """The process in whose fork a command can be run, if any: see ``warm.py``; ``REAL_PROCESSES=1 pytest`` has none."""
     several = any(part.startswith(("trainer=ddp", "hydra/launcher=", "-n")) for part in command)
-    if os.environ.get("REAL_PROCESSES") or several or environment.keys() - {"HOME"}:
+    if os.environ.get("REAL_PROCESSES") or several or environment.keys() - {"HOME", "PYTHONPATH"}:
         return None
     if command[0] == "cookiecutter" or command[:2] == ("python", "-c"):
         return _light()
-    if command[0] == "pytest" or command[:2] in {
-        ("python", f"{name}.py") for name in ("train", "tune", "evaluate", "report")
-    }:
-        return heavy()
-    return None
+    script = command[0] == "python" and command[1].endswith(".py")
+    return heavy() if script or command[0] == "pytest" else None
 
 
 def run(*command: object, cwd: Path, ok: bool = True, **environment: str) -> subprocess.CompletedProcess:

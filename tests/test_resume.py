@@ -213,7 +213,8 @@ for number in (signal.SIGTERM, signal.SIGUSR2, signal.SIGTERM):
     last._receive(number, None)
 assert signal.SIGTERM < last._stop_signal == signal.SIGUSR2
 """
-    run("python", "-c", program, cwd=repo)
+    (repo / "signals.py").write_text(program)
+    run("python", "signals.py", cwd=repo)
 
 
 GPU = pytest.param("gpu", marks=pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU"))
@@ -337,7 +338,8 @@ def test_hostile_and_damaged_checkpoints_are_refused(repo, tmp_path):
     edit(mine / "record.json", '"finished"', '"interrupted"')
     shutil.rmtree(repo / "results")
     damaged, alike = "is damaged, or is not a checkpoint of this repository", ("pickle", "cut", "text", "bare")
-    told = run("python", "-c", READ, *(files[name] for name in alike), cwd=repo).stdout.splitlines()
+    (repo / "read.py").write_text(READ)
+    told = run("python", "read.py", *(files[name] for name in alike), cwd=repo).stdout.splitlines()
     assert len(told) == len(alike) and all(damaged in line for line in told), told
     for name in sorted(files.keys() - alike):
         file, refused = files[name], says.get(name, damaged)

@@ -26,7 +26,7 @@ from pathlib import Path
 LIGHT = "arrow binaryornot.check click hydra jinja2 multiprocessing omegaconf requests rich slugify yaml".split()
 HEAVY = """
     hydra lightning matplotlib.backends.backend_agg matplotlib.backends.backend_svg matplotlib.image
-    matplotlib.pyplot multiprocessing omegaconf pytest scipy.optimize sklearn.datasets sklearn.linear_model
+    matplotlib.pyplot multiprocessing omegaconf optuna pytest scipy.optimize sklearn.datasets sklearn.linear_model
     sklearn.model_selection sklearn.neighbors torch torch.distributed torch.quasirandom torch.utils.tensorboard
     torchmetrics.classification
 """.split()
