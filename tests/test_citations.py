@@ -247,8 +247,8 @@ def test_unreadable_file_is_named(repo):
 @pytest.fixture
 def suite(repo):
     """A repository whose only tests are ``SUITE``, and whose model cites all that they do."""
-    for path in (repo / "tests").glob("test_*.py"):
-        path.unlink()
+    shutil.rmtree(repo / "tests/checks")
+    (repo / "tests/test_reference.py").unlink()
     (repo / "tests/test_paper.py").write_text(SUITE)
     edit(repo / "src/my_paper/model.py", '"""', '"""Equations (1)–(9). ')
     return repo

@@ -108,8 +108,7 @@ def test_a_later_version_of_the_template_leaves_digests_as_they_are(repo):
 
     before, harness = digests(), repo / "src/my_paper/harness"
     (harness / "room/deeper").mkdir(parents=True)
-    shutil.copy(harness / "figures.py", harness / "room/deeper/figures.py")
-    (harness / "figures.py").unlink()
+    shutil.move(harness / "reporting/figures.py", harness / "room/deeper/figures.py")
     assert digests() == before
     with (repo / "configs/scheduler/cosine.yaml").open("a") as file:
         file.write("restarts: 1\n")

@@ -221,7 +221,7 @@ def test_what_does_not_count_is_said(trained):
     path = next((trained / "results").glob("*seed2.json"))
     path.write_text(path.read_text().replace('"epochs": 20', '"epochs": 21'))
     shown = page(trained)
-    assert shown.row(f"runs/{path.stem}")[1] == "edited after it was written: its checksum is not that of its content"
+    assert shown.row(f"runs/{path.stem}")[1] == "edited after the run: the checksum does not match the content"
     assert "So far within, seed 2 missing" in shown.texts("strong")
 
 
@@ -330,7 +330,7 @@ known.parts = [
 ]
 known.outcomes = {text: text for text in texts}
 known.not_tested = texts[-3]
-known.effects = [report.Effect(value, text, known.rows[0], []) for text, value in zip(texts, known.sources["paper"])]
+known.effects = [report.Effect(value, text, known.rows[0], {}) for text, value in zip(texts, known.sources["paper"])]
 html.steps_left = lambda known: [todo.Step(text, text) for text in texts]
 print(html.html(known, []))
 """

@@ -282,7 +282,7 @@ def test_a_full_disk_is_one_line(repo):
 def test_a_folder_that_cannot_be_written_to_is_one_line(repo):
     (repo / "runs").write_text("in the way")
     done = train(repo, ok=False)
-    assert done.returncode == 1 and "runs cannot be written to" in done.stderr
+    assert done.returncode == 1 and "cannot be written to" in done.stderr
     assert len(done.stderr.strip().splitlines()) == 1
 
 

@@ -228,11 +228,11 @@ def test_a_study_without_a_completed_trial_says_so(repo):
 @pytest.mark.parametrize(
     ("refused", "says"),
     [
-        ("monitor.metric=test/loss", "Use a val/ metric."),
-        ("+objective=test/loss", "Use a val/ metric."),
+        ("monitor.metric=test/loss", "test data never chooses"),
+        ("+objective=test/loss", "test data never chooses"),
         ("monitor.metric=null", "Set monitor.metric to"),
         ("trainer.devices=2", "Set trainer.devices=1"),
-        ("trainer.devices=auto", "say how many"),
+        ("trainer.devices=auto", "give a number"),
     ],
 )
 def test_a_search_is_refused(repo, refused, says):
