@@ -1,6 +1,7 @@
 """Which part of the paper lives where, and what verifies it: citations by planted ones, outcomes by real runs of pytest."""
 
 import json
+import re
 import shutil
 
 import pytest
@@ -8,6 +9,7 @@ from conftest import run
 
 ASK = """
 import json
+import re
 from my_paper.harness.evidence import citations, sources, tests as suite
 known, why = suite.outcomes(write={write})
 found = {{}}
@@ -373,7 +375,7 @@ def test_whole_suite_in_other_words(quick, options):
 def test_uncollected_file_claims_nothing(quick):
     (quick / "tests/test_the_last.py").write_text("raise OSError\n")
     edit(quick / "pyproject.toml", 'addopts = "', 'addopts = "--continue-on-collection-errors ')
-    assert "3 passed" in run("pytest", cwd=quick, ok=False).stdout
+    assert re.search(r"\d passed, .* errors? in", run("pytest", cwd=quick, ok=False).stdout)
     assert not list(quick.glob("runs/tests-*")) and ask(quick)[1] == {}
 
 
