@@ -123,10 +123,10 @@ def read_to_resume(path: Path, cfg: DictConfig) -> dict:
 @contextmanager
 def recorded(cfg: DictConfig, folder: Path, checkpoint: dict | None) -> Iterator[tuple[Record, list[Logger]]]:
     """Open the record and the loggers of the run. When it ends, the record says how, and the loggers are closed."""
+    claims, made_by = claims_of(cfg), checkpoint.get("made_by") or {} if checkpoint else None
     record, loggers, log_file = None, [], None
     try:
-        made_by = checkpoint.get("made_by") or {} if checkpoint else None
-        record = Record(cfg, claims_of(cfg), made_by, writes=rank_zero_only.rank == 0)
+        record = Record(cfg, claims, made_by, writes=rank_zero_only.rank == 0)
         if record.writes:
             log_file = logging.FileHandler(folder / "train.log")
             log_file.setFormatter(logging.Formatter("[%(asctime)s][%(name)s][%(levelname)s] - %(message)s"))
