@@ -28,7 +28,7 @@ def baked(tmp_path_factory):
     reference = importlib.import_module("laddered.harness.verification.reference")
     yield SimpleNamespace(
         reference=reference,
-        building=importlib.import_module("laddered.harness.building"),
+        building=importlib.import_module("laddered.harness.training.build"),
         compare=reference.compare_with_reference,
         record=importlib.import_module("record_reference").record,
         attention=importlib.import_module("laddered.components.attention").MultiHeadAttention,
