@@ -77,9 +77,12 @@ def _to_run(known: Report) -> list[Step]:
         if git_state()["dirty"]:
             steps.append(Step("code or configs are not committed: runs of them do not count", "git commit"))
         steps += [Step("seeds without a run that counts", command) for command in missing]
-    not_run = {(effect.row.target.experiment, effect.value.key) for effect in known.effects if not effect.found}
-    for experiment in dict.fromkeys(experiment for experiment, _ in sorted(not_run)):
-        keys = ", ".join(sorted(key for other, key in not_run if other == experiment))
+    not_run: dict[str, set[str]] = {}
+    for effect in known.effects:
+        if not effect.found:
+            not_run.setdefault(effect.row.target.experiment, set()).add(effect.value.key)
+    for experiment, alternatives in not_run.items():  # in the order of the targets
+        keys = ", ".join(sorted(alternatives))
         command = f"python train.py -m experiment={experiment} sweep=ambiguities"
         steps.append(Step(f"alternatives of {keys} not run", command))
     return steps
