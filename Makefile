@@ -1,4 +1,4 @@
-# make demo: reproduce a paper from the template, in two minutes · make test: the fast suite of the template
+# make demo: reproduce a paper from the template, in two to three minutes · make test: the fast suite of the template
 # make test-all: with whole trainings, and each command in a process of its own; hours
 PYTHON ?= python3
 BIN := $(CURDIR)/.venv/bin
