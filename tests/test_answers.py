@@ -438,6 +438,7 @@ def test_quoted(text: str):
 @example(r"\\$${oc.env:HOME}\\")
 @always
 def test_config(text: str):
+    assume(text.strip() != "???")  # refused as an answer: OmegaConf reads it as missing
     assert OmegaConf.create(f"a: {macro('config', text)}").a == text
 
 
