@@ -9,6 +9,7 @@ from datetime import date
 from pathlib import Path
 
 import click
+from cookiecutter import prompt
 from cookiecutter.config import get_user_config
 from jinja2 import Environment
 from jinja2.ext import Extension
@@ -23,6 +24,31 @@ TEMPLATE = Path(__file__).resolve().parents[1]
 FOLDER = "{{cookiecutter.project_slug}}"
 QUESTIONS = json.loads((TEMPLATE / "cookiecutter.json").read_text(encoding="utf-8"))
 KEYS = [key for key in QUESTIONS if not key.startswith("_")]
+PROMPTS = QUESTIONS["__prompts__"]
+
+
+def _only_ours(ask):
+    """Ask what has a prompt in ``cookiecutter.json``; every other answer has a default, and comes by flag or file.
+
+    Cookiecutter has no question that is skipped but can be answered by flag. It has menus, but a wrong choice by flag
+    would end in its traceback, so that a choice is a text with a prompt for each option.
+    """
+
+    def read_user_variable(key: str, default: str, prompts: dict | None = None, prefix: str = "") -> str:
+        if prompts != PROMPTS:  # of another template
+            return ask(key, default, prompts, prefix)
+        if key not in PROMPTS:
+            return default
+        prefix = f"  [dim][{[*PROMPTS].index(key) + 1}/{len(PROMPTS)}][/] "
+        if isinstance(PROMPTS[key], str):
+            return ask(key, default, PROMPTS, prefix)
+        options = [option for option in PROMPTS[key] if option not in ("__prompt__", default)]
+        return prompt.read_user_choice(key, [default, *options], PROMPTS, prefix)
+
+    return read_user_variable
+
+
+prompt.read_user_variable = _only_ours(prompt.read_user_variable)
 
 
 class Answers(Extension):

@@ -97,7 +97,7 @@ def strangers(given: dict, keys: list[str]) -> list[str]:
         if key not in keys:
             near = get_close_matches(str(key), keys, 1)
             found.append(
-                f"{key}: is not asked" + (f", did you mean {near[0]}?" if near else f"; asked are {', '.join(keys)}")
+                f"{key}: is no answer" + (f", did you mean {near[0]}?" if near else f"; answers are {', '.join(keys)}")
             )
         elif not isinstance(value, (str, int, float)) or isinstance(value, bool):
             found.append(f"{key}={value!r}: must be one text, for example {key}='a, b', or {key}='' for nothing")

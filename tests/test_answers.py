@@ -145,7 +145,7 @@ def test_what_is_no_answer_is_not_passed_over(tmp_path: Path):
     assert (
         re.findall(r"^  - (\w+)", refused.stderr, re.MULTILINE) == "authors venue titel learningrate xyz year".split()
     )
-    assert "titel: is not asked, did you mean title?" in refused.stderr
+    assert "titel: is no answer, did you mean title?" in refused.stderr
     assert "authors=['A', 'B']: must be one text, for example authors='a, b'" in refused.stderr
     assert everything(tmp_path) == {str(tmp_path / "answers.yaml")}
 

@@ -114,7 +114,7 @@ def test_wrong_answers_are_refused(template: Path, tmp_path: Path):
 def test_the_answers_are_kept(template: Path, tmp_path: Path):
     answers = json.dumps({"optimizer": "adma", "title": "Kept", "titel": "x"})
     refused = cruft(tmp_path, "create", template, "--no-input", "--extra-context", answers, ok=False)
-    assert "titel: is not asked, did you mean title?" in refused.stderr
+    assert "titel: is no answer, did you mean title?" in refused.stderr
     command = refused.stderr.splitlines()[-1]
     kept = Path(command.split()[-1])
     kept.write_text(kept.read_text().replace("adma", "adamw"))

@@ -14,7 +14,7 @@ import pytest
 import yaml
 from conftest import ENVIRONMENT, cookiecutter, run
 from pypdf.generic import DecodedStreamObject, DictionaryObject, NameObject
-from test_prompts import KEYS, answer, asked
+from test_prompts import answer, asked
 
 from local_extensions import lookup
 from local_extensions.titles import normal, readable
@@ -437,15 +437,15 @@ def test_pdf_that_opens_without_a_password(archives, tmp_path: Path):
 def test_the_questions_come_filled_in(archives, tmp_path: Path):
     status, shown = answer(tmp_path, paper="https://arxiv.org/pdf/1706.03762v5", venue="NeurIPS")
     assert status == 0, shown
-    offered = dict(zip(KEYS, [default for _, default in asked(shown)], strict=True))
-    assert {key: offered[key] for key in lookup.Paper._fields} == ATTENTION._asdict() | {
-        "paper_url": "https://arxiv.org/abs/1706.03762v5"
-    }
-    assert offered["citation_key"] == "vaswani2017attention"
+    offered = {key: default for key, (_, default) in asked(shown).items()}
+    looked_up = {key: text for key, text in ATTENTION._asdict().items() if key in offered}
+    assert {**offered, **looked_up} == offered and len(looked_up) == 4
     assert (offered["project_slug"], offered["package_name"]) == (
         "attention-is-all-you-need",
         "attention_is_all_you_need",
     )
+    readme = (tmp_path / "attention-is-all-you-need/README.md").read_text()
+    assert "https://arxiv.org/abs/1706.03762v5" in readme and "@misc{vaswani2017attention," in readme
     paper = yaml.safe_load((tmp_path / "attention-is-all-you-need/configs/paper.yaml").read_text())
     assert paper["authors"] == ["Ashish Vaswani", "Noam Shazeer"] and paper["venue"] == "NeurIPS"
     assert len(archives.requests) == 1

@@ -6,21 +6,24 @@ import pty
 import re
 import select
 import subprocess
+import sys
 from pathlib import Path
 
+import pytest
 from conftest import ENVIRONMENT, TEMPLATE
 
-QUESTIONS = json.loads((TEMPLATE / "cookiecutter.json").read_text())
-PROMPTS = QUESTIONS.pop("__prompts__")
-KEYS = [key for key in QUESTIONS if not key.startswith("_")]
+from local_extensions.answers import TASKS
+
+PROMPTS = json.loads((TEMPLATE / "cookiecutter.json").read_text())["__prompts__"]
 
 
-def answer(folder: Path, **answers: str) -> tuple[int, str]:
+def answer(folder: Path, *given: str, **answers: str) -> tuple[int, str]:
     """Type the answers, and Enter for every other question; returns the exit status and all that was shown."""
+    assert answers.keys() <= PROMPTS.keys()
     environment = {**ENVIRONMENT, "HOME": str(folder), "TERM": "dumb", "COLUMNS": "400", "LINES": "50"}
     keyboard, terminal = pty.openpty()
     process = subprocess.Popen(
-        ["cookiecutter", str(TEMPLATE)],
+        ["cookiecutter", str(TEMPLATE), *given],
         cwd=folder,
         env=environment,
         stdin=terminal,
@@ -29,7 +32,7 @@ def answer(folder: Path, **answers: str) -> tuple[int, str]:
         start_new_session=True,
     )
     os.close(terminal)
-    os.write(keyboard, "".join(answers.get(key, "") + "\n" for key in KEYS).encode())
+    os.write(keyboard, "".join(answers.get(key, "") + "\n" for key in PROMPTS).encode())
     shown = b""
     try:
         while True:
@@ -44,11 +47,11 @@ def answer(folder: Path, **answers: str) -> tuple[int, str]:
         os.close(keyboard)
 
 
-def asked(shown: str) -> list[tuple[str, str]]:
-    """The questions, each with what Enter would answer."""
-    numbered = [line for line in re.split(rf"\[\d+/{len(KEYS)}\] ", shown)[1:]]
-    pattern = re.compile(r"(.*?)(?: \(([^()]*)\))?: ", re.DOTALL)
-    return [pattern.match(line).groups(default="") for line in numbered]
+def asked(shown: str) -> dict[str, tuple[str, str]]:
+    """The questions by their key, each with its words and with what Enter would answer."""
+    numbered = re.split(rf"\[\d+/{len(PROMPTS)}\] ", shown)[1:]
+    pattern = re.compile(r"(.*?)(?:\n.*from \[[\d/]+\])?(?: \(([^()]*)\)): ", re.DOTALL)
+    return dict(zip(PROMPTS, [pattern.match(line).groups() for line in numbered], strict=True))
 
 
 def test_enter_for_everything(tmp_path: Path):
@@ -58,38 +61,57 @@ def test_enter_for_everything(tmp_path: Path):
     assert "my-paper is ready. Next:" in shown
 
 
-def test_the_questions_are_in_human_words(tmp_path: Path):
-    assert set(PROMPTS) == set(KEYS)
+def test_ten_questions_in_human_words(tmp_path: Path):
+    """All others have a default, and come by flag or file."""
     _, shown = answer(tmp_path)
-    assert [question for question, _ in asked(shown)] == [PROMPTS[key] for key in KEYS]
+    assert len(PROMPTS) == 10
+    words = [prompt if isinstance(prompt, str) else prompt["__prompt__"] for prompt in PROMPTS.values()]
+    assert [question for question, _ in asked(shown).values()] == words
+
+
+def test_the_task_is_chosen_from_a_menu(tmp_path: Path):
+    assert set(PROMPTS["task"]) - {"__prompt__"} == set(TASKS)
+    (tmp_path / ".cookiecutterrc").write_text("default_context: {task: physics}")
+    status, shown = answer(tmp_path, task="3")
+    assert status == 0, shown
+    menu = re.findall(r"^    (\d) - (\w+): ", shown, re.MULTILINE)
+    assert menu == [*zip("12345", ["physics", "classification", "contrastive", "generative", "sequence"], strict=True)]
+    assert "contrastive" in (tmp_path / "my-paper/src/my_paper/loss.py").read_text()
+
+
+@pytest.mark.parametrize("how", ["flag", "file", "home"])
+def test_what_is_not_asked_is_answered_beforehand(tmp_path: Path, how: str):
+    given = {"learning_rate": "3e-4 @ Section 5.3", "lr_schedule": "cosine", "paper_url": "https://example.org"}
+    file = tmp_path / (".cookiecutterrc" if how == "home" else "answers.yaml")
+    file.write_text(json.dumps({"default_context": given}))
+    flags = [f"{key}={value}" for key, value in given.items()]
+    status, shown = answer(tmp_path, *{"flag": flags, "file": ["--config-file", str(file)], "home": []}[how])
+    assert status == 0, shown
+    experiment = (tmp_path / "my-paper/configs/experiment/paper.yaml").read_text()
+    assert "  lr: 3e-4  # Section 5.3\n" in experiment and "override /scheduler: cosine" in experiment
+    assert "https://example.org" in (tmp_path / "my-paper/README.md").read_text()
 
 
 def test_names_follow_from_the_title(tmp_path: Path):
-    status, shown = answer(tmp_path, title="Attention Is All You Need: Again", learning_rate="3e-4 @ Section 5.3")
+    status, shown = answer(tmp_path, title="Attention Is All You Need: Again")
     assert status == 0, shown
-    offered = dict(zip(KEYS, [default for _, default in asked(shown)], strict=True))
-    assert offered["project_slug"] == "attention-is-all-you-need-again"
-    assert offered["package_name"] == "attention_is_all_you_need_again"
-    repo = tmp_path / "attention-is-all-you-need-again"
-    assert (
-        (repo / "src/attention_is_all_you_need_again/__init__.py")
-        .read_text()
-        .startswith('"""Implementation of: Attention Is All You Need: Again\n')
-    )
-    assert "  lr: 3e-4  # Section 5.3\n" in (repo / "configs/experiment/paper.yaml").read_text()
+    assert asked(shown)["project_slug"][1] == "attention-is-all-you-need-again"
+    assert asked(shown)["package_name"][1] == "attention_is_all_you_need_again"
+    package = tmp_path / "attention-is-all-you-need-again/src/attention_is_all_you_need_again"
+    docstring = (package / "__init__.py").read_text()
+    assert docstring.startswith('"""Implementation of: Attention Is All You Need: Again\n')
 
 
 def test_a_link_answers_the_question_for_the_link(tmp_path: Path):
-    _, shown = answer(tmp_path, paper="1706.03762", title="Attention")
-    assert dict(zip(KEYS, [default for _, default in asked(shown)], strict=True))["paper_url"] == (
-        "https://arxiv.org/abs/1706.03762"
-    )
+    status, shown = answer(tmp_path, paper="1706.03762", title="Attention")
+    assert status == 0, shown
+    assert "(<https://arxiv.org/abs/1706.03762>)" in (tmp_path / "attention/README.md").read_text()
 
 
 def test_mistakes_are_told_together_at_the_end(tmp_path: Path):
-    status, shown = answer(tmp_path, optimizer="adma", batch_size="0")
+    status, shown = answer(tmp_path, "optimizer=adma", "task=vision", year="19")
     assert status == 1 and "Traceback" not in shown
-    assert re.findall(r"^  - (\w+)=", shown, re.MULTILINE) == ["optimizer", "batch_size"]
+    assert re.findall(r"^  - (\w+)=", shown, re.MULTILINE) == ["year", "task", "optimizer"]
     assert not (tmp_path / "my-paper").exists()
 
 
@@ -116,3 +138,14 @@ def test_arrow_keys_move(tmp_path: Path):
 def test_a_terminal_of_few_letters(tmp_path: Path, monkeypatch):
     monkeypatch.setitem(ENVIRONMENT, "PYTHONIOENCODING", "latin-1")
     assert answer(tmp_path)[0] == 0
+
+
+def test_another_template_asks_its_own_questions(tmp_path: Path):
+    other = tmp_path / "other/{{cookiecutter.slug}}"
+    other.mkdir(parents=True)
+    (other / "optimizer").write_text("{{ cookiecutter.optimizer }}")
+    (tmp_path / "other/cookiecutter.json").write_text('{"slug": "x", "optimizer": "sgd"}')
+    code = f"from cookiecutter.main import cookiecutter as c; c({str(TEMPLATE)!r}, no_input=True); c('other')"
+    environment = {**ENVIRONMENT, "HOME": str(tmp_path)}
+    subprocess.run([sys.executable, "-c", code], cwd=tmp_path, env=environment, input=b"a\nadam\n", check=True)
+    assert (tmp_path / "a/optimizer").read_text() == "adam"
