@@ -15,46 +15,35 @@ LINES = 10  # more curves than that are drawn as their median and range
 matplotlib.rcParams |= {
     "svg.hashsalt": "report",  # the same figure is the same file
     "text.parse_math": False,  # a name with a $ in it is a name
-    "text.color": GREY,
-    "axes.labelcolor": GREY,
-    "axes.edgecolor": GREY,
-    "xtick.color": GREY,
-    "ytick.color": GREY,
-    "font.size": 9,
+    **dict.fromkeys(["text.color", "axes.labelcolor", "axes.edgecolor", "xtick.color", "ytick.color"], GREY),
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "font.size": 10,
+    "legend.frameon": False,
 }
 
 
 def draw_results(rows: list[Result]) -> str:
     """A panel for each value of the paper: every seed a point, our mean with its 95 % interval, the paper's value."""
-    across = min(4, len(rows))
-    down = -(-len(rows) // across)
-    figure = Figure(figsize=(max(4.2, 2.8 * across), 2.7 * down + 0.3), layout="constrained")
-    panels = figure.subplots(down, across, squeeze=False).ravel()
-    for axes in panels[len(rows) :]:
-        axes.remove()
-    for axes, row in zip(panels[: len(rows)], rows, strict=True):
-        target, seeds = row.target, [record["seed"] for record in row.counted]
+    figure, panels = _panels(len(rows), across=4, width=2.8, height=2.8)
+    for axes, row in zip(panels, rows, strict=True):
+        target, ticks = row.target, {record["seed"]: record["seed"] for record in row.counted}
         if target.value is not None:
-            axes.axhline(target.value, color=THEIRS, linewidth=1)
+            axes.axhline(target.value, color=THEIRS, label="paper ± tolerance")
             if target.claim == "equal" and target.tolerance is not None:
                 axes.axhspan(target.value - target.tolerance, target.value + target.tolerance, color=THEIRS, alpha=0.15)
-        axes.plot(seeds, row.values, "o", color=OURS, markersize=4)
+        axes.plot(list(ticks), row.values, "o", color=OURS, markersize=4, label="ours")
         if row.interval:
-            half = (row.interval[1] - row.interval[0]) / 2
-            axes.errorbar([max(seeds) + 1], [row.ours], [half], fmt="D", color=OURS, markersize=4, capsize=3)
-        if len(seeds) <= LINES:
-            axes.set_xticks(
-                [*seeds, *([max(seeds) + 1] if row.interval else [])], [*seeds, *(["mean"] if row.interval else [])]
-            )
+            half, end = (row.interval[1] - row.interval[0]) / 2, max(ticks) + 1
+            axes.errorbar([end], [row.ours], [half], fmt="D", color=OURS, capsize=3, label="mean, 95 % interval")
+            ticks[end] = "mean"
+        if len(ticks) <= LINES + 1:
+            axes.set_xticks(list(ticks), list(ticks.values()))
         axes.margins(x=0.2, y=0.25)
         axes.set(xlabel="seed", ylabel=f"{target.metric}{f' ({target.unit})' if target.unit else ''}")
         verdict = row.verdict.replace(" (", "\n(")  # in two lines, for panels are narrow
-        axes.set_title(f"{target.experiment}, {target.metric}\n{verdict}", fontsize=8)
-    line = matplotlib.lines.Line2D
-    legend = {"paper ± tolerance": line([], [], color=THEIRS), "ours": line([], [], color=OURS, marker="o", ls="")}
-    if any(row.interval for row in rows):
-        legend["mean, 95 % interval"] = line([], [], color=OURS, marker="D", ls="")
-    figure.legend(legend.values(), legend.keys(), loc="outside lower center", ncols=3, frameon=False)
+        axes.set_title(f"{target.experiment}, {target.metric}\n{verdict}", fontsize=9)
+    _legend(figure)
     return _svg(figure)
 
 
@@ -66,46 +55,53 @@ def draw_curves(rows: list[Result]) -> str:
     if len(set().union(*rates)) == 1 < len(names):
         names.remove("learning rate")
     names.sort(key="learning rate".__eq__)  # the last
-    across = min(3, len(names))
-    down = -(-len(names) // across)
-    figure = Figure(figsize=(3.6 * across, 2.6 * down), layout="constrained")
-    panels = figure.subplots(down, across, squeeze=False).ravel()
-    for axes in panels[len(names) :]:
-        axes.remove()
-    for axes, name in zip(panels[: len(names)], names, strict=True):
+    figure, panels = _panels(len(names), across=2, width=4.8, height=3.2)
+    for axes, name in zip(panels, names, strict=True):
         for split, color, label in [("train", GREY, "training"), ("val", OURS, "validation")]:
-            _draw(
-                axes,
-                [r["curves"][f"{split}/{name}"] for r in counted if f"{split}/{name}" in r["curves"]],
-                color,
-                label,
-            )
+            curves = [r["curves"][f"{split}/{name}"] for r in counted if f"{split}/{name}" in r["curves"]]
+            _draw(axes, curves, color, label)
         for row in rows:
             if row.target.metric.split("/", 1)[-1] == name and row.target.value is not None:
-                axes.axhline(row.target.value / row.target.scale, color=THEIRS, linewidth=1, label="paper")
+                axes.axhline(row.target.value / row.target.scale, color=THEIRS, linestyle="--", label="paper")
         axes.set(xlabel="step", ylabel=name)
         if "loss" in name:
             _log_scale(axes)
         if any(row.target.log_x for row in rows):
             axes.set_xscale("log")
             _plain(axes.xaxis)
-        axes.legend(frameon=False)
+    _legend(figure)
     return _svg(figure)
 
 
+def _panels(count: int, across: int, width: float, height: float) -> tuple[Figure, np.ndarray]:
+    across = min(across, count)
+    down = -(-count // across)
+    figure = Figure(figsize=(max(4.2, width * across), height * down + 0.3), layout="constrained")
+    panels = figure.subplots(down, across, squeeze=False).ravel()
+    for axes in panels[count:]:
+        axes.remove()
+    return figure, panels[:count]
+
+
+def _legend(figure: Figure) -> None:
+    """One legend for all panels."""
+    known = {}
+    for axes in figure.axes:
+        lines, labels = axes.get_legend_handles_labels()
+        known |= dict(zip(labels, lines, strict=True))
+    figure.legend(known.values(), known.keys(), loc="outside lower center", ncols=4)
+
+
 def _draw(axes: Axes, curves: list[dict], color: str, label: str) -> None:
-    if not curves:
-        return
     if len(curves) <= LINES:
-        for position, curve in enumerate(curves):
-            known = {"label": label} if position == 0 else {}
+        for curve in curves:
             marker = "." if len(curve["steps"]) == 1 else None
-            axes.plot(curve["steps"], curve["values"], marker=marker, color=color, linewidth=1, alpha=0.7, **known)
+            axes.plot(curve["steps"], curve["values"], marker=marker, color=color, alpha=0.8, label=label)
         return
     steps = np.asarray(max((curve["steps"] for curve in curves), key=len))
     values = np.stack([np.interp(steps, curve["steps"], curve["values"]) for curve in curves])  # (runs, steps)
     axes.fill_between(steps, values.min(0), values.max(0), color=color, alpha=0.2, linewidth=0)
-    axes.plot(steps, np.median(values, 0), color=color, linewidth=1, label=f"{label}, median and range")
+    axes.plot(steps, np.median(values, 0), color=color, label=f"{label}, median and range")
 
 
 def _log_scale(axes: Axes) -> None:

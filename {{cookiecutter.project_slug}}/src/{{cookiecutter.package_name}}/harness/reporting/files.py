@@ -2,7 +2,6 @@
 
 import json
 import re
-import shutil
 from hashlib import sha256
 from pathlib import Path
 
@@ -18,25 +17,18 @@ PAGE = ROOT / "REPORT.html"
 
 def write(known: Report) -> list[str]:
     """Write everything that is not up to date; returns what has changed."""
-    changed = []
-    FIGURES.mkdir(parents=True, exist_ok=True)
+    wanted: dict[Path, bytes] = {}
     for name, rows in figures(known).items():
         if _stamp(FIGURES / name) != (content := _content(name, rows)):
             from .figures import draw_curves, draw_results  # matplotlib, only where something is to be drawn
 
             svg = draw_results(rows) if name == "results.svg" else draw_curves(rows)
             stamp = f"<!-- shows {content}, drawn {sha256(svg.encode()).hexdigest()[:16]} -->\n"
-            (FIGURES / name).write_text(svg + stamp, encoding="utf-8")
-            changed.append(FIGURES / name)
-    for name, path in samples(known).items():
-        if not (FIGURES / name).exists() or (FIGURES / name).read_bytes() != path.read_bytes():
-            shutil.copy(path, FIGURES / name)
-            changed.append(FIGURES / name)
-    if not any(FIGURES.iterdir()):
-        FIGURES.rmdir()
-    for path, text in texts(known, list(figures(known))).items():
-        changed += _write(path, text)
-    changed += _write(PAGE, html(known, _shown(known)))
+            wanted[FIGURES / name] = (svg + stamp).encode()
+    wanted |= {FIGURES / name: path.read_bytes() for name, path in samples(known).items()}
+    wanted |= {path: text.encode() for path, text in texts(known, list(figures(known))).items()}
+    changed = [path for path, content in wanted.items() if _write(path, content)]
+    changed += [PAGE] if _write(PAGE, html(known, _shown(known)).encode()) else []
     return [name_of(path) for path in changed]
 
 
@@ -107,8 +99,10 @@ def _stamp(path: Path) -> str | None:
     return found[1] if found and sha256(svg.encode()).hexdigest()[:16] == found[2] else None
 
 
-def _write(path: Path, text: str) -> list[Path]:
-    if path.exists() and path.read_text(encoding="utf-8") == text:
-        return []
-    path.write_text(text, encoding="utf-8")
-    return [path]
+def _write(path: Path, content: bytes) -> bool:
+    """Write a file that differs; returns whether it did."""
+    if path.exists() and path.read_bytes() == content:
+        return False
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(content)
+    return True
