@@ -182,4 +182,4 @@ def test_sizes():
     checks = lines((PROJECT / "tests/checks").glob("*.py"))
     assert not long_files and not long_functions
     # The aim is 3,300 and 1,300; until then neither grows
-    assert harness <= 5040 and checks <= 1315, f"harness/ has {harness} lines, tests/checks/ has {checks}"
+    assert harness <= 5010 and checks <= 1315, f"harness/ has {harness} lines, tests/checks/ has {checks}"
