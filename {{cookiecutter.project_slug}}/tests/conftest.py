@@ -21,7 +21,9 @@ with heavy_imports():
     import lightning as L
     import torch
     from lightning.pytorch.utilities.model_helpers import is_overridden
+    from torch.utils._python_dispatch import TorchDispatchMode
 
+    from {{ cookiecutter.package_name }}.harness.procedure import Procedure
     from {{ cookiecutter.package_name }}.harness.training import build
 
 
@@ -47,6 +49,16 @@ class Outcomes:
     def pytest_sessionfinish(self, exitstatus: int) -> None:
         if self.collected and exitstatus <= 1 and self.path == suite_file():  # not cut short, and the code is the same
             write_json(self.path, {"outcomes": dict(sorted(self.ended.items()))})
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Says how many of the checks applied, so that green is not taken for more than it is."""
+    count = {o: sum("/checks/" in r.nodeid for r in terminalreporter.stats.get(o, [])) for o in OUTCOMES}
+    if count["skipped"]:
+        applied = count["passed"] + count["failed"]
+        terminalreporter.write_line(
+            f"{applied} of {applied + count['skipped']} checks apply; above is why not the others."
+        )
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -100,10 +112,52 @@ def batch(data):
     return next(iter(data.train_dataloader()))
 
 
+# Papers differ, and a check may not apply. It asks for what it needs by one of these fixtures, which skip it and say why.
+
+
 @pytest.fixture
 def validated(data) -> None:
     if not is_overridden("val_dataloader", data):
         pytest.skip("the paper has no validation split")
+
+
+@pytest.fixture
+def stepped(cfg: DictConfig) -> None:
+    if type(build.build_procedure(cfg)).step is Procedure.step:
+        pytest.skip("PaperProcedure overrides training_step and has no step, whose loss this check needs")
+
+
+@pytest.fixture
+def differentiated(trained) -> None:
+    trainer, watch = trained
+    if not trainer.lightning_module.automatic_optimization and not watch.finite:
+        pytest.skip("PaperProcedure computes no gradients by backward, but updates its parameters by hand")
+
+
+@pytest.fixture
+def drawn(cfg: DictConfig) -> None:
+    with Draws() as draws:
+        build.build_procedure(cfg)
+    if not draws.found:
+        pytest.skip("no initial weight is drawn at random")
+
+
+@pytest.fixture
+def repeated_epochs(trained, cfg: DictConfig) -> None:
+    trainer, (epochs, steps) = trained[0], (cfg.trainer.max_epochs, cfg.trainer.max_steps)
+    batches = trainer.num_training_batches / trainer.accumulate_grad_batches
+    if epochs == 1 or 0 < steps <= batches:
+        pytest.skip("the paper trains for one epoch")
+
+
+class Draws(TorchDispatchMode):
+    """Notices whether PyTorch draws random numbers."""
+
+    found = False
+
+    def __torch_dispatch__(self, operator, types, args=(), kwargs=None):
+        self.found |= torch.Tag.nondeterministic_seeded in operator.tags
+        return operator(*args, **(kwargs or {}))
 
 
 @pytest.fixture

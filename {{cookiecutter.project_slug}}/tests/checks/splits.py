@@ -16,7 +16,7 @@ from torch import Tensor
 from torch.utils._pytree import tree_leaves
 from torch.utils.data import DataLoader, IterableDataset
 
-MAX_BATCHES, MAX_NUMBERS = 500, 50_000_000  # how much of a split is read
+MAX_BATCHES, MAX_SAMPLES, MAX_NUMBERS = 500, 100_000, 50_000_000  # how much of a split is read
 
 
 def tensors(batch) -> list[Tensor]:
@@ -45,13 +45,18 @@ def loaders(data, split: str) -> list:
 
 
 def batches(given: Iterable) -> Iterator[list[Tensor]]:
-    """The tensors of each batch, up to ``MAX_BATCHES`` and ``MAX_NUMBERS``."""
-    numbers = 0
+    """The tensors of each batch, as many as ``MAX_…`` allow."""
+    samples = numbers = 0
     for batch in itertools.islice(itertools.chain(*given), MAX_BATCHES):
         yield (parts := tensors(batch))
+        samples += number_of_samples(batch)
         numbers += sum(part.numel() for part in parts)
-        if numbers > MAX_NUMBERS:
+        if too_many(samples, numbers):
             return
+
+
+def too_many(samples: int, numbers: int) -> bool:
+    return samples > MAX_SAMPLES or numbers > MAX_NUMBERS
 
 
 def stated_size(loader) -> int | None:
@@ -119,7 +124,8 @@ class Split:
     @classmethod
     def read(cls, loaders: list) -> "Split":
         read = list(batches(map(copy_loader, loaders)))
-        complete = len(read) < MAX_BATCHES and sum(t.numel() for parts in read for t in parts) <= MAX_NUMBERS
+        amount = [sum(map(number_of_samples, read)), sum(t.numel() for parts in read for t in parts)]
+        complete = len(read) < MAX_BATCHES and not too_many(*amount)
         sizes = [stated_size(loader) for loader in loaders]
         split = cls(loaders, read, complete, None if None in sizes else sum(sizes))
         if split.size is None and complete and split.inputs is not None:

@@ -81,9 +81,9 @@ def test_every_fact_is_checked(facts):
     """A mistyped fact would be checked by no test."""
     tests = "".join(path.read_text(encoding="utf-8") for path in (ROOT / "tests").rglob("test_*.py"))
     known = sorted(set(re.findall(r'facts?(?:\.get\(|[.(\[])"?(\w+)', tests)))
-    for name in facts:
-        near = get_close_matches(name, known, n=1) or known
-        assert name in known, f"configs/paper.yaml: no test checks facts.{name}. Did you mean {' or '.join(near)}?"
+    near = {name: get_close_matches(name, known, n=1) or known for name in facts.keys() - set(known)}
+    wrong = [f"facts.{name}. Did you mean {' or '.join(names)}?" for name, names in near.items()]
+    assert not wrong, f"configs/paper.yaml: no test checks {' '.join(wrong)}"
 
 
 def test_every_target_is_measured(compose, targets):

@@ -189,7 +189,7 @@ def test_batch_size_is_as_stated(cfg, data, fact):
     assert found == stated, f"{product} = {found} (batch, accumulated, devices, nodes), the paper states {stated}"
 
 
-def test_gradient_of_a_step_is_that_of_its_batches(cfg, fact):
+def test_gradient_of_a_step_is_that_of_its_batches(cfg, stepped, differentiated, fact):
     """With manual optimization: the gradients are zeroed after each step, and their mean over batches is taken."""
     found = manual_steps(cfg, 2, scale=1e-4, each=True)  # too small to be clipped
     if not found.rates:
