@@ -18,8 +18,8 @@ test-all: .venv/installed lint
 	$(BIN)/pytest --numprocesses 2 --dist worksteal -m "slow or not slow"
 
 lint: .venv/installed
-	$(BIN)/ruff check --config pyproject.toml hooks local_extensions examples tests benchmarks
-	$(BIN)/ruff format --check --config pyproject.toml hooks local_extensions examples tests benchmarks
+	$(BIN)/ruff check --config pyproject.toml hooks paper_template examples tests benchmarks
+	$(BIN)/ruff format --check --config pyproject.toml hooks paper_template examples tests benchmarks
 
 bugs: .venv/installed  ## plants every known mistake, runs every test on each, writes tests/planted_bugs/README.md; an hour, or TESTS="tests/checks/test_model.py" besides those named
 	BUGS_TESTS="$(TESTS)" $(BIN)/pytest -m slow tests/test_planted_bugs.py

@@ -4,6 +4,7 @@ import ast
 import json
 import os
 import re
+import sys
 from html.parser import HTMLParser
 from pathlib import Path
 
@@ -19,7 +20,7 @@ from jinja2 import FileSystemLoader
 from omegaconf import OmegaConf
 from test_bake import OPTIONS, parse_files, tomllib
 
-from local_extensions.answers import citation_key, folder_name, import_name
+from paper_template.answers import citation_key, folder_name, import_name
 
 # One bake for each: what is answered, and a part of the reason why not
 NO_FOLDER, NO_PACKAGE, WHOLE = "letters, digits, - and _, and no path", "a Python identifier", "must be a whole number"
@@ -161,6 +162,14 @@ def test_the_protection_cannot_be_answered_away(tmp_path: Path):
     refused = cookiecutter(tmp_path, ok=False, __answers="x", title="{% for x in 1 %}")
     assert re.findall(r"^  - (\w+)", refused.stderr, re.MULTILINE) == ["__answers"]
     assert everything(tmp_path) == set() and "Traceback" not in refused.stderr
+
+
+def test_a_foreign_module_is_not_taken_for_ours(tmp_path: Path):
+    (tmp_path / "local_extensions.py").touch()
+    (tmp_path / "paper_template").mkdir()  # as a clone may be called
+    command = [sys.executable, "-m", "cookiecutter", TEMPLATE, "--no-input"]  # searches this folder first
+    run(*command, cwd=tmp_path, HOME=str(tmp_path))
+    assert (tmp_path / "my-paper").is_dir()
 
 
 def test_without_hooks_there_is_nothing_to_lay(tmp_path: Path):

@@ -65,7 +65,7 @@ def test_an_update_brings_the_template_and_keeps_the_paper(template: Path, tmp_p
     )
     append(template / "{{cookiecutter.project_slug}}" / "CITATION.cff", "# Of {{ cookiecutter.title }}\n")
     (template / "{{cookiecutter.project_slug}}" / "NEW.md").write_text("# {{ 'New' | shouted }}\n")
-    extension = template / "local_extensions/__init__.py"
+    extension = template / "paper_template/__init__.py"
     line = 'environment.filters["checked"] = _checked'
     assert line in extension.read_text()
     extension.write_text(extension.read_text().replace(line, f'{line}; environment.filters["shouted"] = str.upper'))

@@ -16,8 +16,8 @@ from conftest import ENVIRONMENT, cookiecutter, run
 from pypdf.generic import DecodedStreamObject, DictionaryObject, NameObject
 from test_prompts import answer, asked
 
-from local_extensions import lookup
-from local_extensions.titles import normal, readable
+from paper_template import lookup
+from paper_template.titles import normal, readable
 
 ATTENTION = lookup.Paper(
     title="Attention Is All You Need",
@@ -473,9 +473,7 @@ def test_offline_at_the_prompt(tmp_path: Path):
 
 def test_without_pypdf(tmp_path: Path):
     path = pdf(tmp_path / "x.pdf", "arXiv:1706.03762v5 [cs.CL]")
-    code = (
-        f"import sys; sys.modules['pypdf'] = None; from local_extensions.lookup import look_up; look_up({str(path)!r})"
-    )
+    code = f"import sys; sys.modules['pypdf'] = None; from paper_template.lookup import look_up; look_up({str(path)!r})"
     said = run("python", "-c", code, cwd=Path(__file__).parents[1]).stderr
     assert said.startswith("  reading x.pdf needs pypdf (pip install pypdf); please fill in") and said.count("\n") == 1
 

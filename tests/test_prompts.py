@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 from conftest import ENVIRONMENT, TEMPLATE
 
-from local_extensions.answers import TASKS
+from paper_template.answers import TASKS
 
 PROMPTS = json.loads((TEMPLATE / "cookiecutter.json").read_text())["__prompts__"]
 

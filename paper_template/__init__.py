@@ -14,7 +14,7 @@ from cookiecutter.config import get_user_config
 from jinja2 import Environment
 from jinja2.ext import Extension
 
-from local_extensions.answers import TASKS, Paper, citation_key, folder_name, import_name, problems, strangers, usual
+from paper_template.answers import TASKS, Paper, citation_key, folder_name, import_name, problems, strangers, usual
 
 if sys.stdin.isatty():
     with suppress(ImportError):
@@ -95,7 +95,7 @@ def _options() -> dict:
 def _look_up(paper: str) -> Paper:
     if not paper.strip():
         return Paper()
-    from local_extensions.lookup import look_up  # only now: most of what the extension would import
+    from paper_template.lookup import look_up  # only now: most of what the extension would import
 
     return look_up(paper)
 

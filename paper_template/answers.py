@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 from slugify import slugify
 
-from local_extensions.titles import clean
+from paper_template.titles import clean
 
 # The kinds of task, each with what differs from the usual answers in cookiecutter.json
 TASKS: dict[str, dict[str, str]] = {

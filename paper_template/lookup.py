@@ -11,8 +11,8 @@ from threading import Thread
 from urllib.parse import quote, unquote, urlsplit
 from xml.etree import ElementTree
 
-from local_extensions.answers import Paper
-from local_extensions.titles import clean, normal, readable
+from paper_template.answers import Paper
+from paper_template.titles import clean, normal, readable
 
 ARXIV, CROSSREF = "https://export.arxiv.org/api/query", "https://api.crossref.org/works"
 USER_AGENT = "paper-template (https://github.com/org/paper-template)"
