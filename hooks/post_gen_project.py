@@ -51,32 +51,63 @@ def lay_license() -> None:
     remove("licenses")
 
 
-def git(command: str) -> bool:
-    return os.system(f"git {command} >{os.devnull} 2>&1") == 0  # importing subprocess takes longer than git
+def git(command: str) -> str:
+    """Empty where git did it, otherwise git's reason in one line."""
+    if os.system(f"git {command} >{os.devnull} 2>&1") == 0:  # importing subprocess takes longer than git
+        return ""
+    from subprocess import run
+
+    done = run(f"git {command}", shell=True, capture_output=True, text=True, errors="replace")
+    said = " ".join((done.stderr or done.stdout).split())
+    cause = min((place for place in map(said.find, ("fatal:", "error:")) if place >= 0), default=0)
+    return "" if done.returncode == 0 else said[cause:] or f"status {done.returncode}"
 
 
-def start_history() -> list[str]:
+def start_history() -> tuple[list[str], str]:
     """Commit the files, so that the first run can say from which code it came.
 
     Not inside somebody's repository, unless that ignores the folder; and never under a made-up name.
 
     Returns:
-        What is left to type until there is a commit.
+        What is left to type until there is a commit, and why git has not done it.
     """
     commit = ["git add -A", 'git commit -m "Start from paper-template"']
-    if git("rev-parse --is-inside-work-tree") and not git("check-ignore --quiet ."):
-        return commit
-    if CRUFT or not git("init --quiet"):
-        return ["git init", *commit]
+    above = os.getcwd()
+    while not (found := os.path.lexists(os.path.join(above, ".git"))) and above != os.path.dirname(above):
+        above = os.path.dirname(above)
+    if found and "not a git repository" not in (message := git("rev-parse --git-dir")):
+        if message or git("check-ignore --quiet ."):
+            return commit, message
+    if CRUFT:
+        return ["git init", *commit], ""
+    if message := git("init --quiet"):
+        return ["git init", *commit], message
     one_pack = "-c core.bigFileThreshold=1"  # instead of a file for each of ours, which takes three times as long
-    return [] if git(f"{one_pack} add --all") and git(f"{commit[1][4:]} --no-verify") else commit
+    unsigned = "--no-verify --no-gpg-sign"  # a signature may wait for a passphrase
+    message = git(f"{one_pack} add --all") or git(f"{commit[1][4:]} {unsigned}")
+    return commit if message else [], message
 
 
+# In a hook of git these name the repository whose hook it is, and git would write our files into that
+for (
+    name
+) in """GIT_ALTERNATE_OBJECT_DIRECTORIES GIT_COMMON_DIR GIT_DIR GIT_GRAFT_FILE GIT_IMPLICIT_WORK_TREE GIT_INDEX_FILE
+GIT_NAMESPACE GIT_OBJECT_DIRECTORY GIT_PREFIX GIT_QUARANTINE_PATH GIT_SHALLOW_FILE GIT_WORK_TREE""".split():
+    os.environ.pop(name, None)
+os.environ["LC_ALL"] = "C"  # git gives its reasons in English
+for inside, folders, names in os.walk("."):  # cookiecutter copies the modes of a template that may be read-only
+    folders[:] = [name for name in folders if name != ".git"]
+    for path in [os.path.join(inside, name) for name in (*folders, *names)]:
+        if not (mode := os.lstat(path).st_mode) & 0o200:
+            os.chmod(path, mode | 0o200)
 lay_skeleton()
 if not ALL_COMPONENTS:
     drop_components()
 lay_license()
-first = [f"cd {SLUG}", *start_history(), "pip install -e . -c constraints.txt"]
+left, reason = start_history()
+first = [f"cd {SLUG}", *left, "pip install -e . -c constraints.txt"]
+if reason:
+    print(f"git made no commit: {reason}", file=sys.stderr, flush=True)
 try:
     print(
         f"""

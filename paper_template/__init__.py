@@ -1,6 +1,8 @@
 """The template's extension of Jinja, loaded by cookiecutter and cruft: offers answers, keeps them, and checks them."""
 
+import errno
 import json
+import os
 import shlex
 import sys
 import tempfile
@@ -61,7 +63,8 @@ class Answers(Extension):
     def __init__(self, environment: Environment):
         super().__init__(environment)
         self.asking = False
-        _refuse(strangers({key: value for key, value in _given().items() if _is_beyond_us(key, value)}, KEYS))
+        beyond_us = {key: value for key, value in _given().items() if _is_beyond_us(key, value)}
+        _refuse([*strangers(beyond_us, KEYS), *_unwritable()])
         environment.filters["look_up"] = _look_up
         environment.filters["folder_name"] = _folder_name
         environment.filters["import_name"] = import_name
@@ -90,6 +93,28 @@ def _options() -> dict:
         if context:
             return context.params
     return {}
+
+
+def _replay_file() -> Path | None:
+    """Where cookiecutter will keep the answers; None for cruft and for Python, whose options we do not see."""
+    options = _options()
+    if "replay_file" not in options:
+        return None
+    config = get_user_config(options.get("config_file"), options.get("default_config"))
+    return Path(config["replay_dir"], f"{TEMPLATE.name}.json")
+
+
+def _unwritable() -> list[str]:
+    """Why cookiecutter cannot keep the answers, before anybody is asked; it would end in a traceback after all."""
+    try:
+        if file := _replay_file():
+            file.parent.mkdir(parents=True, exist_ok=True)
+            if not os.access(file if file.exists() else file.parent, os.W_OK):
+                raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
+    except OSError as error:
+        again = shlex.join(["cookiecutter", *sys.argv[1:]])
+        return [f"{file}: cookiecutter keeps your answers there ({error.strerror}); try HOME=/tmp {again}"]
+    return []
 
 
 def _look_up(paper: str) -> Paper:
@@ -151,15 +176,19 @@ def _refuse(found: list[str], answers: dict | None = None) -> None:
 def _keep(answers: dict) -> list[str] | None:
     """The command that takes the answers from a file, which it names last; None where there is no such command."""
     options = _options()
-    elsewhere = str(options.get("output_dir", "."))
-    output = [] if elsewhere == "." else ["--output-dir", elsewhere]
-    if "replay_file" in options:  # of cookiecutter, which has written the file
-        config = get_user_config(options.get("config_file"), options.get("default_config"))
-        file = options["replay_file"] or Path(config["replay_dir"], f"{TEMPLATE.name}.json")
-        return ["cookiecutter", str(TEMPLATE), *output, "--replay-file", str(file)]
+
+    def again(*names: str) -> list[str]:
+        chosen = [(f"--{name.replace('_', '-')}", options.get(name)) for name in names]
+        given = [[name] if value is True else [name, str(value)] for name, value in chosen if value and value != "."]
+        return [word for words in given for word in words]
+
+    written = again("output_dir", "overwrite_if_exists", "skip_if_file_exists", "keep_project_on_failure")
+    if "replay_file" in options:  # of cookiecutter, which has written the file, and has cloned what it was told to
+        file = options["replay_file"] or _replay_file()
+        return ["cookiecutter", str(TEMPLATE), *written, "--replay-file", str(file)]
     if {"template_git_url", "extra_context_file"} <= options.keys():  # of cruft create
         file = Path(tempfile.mkdtemp(prefix="paper-template-"), "answers.json")
         file.write_text(json.dumps({key: answers[key] for key in KEYS}, indent=2))
-        template = options["template_git_url"]
-        return ["cruft", "create", template, *output, "--no-input", "--extra-context-file", str(file)]
+        source = [options["template_git_url"], *again("directory", "checkout")]
+        return ["cruft", "create", *source, *written, "--no-input", "--extra-context-file", str(file)]
     return None

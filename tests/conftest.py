@@ -14,6 +14,7 @@ import pytest
 from warm import HEAVY, LIGHT, Warm
 
 TEMPLATE = Path(__file__).resolve().parents[1]
+NOT_SOURCE = shutil.ignore_patterns(".git", ".venv", ".*cache", ".hypothesis", "__pycache__", "build", "runs")
 # Each bake has its package in src/; one thread, one seed of Python's hashes, no account, no colours. Bytecode is
 # written: without it, an import of PyTorch and Lightning compiles for twenty seconds in each command.
 _LEFT_OUT = ("WANDB_", "PYTEST_", "PYTHONDONTWRITEBYTECODE")
@@ -121,3 +122,17 @@ def bake(tmp_path: Path):
         return folder
 
     return bake
+
+
+def commit(folder: Path, message: str) -> None:
+    run("git", "add", "--all", cwd=folder)
+    run("git", "commit", "--quiet", f"--message={message}", cwd=folder)
+
+
+@pytest.fixture
+def template(tmp_path: Path) -> Path:
+    """The template as it stands in the working tree, committed."""
+    folder = shutil.copytree(TEMPLATE, tmp_path / "template", ignore=NOT_SOURCE)
+    run("git", "init", "--quiet", cwd=folder)
+    commit(folder, "As it stands")
+    return folder

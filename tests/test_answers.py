@@ -151,6 +151,19 @@ def test_what_is_no_answer_is_not_passed_over(tmp_path: Path):
     assert everything(tmp_path) == {str(tmp_path / "answers.yaml")}
 
 
+def test_a_home_that_nobody_can_write_to(tmp_path: Path):
+    """Cookiecutter keeps the answers there, and would end in a traceback."""
+    (tmp_path / "home").touch()
+    home = str(tmp_path / "home")  # a file, in which not even root makes a folder
+    refused = run("cookiecutter", TEMPLATE, "--no-input", "optimizer=adma", cwd=tmp_path, ok=False, HOME=home)
+    assert refused.returncode == 1 and "Traceback" not in refused.stderr
+    kept = f"{home}/.cookiecutter_replay/{TEMPLATE.name}.json"
+    assert (
+        f"  - {kept}: cookiecutter keeps your answers there (Not a directory); try HOME=/tmp cookie" in refused.stderr
+    )
+    assert everything(tmp_path) == {home}
+
+
 @pytest.mark.parametrize("text", ["2017-06-12", "{1: x}"], ids=["date", "key"])
 def test_what_cookiecutter_would_stumble_over(tmp_path: Path, text: str):
     (tmp_path / "answers.yaml").write_text(f"default_context: {text if text[0] == '{' else '{year: ' + text + '}'}")

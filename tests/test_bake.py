@@ -2,7 +2,9 @@
 
 import ast
 import json
+import os
 import re
+import shutil
 import subprocess
 import sys
 from itertools import cycle, islice
@@ -20,8 +22,8 @@ else:
     import tomli as tomllib
 
 FILES = """
-.: .gitignore .pre-commit-config.yaml AGENTS.md CITATION.cff LICENSE PAPER.md README.md constraints.txt evaluate.py
-.: pyproject.toml report.py reproduce.sh train.py tune.py
+.: .gitattributes .gitignore .pre-commit-config.yaml AGENTS.md CITATION.cff LICENSE PAPER.md README.md
+.: constraints.txt evaluate.py pyproject.toml report.py reproduce.sh train.py tune.py
 .github/workflows: test.yml
 configs: evaluate.yaml paper.yaml train.yaml tune.yaml
 configs/callbacks: default.yaml early_stopping.yaml
@@ -93,7 +95,7 @@ PARSERS = {
     ".md": parse_markdown,
     **dict.fromkeys([".yaml", ".yml", ".cff"], yaml.safe_load),
 }
-TEXTS = {".gitignore", "LICENSE", "constraints.txt"}
+TEXTS = {".gitattributes", ".gitignore", "LICENSE", "constraints.txt"}
 
 
 def files(repo: Path) -> dict[str, str]:
@@ -291,6 +293,103 @@ def test_it_says_what_is_left_of_the_history(tmp_path: Path, environment: dict[s
     assert "git add -A && git commit" in steps[0]
     type_until_installation(steps[0], tmp_path)
     assert subjects(tmp_path / "my-paper") == "Test: Start from paper-template\n"
+
+
+def snapshot_of_git(repo: Path) -> str:
+    """What is staged and what has changed, as git itself sees it."""
+    return run("git", "status", "--porcelain", cwd=repo).stdout + run("git", "ls-files", "--stage", cwd=repo).stdout
+
+
+def test_a_bake_within_a_hook_of_git(tmp_path: Path):
+    """Git names its own repository and index to a hook, and a bake there must not write into them."""
+    theirs, ours = tmp_path / "theirs", tmp_path / "ours"
+    theirs.mkdir(), ours.mkdir()
+    run("git", "init", "--quiet", cwd=theirs)
+    (theirs / "file").touch()
+    run("git", "add", "file", cwd=theirs)
+    before = snapshot_of_git(theirs)
+    of_a_hook = {"GIT_DIR": theirs / ".git", "GIT_INDEX_FILE": theirs / ".git/index", "GIT_WORK_TREE": theirs}
+    steps = bake_next_steps(ours, **{name: str(path) for name, path in of_a_hook.items()}, GIT_PREFIX="a/")
+    assert "git" not in steps[0] and subjects(ours / "my-paper") == "Test: Start from paper-template\n"
+    assert snapshot_of_git(theirs) == before
+
+
+def test_nobody_is_asked_for_the_passphrase_of_a_signature(tmp_path: Path):
+    config = tmp_path / ".home/.gitconfig"
+    config.parent.mkdir()
+    config.write_text("[commit]\n gpgSign = true\n[gpg]\n program = false\n")
+    cookiecutter(tmp_path)
+    assert subjects(tmp_path / "my-paper") == "Test: Start from paper-template\n"
+
+
+@pytest.mark.parametrize(
+    ("environment", "reason"),
+    [
+        ({"GIT_AUTHOR_NAME": "", "GIT_COMMITTER_NAME": ""}, "fatal: empty ident name"),
+        ({"PATH": "/nowhere"}, "git: not found"),
+        ({"GIT_TEST_ASSUME_DIFFERENT_OWNER": "1"}, "call: git config --global --add safe.directory"),
+    ],
+    ids=["no-name", "no-git", "another-owner"],
+)
+def test_a_failure_of_git_is_told_with_its_reason(tmp_path: Path, environment: dict[str, str], reason: str):
+    program = Path(sys.executable).with_name("cookiecutter")
+    done = run(program, TEMPLATE, "--no-input", cwd=tmp_path, HOME=str(tmp_path), LC_ALL="", **environment)
+    (said,) = [line for line in done.stderr.splitlines() if line.startswith("git made no commit: ")]
+    assert reason in said and "git add -A && git commit" in done.stdout
+
+
+def test_a_repository_that_git_does_not_trust_is_still_one(tmp_path: Path):
+    run("git", "init", "--quiet", cwd=tmp_path)
+    steps = bake_next_steps(tmp_path, GIT_TEST_ASSUME_DIFFERENT_OWNER="1")
+    assert not (tmp_path / "my-paper/.git").exists() and "git init" not in steps[0]
+
+
+def test_lines_end_with_one_character_whatever_git_makes_of_them(template: Path, tmp_path: Path):
+    """Bash and digests read the files; with autocrlf, git would write CRLF, also into what is baked from a clone."""
+    crlf = ["git", "clone", "--quiet", "--config", "core.autocrlf=true", "--no-local"]
+    run(*crlf, template, "clone", cwd=tmp_path)
+    run("cookiecutter", "clone", "--no-input", cwd=tmp_path, HOME=str(tmp_path))
+    run(*crlf, "my-paper", "again", cwd=tmp_path)
+    for repo in (tmp_path / "my-paper", tmp_path / "again"):
+        assert [name for name, text in bytes_of(repo).items() if b"\r" in text] == []
+        run("git", "diff", "--exit-code", cwd=repo)
+
+
+def bytes_of(repo: Path) -> dict[str, bytes]:
+    names = run("git", "ls-files", cwd=repo).stdout.splitlines()
+    return {name: (repo / name).read_bytes() for name in names}
+
+
+@pytest.fixture
+def modes_hold() -> list[str]:
+    """How to begin a command, so that it may not write where modes forbid it, not even as root."""
+    if os.geteuid():
+        return []
+    if not shutil.which("setpriv"):
+        pytest.skip("root may write everywhere, and there is no setpriv")
+    return ["setpriv", "--bounding-set=-dac_override"]
+
+
+def test_a_template_that_nobody_may_write_to(template: Path, tmp_path: Path, modes_hold: list[str]):
+    """As a package store has it; the modes must not come along."""
+    inner, home = tmp_path / "in", tmp_path / "home"
+    inner.mkdir(), home.mkdir()
+    for path in [template, *template.rglob("*")]:
+        path.chmod(path.stat().st_mode & ~0o222)
+    try:
+        run(*modes_hold, "cookiecutter", template, "--no-input", cwd=inner, HOME=str(home), TMPDIR=str(home))
+    finally:
+        for path in [template, *(path for path in template.rglob("*") if path.is_dir())]:
+            path.chmod(0o755)
+    assert subjects(inner / "my-paper") == "Test: Start from paper-template\n"
+    ours = [path for path in (inner / "my-paper").rglob("*") if ".git" not in path.parts]
+    assert [path for path in ours if not path.stat().st_mode & 0o200] == []
+
+
+def test_a_push_to_any_branch_is_tested(repo: Path):
+    """Git's default is master, GitHub's is main, and a user's may be any."""
+    on = yaml.safe_load((repo / ".github/workflows/test.yml").read_text())[True]  # YAML 1.1 reads on as true
+    assert on["push"] is None and on["pull_request"] is None
 
 
 def test_the_last_step_finds_the_marks(tmp_path: Path):

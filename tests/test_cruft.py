@@ -5,31 +5,15 @@ import re
 import shutil
 from pathlib import Path
 
-import pytest
-from conftest import TEMPLATE, run
+from conftest import NOT_SOURCE, commit, run
 
 SKELETON = "{{cookiecutter.project_slug}}/skeletons/classification"
 PACKAGE = "src/{{cookiecutter.package_name}}"
-NOT_SOURCE = shutil.ignore_patterns(".git", ".venv", ".*cache", ".hypothesis", "__pycache__", "build", "runs")
-
-
-def commit(folder: Path, message: str) -> None:
-    run("git", "add", "--all", cwd=folder)
-    run("git", "commit", "--quiet", f"--message={message}", cwd=folder)
 
 
 def append(path: Path, text: str) -> None:
     assert path.is_file()
     path.write_text(path.read_text() + text)
-
-
-@pytest.fixture
-def template(tmp_path: Path) -> Path:
-    """The template as it stands in the working tree, committed."""
-    folder = shutil.copytree(TEMPLATE, tmp_path / "template", ignore=NOT_SOURCE)
-    run("git", "init", "--quiet", cwd=folder)
-    commit(folder, "As it stands")
-    return folder
 
 
 def cruft(folder: Path, *options: object, ok: bool = True):
@@ -112,10 +96,20 @@ def test_wrong_answers_are_refused(template: Path, tmp_path: Path):
 
 
 def test_the_answers_are_kept(template: Path, tmp_path: Path):
+    outer = tmp_path / "outer"
+    shutil.copytree(template, outer / "inner", ignore=NOT_SOURCE)
+    run("git", "init", "--quiet", cwd=outer)
+    commit(outer, "Ready")
+    run("git", "branch", "released", cwd=outer)
+    shutil.rmtree(outer / "inner")
+    commit(outer, "Gone")
+
     answers = json.dumps({"optimizer": "adma", "title": "Kept", "titel": "x"})
-    refused = cruft(tmp_path, "create", template, "--no-input", "--extra-context", answers, ok=False)
+    where = ["--directory", "inner", "--checkout", "released", "--overwrite-if-exists"]
+    refused = cruft(tmp_path, "create", outer, *where, "--no-input", "--extra-context", answers, ok=False)
     assert "titel: is no answer, did you mean title?" in refused.stderr
     command = refused.stderr.splitlines()[-1]
+    assert "--overwrite-if-exists" in command
     kept = Path(command.split()[-1])
     kept.write_text(kept.read_text().replace("adma", "adamw"))
     run("bash", "-c", command, cwd=tmp_path, HOME=str(tmp_path))
