@@ -15,6 +15,7 @@ import yaml
 from conftest import TEMPLATE, cookiecutter, run
 from jinja2 import Environment
 from markdown_it import MarkdownIt
+from omegaconf import OmegaConf
 
 if sys.version_info >= (3, 11):
     import tomllib
@@ -193,21 +194,57 @@ def test_values_stand_beside_their_source(bake):
     assert (target["metric"], target["value"]) == ("test/top_1_accuracy", -94.3)
 
 
+def target_of(repo: Path) -> dict:
+    return OmegaConf.to_container(OmegaConf.load(repo / "configs/paper.yaml"))["targets"][0]  # 1e-3 is a number
+
+
 @pytest.mark.parametrize(
-    ("task", "answer", "claim", "value", "std", "scale"),
+    ("metric", "answer", "claim", "value", "std", "scale"),
     [
-        ("classification", "94.3 ± 0.2 % @ Table 2", "equal", 94.3, 0.2, 100),
-        ("sequence", "> 99%", "at least", 99, None, 100),
-        ("classification", "490.04 ± 6.12", "equal", 490.04, 6.12, 1),  # no percentage is above 100
-        ("sequence", "1.2 +- 0.01", "equal", 1.2, 0.01, 1),
-        ("physics", "<= 1e-3+/-2e-4", "at most", 1e-3, 2e-4, 1),
+        ("accuracy", "94.3 ± 0.2 % @ Table 2", "equal", 94.3, 0.2, 100),
+        ("accuracy", "94.3 @ Table 2", "equal", 94.3, None, 100),
+        ("Macro F1", "> 87 @ Table 2", "at least", 87, None, 100),
+        ("accuracy", "0.973 @ Table 1", "equal", 0.973, None, 1),  # a share, beside ours as it is
+        ("accuracy", "490.04 ± 6.12", "equal", 490.04, 6.12, 1),  # no percentage is above 100
+        ("iterate", "< -0.99", "at most", -0.99, None, 1),
+        ("return", "> 99%", "at least", 99, None, 100),
+        ("bits per character", "1.2 +- 0.01", "equal", 1.2, 0.01, 1),
+        ("relative l2", "<= 1e-3+/-2e-4", "at most", 1e-3, 2e-4, 1),
+        ("FID", "3.17 @ Table 1", "equal", 3.17, None, 1),
     ],
 )
-def test_the_value_of_the_paper_with_its_spread_and_unit(bake, task, answer, claim, value, std, scale):
-    target = composed(bake(task=task, paper_value=answer))["paper"]["targets"][0]
+def test_the_value_of_the_paper_with_its_spread_and_unit(bake, metric, answer, claim, value, std, scale):
+    target = target_of(bake(metric=metric, paper_value=answer))
     assert [target[key] for key in ("claim", "value", "std", "scale")] == [claim, value, std, scale]
-    assert (target["unit"] == "%") == ("%" in answer)
+    assert target["unit"] == {1: "", 100: "%"}[scale]
     assert claim == "equal" or target["mode"] == {"at least": "max", "at most": "min"}[claim]
+
+
+@pytest.mark.parametrize(("task", "answer"), [("classification", ""), ("generative", "-2.414 @ Table 1")])
+def test_the_unit_of_the_stand_in_is_not_given_to_another_metric(bake, task: str, answer: str):
+    repo = bake(task=task, metric="bound", paper_value=answer)
+    target = target_of(repo)
+    assert (target["value"], target["scale"], target["unit"]) == (-2.414 if answer else None, 1, "")
+    left = re.findall(r"^    (\w+): .*# TODO\(paper\)", (repo / "configs/paper.yaml").read_text(), re.MULTILINE)
+    assert left == [*(["value"] if not answer else []), "unit", "mode", "tolerance", "reason"]
+
+
+@pytest.mark.parametrize(
+    ("task", "scale", "unit", "mode"),
+    [
+        ("classification", 100, "%", "max"),
+        ("contrastive", 100, "%", "max"),
+        ("generative", 1000, "×10⁻³", "min"),
+        ("physics", 1, "", "min"),
+        ("sequence", 1, "bits", "min"),
+    ],
+)
+def test_the_unit_of_the_stand_in(bake, task: str, scale: int, unit: str, mode: str):
+    repo = bake(task=task)
+    target = target_of(repo)
+    assert (target["scale"], target["unit"], target["mode"]) == (scale, unit, mode)
+    left = re.findall(r"^    (\w+): .*# TODO\(paper\)", (repo / "configs/paper.yaml").read_text(), re.MULTILINE)
+    assert left == ["value", "tolerance", "reason"]
 
 
 @pytest.mark.parametrize("example", sorted(TEMPLATE.glob("examples/*/answers.yaml")), ids=lambda path: path.parent.name)
