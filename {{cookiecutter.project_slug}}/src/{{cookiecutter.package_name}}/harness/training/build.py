@@ -68,9 +68,10 @@ def build_procedure(cfg: DictConfig) -> Procedure:
         cfg.procedure,
         model=cfg.model,
         loss=cfg.loss,
-        metrics=cfg.metrics,
-        optimizer=cfg.optimizer,
-        scheduler=cfg.scheduler,
+        # a group that is set to null, as in "override /scheduler: null", has no key
+        metrics=cfg.get("metrics"),
+        optimizer=cfg.get("optimizer"),
+        scheduler=cfg.get("scheduler"),
     )
     procedure.save_hyperparameters(identity(cfg), logger=False)  # each checkpoint names its configuration
     if cfg.channels_last:
