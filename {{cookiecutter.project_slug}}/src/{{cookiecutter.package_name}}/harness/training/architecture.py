@@ -7,7 +7,7 @@ from typing import Any
 import lightning as L
 import torch
 from lightning.pytorch.strategies import DDPStrategy, SingleDeviceStrategy
-from lightning.pytorch.utilities import move_data_to_device
+from lightning.pytorch.utilities import CombinedLoader, move_data_to_device
 from lightning.pytorch.utilities.model_summary import ModelSummary
 from torch import nn
 
@@ -71,7 +71,9 @@ def _inputs(procedure: Procedure, data: L.LightningDataModule) -> tuple[tuple, d
 
     handle = procedure.model.register_forward_pre_hook(keep, with_kwargs=True)
     try:
-        batch = next(iter(data.train_dataloader()))
+        loaders = data.train_dataloader()
+        together = loaders if isinstance(loaders, CombinedLoader) else CombinedLoader(loaders, "max_size_cycle")
+        batch, _, _ = next(iter(together))
         procedure.step(move_data_to_device(batch, procedure.device), procedure.test_metrics.clone())
     except _Called:
         pass

@@ -64,15 +64,9 @@ def build_procedure(cfg: DictConfig) -> Procedure:
     The same seed gives the same initial weights, whatever random numbers were drawn before.
     """
     L.seed_everything(cfg.seed, workers=True, verbose=False)
-    procedure = hydra.utils.instantiate(
-        cfg.procedure,
-        model=cfg.model,
-        loss=cfg.loss,
-        # a group that is set to null, as in "override /scheduler: null", has no key
-        metrics=cfg.get("metrics"),
-        optimizer=cfg.get("optimizer"),
-        scheduler=cfg.get("scheduler"),
-    )
+    # A group that is set to null has no key in cfg
+    parts = {name: cfg.get(name) for name in ("model", "loss", "metrics", "optimizer", "scheduler")}
+    procedure = hydra.utils.instantiate(cfg.procedure, **parts)
     procedure.save_hyperparameters(identity(cfg), logger=False)  # each checkpoint names its configuration
     if cfg.channels_last:
         procedure.model.to(memory_format=torch.channels_last)
