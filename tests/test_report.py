@@ -2,6 +2,7 @@
 
 import json
 import re
+import sys
 from hashlib import sha256
 from pathlib import Path
 
@@ -294,6 +295,40 @@ def test_code_digest_does_not_depend_on_the_version_of_python(repo):
         "assert _plain(tree) == _plain(fewer) != _plain(ast.parse('def f(x): return -x'))"
     )
     run("python", "-c", script, cwd=repo)
+
+
+def test_digests_do_not_depend_on_line_ends(repo):
+    """Of a clone for Windows: a record that counts here counts there."""
+    script = (
+        "from my_paper.harness.evidence import record, tests; from my_paper.harness.identity import compose, digest\n"
+        "print(record.code_digest(), tests.suite_digest(), digest(compose('experiment=paper')))"
+    )
+    (repo / "tests/reference.txt").write_text("1\n2\n")
+    before = run("python", "-c", script, cwd=repo).stdout
+    for path in [path for folder in ("src", "configs", "tests") for path in (repo / folder).rglob("*")]:
+        if path.is_file() and "__pycache__" not in path.parts:
+            path.write_bytes(path.read_bytes().replace(b"\n", b"\r\n"))
+    assert run("python", "-c", script, cwd=repo).stdout == before
+
+
+@pytest.mark.parametrize("why", ["another owner", "no commit", "no git"])
+def test_a_failure_of_git_is_not_read_as_a_state(repo, tmp_path, why: str):
+    """Containers and shared disks have another owner; the reason and git's own remedy are said before the training."""
+    environment = {"GIT_TEST_ASSUME_DIFFERENT_OWNER": "1"} if why == "another owner" else {}
+    if why == "no commit":
+        run("git", "update-ref", "-d", "HEAD", cwd=repo)
+    if why == "no git":
+        environment["PATH"] = str(tmp_path)
+    reason = {
+        "another owner": f"call: git config --global --add safe.directory {repo}",
+        "no commit": "does not have any commits yet",
+        "no git": "git is not installed",
+    }[why]
+    script = "from my_paper.harness.evidence.record import git_state; print(git_state()['failure'])"
+    assert reason in run(sys.executable, "-c", script, cwd=repo, **environment).stdout
+    missing = run(sys.executable, "report.py", "--missing", cwd=repo, ok=False, **environment)
+    assert missing.returncode == 1 and f"{reason}\n" in missing.stderr and "Traceback" not in missing.stderr
+    assert reason in run(sys.executable, "report.py", cwd=repo, **environment).stdout
 
 
 def test_another_experiment_is_no_evidence(claimed, add):

@@ -356,8 +356,10 @@ def test_two_processes(repo):
 def test_uncommitted_code_does_not_count(repo):
     with (repo / "src/my_paper/model.py").open("a") as file:
         file.write("# a change\n")
-    train(repo, "experiment=paper", "trainer.max_epochs=1")
+    shown = train(repo, "experiment=paper", "trainer.max_epochs=1").stdout
     assert record(repo)["git"]["dirty"] is True
+    before_training = shown.split("Run paper-")[0]
+    assert "This run will not count: code or configs not committed" in before_training
 
 
 @pytest.mark.parametrize("preset", ["fast", "limit", "overfit", "profile"])

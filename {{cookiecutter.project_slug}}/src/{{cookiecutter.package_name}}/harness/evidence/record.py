@@ -29,18 +29,16 @@ PACKAGES = ["torch", "lightning", "torchmetrics", "hydra-core", "numpy"]
 
 @functools.cache  # the state of the code that this process has imported, not of later edits
 def git_state() -> dict:
-    """The commit, and whether code or configs differ from it; None without git or without a commit."""
-
-    def git(*args: str) -> str | None:
-        try:
-            done = subprocess.run(["git", *args], cwd=ROOT, capture_output=True, text=True)
-        except FileNotFoundError:
-            return None
-        return done.stdout.strip() if done.returncode == 0 else None
-
-    commit = git("rev-parse", "HEAD")
-    changed = git("status", "--porcelain", "--", *CODE)
-    return {"commit": commit, "dirty": None if commit is None or changed is None else bool(changed)}
+    """The commit, and whether code or configs differ from it; where git cannot say, None, and under ``failure`` why."""
+    try:
+        commit, changed = (
+            subprocess.run(["git", *args], cwd=ROOT, capture_output=True, text=True, check=True).stdout.strip()
+            for args in (["log", "-1", "--format=%H", "--no-show-signature"], ["status", "--porcelain", "--", *CODE])
+        )
+        return {"commit": commit, "dirty": bool(changed), "failure": ""}
+    except (FileNotFoundError, subprocess.CalledProcessError) as error:
+        said = getattr(error, "stderr", "git is not installed")
+        return {"commit": None, "dirty": None, "failure": " ".join(said.split())}
 
 
 @functools.cache
@@ -164,7 +162,7 @@ class Record:
             "claims": earlier.get("claims", claims),  # so that a later change of the claims or seeds is seen
             "seeds": earlier.get("seeds", read_seeds(cfg.paper)),
             "metrics": {},
-            "git": git_state(),
+            "git": {key: git_state()[key] for key in ("commit", "dirty")},
             "code": code_digest(),
             "resumed": made_by is not None,
             "versions": _versions(),

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+from functools import partial
 from pathlib import Path
 
 import yaml
@@ -10,6 +11,7 @@ from ..identity import PACKAGE, ROOT
 from .record import checksum, syntax, write_json
 
 RESULTS = ROOT / "results" / "tests.json"
+_text = partial(Path.read_text, encoding="latin-1")  # of any bytes, whatever the line ends
 
 
 def suite_digest() -> str:
@@ -18,9 +20,9 @@ def suite_digest() -> str:
     for path in sorted(path for folder in (PACKAGE, ROOT / "tests", ROOT / "configs") for path in folder.rglob("*")):
         if path.is_file() and "__pycache__" not in path.parts and path != PACKAGE / "__init__.py":
             try:
-                content = {".py": syntax, ".yaml": _settings}.get(path.suffix, Path.read_bytes)(path)
+                content = {".py": syntax, ".yaml": _settings}.get(path.suffix, _text)(path)
             except (SyntaxError, ValueError, yaml.YAMLError):
-                content = path.read_bytes()
+                content = _text(path)
             found.update(f"{path.relative_to(ROOT).as_posix()} {content}".encode())
     return found.hexdigest()[:8]
 

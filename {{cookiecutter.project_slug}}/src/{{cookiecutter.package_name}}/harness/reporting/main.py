@@ -37,8 +37,8 @@ def _answer(asked: argparse.Namespace) -> str:
         return "".join(f"{run}\n" for run in read_evidence().counted_folders())
     if asked.missing:
         commands = read_evidence().missing_commands()
-        if commands and git_state()["dirty"]:
-            raise UsageError("Code or configs are not committed, and runs of them do not count: git commit, first.")
+        if commands and git_state()["dirty"] is not False:
+            raise UsageError(f"No run would count: {git_state()['failure'] or 'code or configs are not committed'}")
         return "".join(f"{command}\n" for command in commands)
     if asked.check:
         known = report(write=False)

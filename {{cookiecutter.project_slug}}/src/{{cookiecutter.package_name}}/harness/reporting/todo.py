@@ -74,8 +74,8 @@ def _to_verify(known: Report) -> list[Step]:
 def _to_run(known: Report) -> list[Step]:
     steps = []
     if missing := known.evidence.missing_commands():
-        if git_state()["dirty"]:
-            steps.append(Step("code or configs are not committed: runs of them do not count", "git commit"))
+        if git_state()["dirty"] is not False:
+            steps.append(Step(git_state()["failure"] or "code or configs not committed: no run counts", "git commit"))
         steps += [Step("seeds without a run that counts", command) for command in missing]
     not_run: dict[str, set[str]] = {}
     for effect in known.effects:

@@ -18,7 +18,7 @@ from lightning.pytorch.utilities.rank_zero import rank_zero_only
 from omegaconf import DictConfig
 
 from ..evidence.claims import claims_of, verdict
-from ..evidence.record import Record, curves, file_digest
+from ..evidence.record import Record, curves, file_digest, git_state
 from ..identity import UsageError, identity
 from .architecture import architecture
 from .build import (
@@ -131,6 +131,8 @@ def recorded(cfg: DictConfig, folder: Path, checkpoint: dict | None) -> Iterator
             log_file = logging.FileHandler(folder / "train.log")
             log_file.setFormatter(logging.Formatter("[%(asctime)s][%(name)s][%(levelname)s] - %(message)s"))
             logging.getLogger().addHandler(log_file)
+            if cfg.results and git_state()["dirty"] is not False:
+                log.warning("This run will not count: %s", git_state()["failure"] or "code or configs not committed")
         log_position = checkpoint["resume"][0]["logged"] if checkpoint else {"step": 0, "rows": 0}
         loggers += build_loggers(cfg, record, log_position)
         yield record, loggers
