@@ -1,0 +1,177 @@
+"""Find in a Document what the paper states about its settings: values, grids, words, each with its place and quote."""
+
+import functools
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from .document import ELSEWHERE, Document, Place, Table
+from .numbers import ONE, VALUES, all_numbers, written
+from .settings import SETTINGS, Number, Word
+
+# Between a name and its value, at most seven of these: "learning rate was always set to a value of"
+_BETWEEN = (
+    "of is was are were set fixed kept to at as equal equals being always a an the value values rate constant initial be has have been we"
+    " starts starting starting_from use uses used using with about around approximately roughly both maximum max peak factor coefficient"
+    " size parameter global probability parameters equal"
+)
+_CHOICE = r"in|from|over|among|between|∈|searched|swept|tuned|selected|chosen|ranging|ranges|range"
+LINK = rf"(?P<link>(?:[\s:,(|]*(?:\b(?:{'|'.join(_BETWEEN.split())}|{_CHOICE})\b|∈)){{0,7}}[\s:=≈∼~(|]*)"
+# Before a match: no value of the training itself follows
+AGAINST = re.compile(
+    r"\b(?:increas\w+|larger|smaller|higher|lower|more|less|fewer|than|(?<!for )up to|at least|at most|compared (?:to|with)|instead of|e\.g\.,?"
+    r"|such as|for example|vs\.?|unlike|without|no|not|if|would|could|effect of|another|when|whether|original|previous)\s+(?:[\w-]+\s+){0,2}$",
+    re.I,
+)
+DRAWN = re.compile(r"(?:\d[\d.,]*\s+){4,}")  # the ticks of a figure's axis
+AFTERWARDS = re.compile(r"[\s,(]*(?:compared|instead|rather|vs\b|is (?:\w+ )?too|here\b)", re.I)
+FOREIGN = re.compile(
+    r"^(?:[A-Z][\w-]+ (?:et al|and [A-Z])|In \[\d+\]|\[\d+\])|\bbaselines?\b|\btheir\b|\bthey\b"
+    r"|^(?:• ?)?(?-i:[A-Z][\w-]*[A-Z]\w*) (?:was|were|is|used|uses)\b(?!.*\b(?:we|our)\b)",
+    re.I,
+)
+
+
+@dataclass(frozen=True)
+class Found:
+    """A statement of the paper about one setting."""
+
+    setting: str
+    values: tuple[str, ...]  # as a config has them; more than one only in a grid
+    where: str  # Section 5.3, or Table 3
+    quote: str
+    place: Place
+    grid: bool = False
+
+    @property
+    def source(self) -> str:
+        return f'{self.where}: "{self.quote}"'
+
+
+def find(document: Document) -> list[Found]:
+    """All statements about settings in the order of SETTINGS, the same value of the same place once."""
+    found = []
+    for sentence in document.sentences:
+        text = sentence.text
+        if not ELSEWHERE.search(sentence.place.title) and not FOREIGN.search(text) and not DRAWN.search(text):
+            where = sentence.part or str(sentence.place)
+            for name, values, grid, start, end in in_text(text):
+                if sentence.part and isinstance(SETTINGS[name], Word):  # a caption says what differs, not what is used
+                    continue
+                found.append(Found(name, values, where, quoted(text, start, end), sentence.place, grid))
+    for table in document.tables:
+        found += _in_table(table)
+    once = {(one.setting, one.values, one.where): one for one in reversed(found)}
+    order = list(SETTINGS)
+    return sorted(reversed(once.values()), key=lambda one: order.index(one.setting))
+
+
+def quoted(text: str, start: int, end: int) -> str:
+    """The words around a match: six before it, four after it, none cut."""
+    before, after = text[:start].split(" "), text[end:].split(" ")
+    first = len(" ".join(before[:-7])) if len(before) > 7 else 0
+    return text[first : end + len(" ".join(after[:5]))].strip(" ,;:")
+
+
+def in_text(text: str) -> Iterator[tuple[str, tuple[str, ...], bool, int, int]]:
+    """Setting, values, whether they are a grid, and where it stands, for all that a sentence states."""
+    for name, setting in SETTINGS.items():
+        if setting.needs and not re.search(setting.needs, text, re.I):
+            continue
+        if isinstance(setting, Word):
+            yield from ((name, (value,), False, start, end) for value, start, end in _words(setting, text))
+            continue
+        for values, grid, start, end in _numbers(setting, text):
+            if grid:
+                yield name, values, True, start, end
+            else:
+                yield from ((name, (value,), False, start, end) for value in values)
+
+
+def _clause(text: str, start: int) -> str:
+    """What stands before a match in its clause."""
+    return re.split(r"[,;.(:]\s|\b(?:and|with|for)\b", text[max(0, start - 40) : start])[-1]
+
+
+@functools.cache
+def _patterns(setting: Number) -> tuple[re.Pattern, re.Pattern]:
+    """The name before its values, and the values before their unit."""
+    after = rf"(?<![\w-])(?:{setting.name}){LINK}(?P<values>(?x:{VALUES}))"
+    before = rf"(?P<values>(?x:{VALUES}))[\s-]?(?P<link>)(?:{setting.unit})(?!{LINK.replace('?P<link>', '?:')}(?x:{ONE}))"
+    return re.compile(after, re.I), re.compile(before, re.I)
+
+
+def _numbers(setting: Number, text: str) -> Iterator[tuple[tuple[str, ...], bool, int, int]]:
+    for found in (found for pattern in _patterns(setting) for found in pattern.finditer(text)):
+        start, end = found.end() - len(found[0].lstrip()), found.end()
+        around = _clause(text, start) + (found["link"] or text[end : end + 8])
+        if setting.never and re.search(setting.never, around, re.I) or _against(text, start, end):
+            continue
+        if not setting.whole and not re.search(r"\d", found["values"]):  # "two learning rates"
+            continue
+        values = [value for value in all_numbers(found["values"])]
+        while values and not all(_possible(setting, value) for value in values):
+            values.pop()  # "momentum of 0.9, 128 images": the second number is another setting's
+        choice = re.search(rf"\b(?:{_CHOICE})\b|∈|\{{", found["link"] + found["values"][:2])
+        if not values or choice and len(values) < 2 and not found["link"].strip().endswith("from"):
+            continue
+        grid = len(values) > 1 and "respectively" not in text
+        yield tuple(dict.fromkeys(map(written, values))), grid, start, end
+
+
+def _against(text: str, start: int, end: int) -> bool:
+    """Whether the words around a match say that its value is not that of the training."""
+    return bool(AGAINST.search(text[max(0, start - 40) : start]) or AFTERWARDS.match(text[end:]))
+
+
+def _possible(setting: Number, value: float) -> bool:
+    return setting.low <= value <= setting.high and (not setting.whole or value == int(value))
+
+
+def _words(setting: Word, text: str) -> Iterator[tuple[str, int, int]]:
+    for value, pattern in setting.options.items():
+        for found in re.finditer(pattern, text):
+            near = text[max(0, found.start() - 70) : found.end() + 50]
+            clause = text[max(0, found.start() - 40) : found.start()]
+            if setting.needs and not re.search(setting.needs, near, re.I):
+                continue
+            if not (setting.never and re.search(setting.never, clause, re.I)):
+                yield value or found[0].strip(), found.start(), found.end()
+                break
+
+
+def _in_table(table: Table) -> Iterator[Found]:
+    """Settings named in the first column, each with the values in its row; and settings named in the first row."""
+    where = table.name or str(table.place)
+    rows = [row for row in table.rows if row]
+    named = [(name, row) for row in rows for name in [_setting(row[0])] if name]
+    for name, row in named if len(named) > 1 else []:
+        cells = [cell for cell in row[1:] if cell.strip()]
+        values = [written(number) for cell in cells for number in _cell(cell, SETTINGS[name])]
+        if values and len(cells) <= 6:
+            for value in dict.fromkeys(values):
+                yield Found(name, (value,), where, " ".join(row), table.place)
+    header = rows[0] if rows else []
+    columns = [(name, column) for column, cell in enumerate(header) for name in [_setting(cell)] if name and column]
+    for name, column in columns if len(columns) > 1 else []:
+        cells = [row[column] for row in rows[1:] if len(row) == len(header)]
+        values = tuple(dict.fromkeys(written(number) for cell in cells for number in _cell(cell, SETTINGS[name])))
+        if values:
+            yield Found(name, values, where, f"{header[column]}: {', '.join(values)}", table.place, len(values) > 1)
+
+
+def _setting(cell: str) -> str | None:
+    """The numeric setting that the name of a row or column is."""
+    cell = re.sub(r"^(?:num\.?|number of|max\.?|total|training|pre-?training|#|no\. of)\s", "", cell.strip(" :"), flags=re.I)
+    for name, setting in SETTINGS.items():
+        if isinstance(setting, Number) and re.fullmatch(rf"(?:[\w-]+ )?(?:{setting.name}|{setting.unit})(?:\s?\([^)]*\)|\s[^\w\s]\S*)?", cell, re.I):
+            if not (setting.never and re.search(setting.never, cell, re.I)):
+                return name
+    return None
+
+
+def _cell(cell: str, setting: Number) -> list[float]:
+    """The numbers of a cell that is nothing but numbers."""
+    if not re.fullmatch(rf"\s*(?x:{VALUES})\s*", cell):
+        return []
+    return [value for value in all_numbers(cell) if _possible(setting, value)]
