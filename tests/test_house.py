@@ -50,6 +50,7 @@ ROOMS = {  # which may import which, besides themselves
     "training": {"command", "identity", "procedure", "evidence"},
     "verification": {"identity", "training"},
     "reporting": {"command", "identity", "evidence"},
+    "reading": {"command", "identity", "evidence"},
 }
 WITH_TORCH = {"procedure", "schedules", "training", "verification"}
 

@@ -8,6 +8,7 @@ training/      from a configuration to a tested checkpoint: run.py tells the sto
 verification/  comparison with a reference implementation
 evidence/      what the runs prove: records, claims, sources, citations
 reporting/     how it is shown: terminal, Markdown, figures, HTML
+reading/       what the paper states, found by patterns and proposed: python read.py
 
-``command``, ``identity``, ``evidence`` and ``reporting`` do not need PyTorch.
+``command``, ``identity``, ``evidence``, ``reporting`` and ``reading`` do not need PyTorch.
 """

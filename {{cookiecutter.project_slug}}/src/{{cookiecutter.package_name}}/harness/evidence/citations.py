@@ -91,6 +91,16 @@ def paper_parts(outcomes: dict[str, str], values: Iterable[Value]) -> list[Paper
     return sorted(parts.values(), key=_order)
 
 
+def never_cited(parts: list[PaperPart]) -> list[str]:
+    """The equations and algorithms that ``READING.md`` lists, which ``read.py`` wrote, and that no code cites."""
+    sheet = ROOT / "READING.md"
+    listed = (
+        re.findall(r"(?<=· )(?:Equation|Algorithm) \S+", sheet.read_text(encoding="utf-8")) if sheet.exists() else []
+    )
+    cited = {part.name for part in parts if part.places}
+    return [name for name in dict.fromkeys(listed) if name not in cited]
+
+
 def cited_parts(text: str) -> Iterator[tuple[int, str]]:
     """The parts of this paper that a docstring or comment cites, each with its offset."""
     text = re.sub(r"TODO\(paper\)(?:(?!\n\s*\n)[\s\S])*", lambda todo: re.sub(r"\S", " ", todo[0]), text)

@@ -30,7 +30,7 @@ def paper_text() -> tuple[str | None, str | None]:
         import pypdf
 
         logging.getLogger("pypdf").setLevel(logging.CRITICAL)
-        found = "\n".join(page.extract_text() for page in pypdf.PdfReader(pdf).pages)
+        found = "\n\f".join(page.extract_text() for page in pypdf.PdfReader(pdf).pages)
         if sum(map(str.isalpha, found)) < 200:
             raise ValueError("it holds hardly any text and may be a scan")
     except Exception as error:  # pypdf is missing, or the PDF is damaged in one of many ways

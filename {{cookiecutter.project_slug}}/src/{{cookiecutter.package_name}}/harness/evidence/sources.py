@@ -26,6 +26,7 @@ KINDS = {
     "elsewhere": r"https?://|doi:|arxiv:|authors?\b|e-?mail\b|personal communication\b",
     "paper": r'["“§]|(?:sec|tab|fig|eqs?|alg|app|p)\. ?[\dA-Z(]|(?:abstract|appendix|introduction|conclusion|footnote)\b',
 }
+OPEN = re.compile(r"TODO\(paper\)|^proposed: ")  # a comment that is no source yet; read.py proposes
 NO_HYPERPARAMETERS = NOT_IDENTITY | {"callbacks", "debug", "experiment", "sweep"}  # groups
 NO_HYPERPARAMETER = re.compile(
     r"_.*_|.*_?(?:dir|dirpath|root|path)|enable_.*|log_every_n_steps|num_sanity_val_steps|inference_mode"
@@ -47,7 +48,7 @@ def _is_hyperparameter(value: Value) -> bool:
 
 def source_kind(source: str) -> str:
     """The kind of a source (see ``Value.kind``); empty if it has no known form."""
-    if "TODO(paper)" in source:
+    if OPEN.search(source):
         return ""
     unquoted = QUOTE.sub('""', source)
     kinds = (kind for kind, form in KINDS.items() if re.match(form, unquoted, re.IGNORECASE))
@@ -105,7 +106,7 @@ def _check(value: Value) -> Value:
     value.kind = source_kind(value.source)
     if value.kind:
         (_read_assumption if value.kind == "assumed" else _compare)(value)
-    elif value.source and "TODO(paper)" not in value.source:
+    elif value.source and not OPEN.search(value.source):
         value.problems.append(f"“{value.source}” is not a known form of a source: {FORMS}")
     else:
         value.problems.append("no source: where does the paper state it?")

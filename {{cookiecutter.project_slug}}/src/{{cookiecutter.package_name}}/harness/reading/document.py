@@ -12,12 +12,15 @@ MARK, CELL, PAGE = "\x01", "\x02", "\f"
 SUPERSCRIPTS = str.maketrans("⁰¹²³⁴⁵⁶⁷⁸⁹⁺⁻", "0123456789+-")
 MINUS = str.maketrans(dict.fromkeys("‐‑‒–−", "-") | {"∗": "*", "⋅": "·", "“": "'", "”": "'", '"': "'", "\u00a0": " "})
 # What a sentence does not end with, though a capital letter or a digit follows
-ABBREVIATION = re.compile(r"\b(?:al|Eqn?s?|Figs?|Secs?|Sects?|Tabs?|Refs?|Apps?|vs|e\.g|i\.e|cf|resp|approx|Num|No|Dr|[A-Z])\.$")
+ABBREVIATION = re.compile(
+    r"\b(?:al|Eqn?s?|Figs?|Secs?|Sects?|Tabs?|Refs?|Apps?|vs|e\.g|i\.e|cf|resp|approx|Num|No|Dr|[A-Z])\.$"
+)
 ENDS = re.compile(r"(?<=[.!?])[)\]']*\s+(?=[A-Z(\['•\d])|\s*•\s*")
 CAPTION = re.compile(r"(Table|Figure|Algorithm) ([A-Z]?\.?\d+(?:\.\d+)?)\s*[:.]", re.I)
 # Sections about other work, or about what changes with a setting
 ELSEWHERE = re.compile(
-    r"related|background|preliminar|introduction|conclusion|discussion|acknowledge|broader|ablat|effects? of|impact of|\bvs\b|sensitiv", re.I
+    r"related|background|preliminar|introduction|conclusion|discussion|acknowledge|broader|ablat|effects? of|impact of|\bvs\b|sensitiv",
+    re.I,
 )
 
 
@@ -30,7 +33,10 @@ class Place:
     page: int | None = None
 
     def __str__(self) -> str:
-        return self.section or "Abstract"
+        """As the source of a setting names it; a section without a number is named by its page."""
+        if self.section or self.title[:8].lower() in ("", "abstract", "appendix"):
+            return self.section or self.title.capitalize() or "Abstract"
+        return f"p. {self.page}" if self.page else "Main text"
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from .document import ELSEWHERE, Document, Place, Table
 from .numbers import ONE, VALUES, all_numbers, written
-from .settings import SETTINGS, Number, Word
+from .settings import SETTINGS, Setting
 
 # Between a name and its value, at most seven of these: "learning rate was always set to a value of"
 _BETWEEN = (
@@ -42,10 +42,17 @@ class Found:
     quote: str
     place: Place
     grid: bool = False
+    sentence: str = ""
+
+    @property
+    def page(self) -> str:
+        return f", page {self.place.page}" if self.place.page else ""
 
     @property
     def source(self) -> str:
-        return f'{self.where}: "{self.quote}"'
+        """As the comment beside a setting states it."""
+        page = f" (page {self.place.page})" if self.place.page else ""
+        return f'{self.where}: "{self.quote}"{page}'.removeprefix("Main text: ")
 
 
 def find(document: Document) -> list[Found]:
@@ -56,9 +63,9 @@ def find(document: Document) -> list[Found]:
         if not ELSEWHERE.search(sentence.place.title) and not FOREIGN.search(text) and not DRAWN.search(text):
             where = sentence.part or str(sentence.place)
             for name, values, grid, start, end in in_text(text):
-                if sentence.part and isinstance(SETTINGS[name], Word):  # a caption says what differs, not what is used
+                if sentence.part and SETTINGS[name].options:  # a caption says what differs, not what is used
                     continue
-                found.append(Found(name, values, where, quoted(text, start, end), sentence.place, grid))
+                found.append(Found(name, values, where, quoted(text, start, end), sentence.place, grid, text))
     for table in document.tables:
         found += _in_table(table)
     once = {(one.setting, one.values, one.where): one for one in reversed(found)}
@@ -78,7 +85,7 @@ def in_text(text: str) -> Iterator[tuple[str, tuple[str, ...], bool, int, int]]:
     for name, setting in SETTINGS.items():
         if setting.needs and not re.search(setting.needs, text, re.I):
             continue
-        if isinstance(setting, Word):
+        if setting.options:
             yield from ((name, (value,), False, start, end) for value, start, end in _words(setting, text))
             continue
         for values, grid, start, end in _numbers(setting, text):
@@ -94,23 +101,24 @@ def _clause(text: str, start: int) -> str:
 
 
 @functools.cache
-def _patterns(setting: Number) -> tuple[re.Pattern, re.Pattern]:
-    """The name before its values, and the values before their unit."""
-    after = rf"(?<![\w-])(?:{setting.name}){LINK}(?P<values>(?x:{VALUES}))"
-    before = rf"(?P<values>(?x:{VALUES}))[\s-]?(?P<link>)(?:{setting.unit})(?!{LINK.replace('?P<link>', '?:')}(?x:{ONE}))"
-    return re.compile(after, re.I), re.compile(before, re.I)
+def _patterns(name: str, unit: str) -> tuple[re.Pattern, re.Pattern, re.Pattern]:
+    """Either word, which is quick to find; the name before its values; and the values before their unit."""
+    after = rf"(?<![\w-])(?:{name}){LINK}(?P<values>(?x:{VALUES}))"
+    before = rf"(?P<values>(?x:{VALUES}))[\s-]?(?P<link>)(?:{unit})(?!{LINK.replace('?P<link>', '?:')}(?x:{ONE}))"
+    return re.compile(f"{name}|{unit}", re.I), re.compile(after, re.I), re.compile(before, re.I)
 
 
-def _numbers(setting: Number, text: str) -> Iterator[tuple[tuple[str, ...], bool, int, int]]:
-    for found in (found for pattern in _patterns(setting) for found in pattern.finditer(text)):
+def _numbers(setting: Setting, text: str) -> Iterator[tuple[tuple[str, ...], bool, int, int]]:
+    quick, *patterns = _patterns(setting.name, setting.unit)
+    for found in (found for pattern in patterns if quick.search(text) for found in pattern.finditer(text)):
         start, end = found.end() - len(found[0].lstrip()), found.end()
         around = _clause(text, start) + (found["link"] or text[end : end + 8])
-        if setting.never and re.search(setting.never, around, re.I) or _against(text, start, end):
+        if re.search(setting.never, around, re.I) or _against(text, start, end):
             continue
         if not setting.whole and not re.search(r"\d", found["values"]):  # "two learning rates"
             continue
         values = [value for value in all_numbers(found["values"])]
-        while values and not all(_possible(setting, value) for value in values):
+        while values and not all(setting.possible(value) for value in values):
             values.pop()  # "momentum of 0.9, 128 images": the second number is another setting's
         choice = re.search(rf"\b(?:{_CHOICE})\b|∈|\{{", found["link"] + found["values"][:2])
         if not values or choice and len(values) < 2 and not found["link"].strip().endswith("from"):
@@ -124,18 +132,14 @@ def _against(text: str, start: int, end: int) -> bool:
     return bool(AGAINST.search(text[max(0, start - 40) : start]) or AFTERWARDS.match(text[end:]))
 
 
-def _possible(setting: Number, value: float) -> bool:
-    return setting.low <= value <= setting.high and (not setting.whole or value == int(value))
-
-
-def _words(setting: Word, text: str) -> Iterator[tuple[str, int, int]]:
+def _words(setting: Setting, text: str) -> Iterator[tuple[str, int, int]]:
     for value, pattern in setting.options.items():
         for found in re.finditer(pattern, text):
             near = text[max(0, found.start() - 70) : found.end() + 50]
             clause = text[max(0, found.start() - 40) : found.start()]
             if setting.needs and not re.search(setting.needs, near, re.I):
                 continue
-            if not (setting.never and re.search(setting.never, clause, re.I)):
+            if not re.search(setting.never, clause, re.I):
                 yield value or found[0].strip(), found.start(), found.end()
                 break
 
@@ -162,16 +166,20 @@ def _in_table(table: Table) -> Iterator[Found]:
 
 def _setting(cell: str) -> str | None:
     """The numeric setting that the name of a row or column is."""
-    cell = re.sub(r"^(?:num\.?|number of|max\.?|total|training|pre-?training|#|no\. of)\s", "", cell.strip(" :"), flags=re.I)
+    cell = re.sub(
+        r"^(?:num\.?|number of|max\.?|total|training|pre-?training|#|no\. of)\s", "", cell.strip(" :"), flags=re.I
+    )
     for name, setting in SETTINGS.items():
-        if isinstance(setting, Number) and re.fullmatch(rf"(?:[\w-]+ )?(?:{setting.name}|{setting.unit})(?:\s?\([^)]*\)|\s[^\w\s]\S*)?", cell, re.I):
-            if not (setting.never and re.search(setting.never, cell, re.I)):
+        if not setting.options and re.fullmatch(
+            rf"(?:[\w-]+ )?(?:{setting.name}|{setting.unit})(?:\s?\([^)]*\)|\s[^\w\s]\S*)?", cell, re.I
+        ):
+            if not re.search(setting.never, cell, re.I):
                 return name
     return None
 
 
-def _cell(cell: str, setting: Number) -> list[float]:
+def _cell(cell: str, setting: Setting) -> list[float]:
     """The numbers of a cell that is nothing but numbers."""
     if not re.fullmatch(rf"\s*(?x:{VALUES})\s*", cell):
         return []
-    return [value for value in all_numbers(cell) if _possible(setting, value)]
+    return [value for value in all_numbers(cell) if setting.possible(value)]

@@ -1,9 +1,9 @@
 """Marked lines of LaTeX: sections, equations, tables, figures and algorithms numbered as LaTeX numbers them."""
 
-import io
 import re
 import tarfile
-from pathlib import Path, PurePosixPath
+import zlib
+from pathlib import PurePosixPath
 
 from ..identity import ROOT, UsageError
 from .document import CELL, MARK, mark, named, readable
@@ -19,7 +19,9 @@ RULES = re.compile(
     r"(?:\([^)]*\))?(?:[\[{][^]}]*[]}])*|rowcolor\{[^}]*\}|arrayrulecolor\{[^}]*\})"
 )
 REFERENCE = re.compile(r"\x03([^\x03]*)\x03")
-DEFINITION = re.compile(r"\\(?:(?:re)?newcommand\*?|providecommand\*?)\s*\{?\\(\w+)\}?(?:\[(\d)\])?(?:\[([^]]*)\])?\s*(?=\{)|\\def\s*\\(\w+)\s*(?=\{)")
+DEFINITION = re.compile(
+    r"\\(?:(?:re)?newcommand\*?|providecommand\*?)\s*\{?\\(\w+)\}?(?:\[(\d)\])?(?:\[([^]]*)\])?\s*(?=\{)|\\def\s*\\(\w+)\s*(?=\{)"
+)
 
 
 def sources() -> dict[str, str]:
@@ -29,35 +31,26 @@ def sources() -> dict[str, str]:
         inside = [path for path in paths if path.resolve().is_relative_to(folder.resolve())]
         if sum(path.stat().st_size for path in inside) > LARGEST:
             raise UsageError(f"paper/ holds more than {LARGEST // 2**20} MiB of LaTeX.")
-        return {path.relative_to(folder).as_posix(): path.read_text(encoding="utf-8", errors="replace") for path in inside}
+        return {
+            path.relative_to(folder).as_posix(): path.read_text(encoding="utf-8", errors="replace") for path in inside
+        }
     if not archive.exists():
         return {}
-    found, left = {}, LARGEST
+    found, left = {}, 8 * LARGEST  # figures are larger than LaTeX
     try:
-        with tarfile.open(fileobj=_unpacked(archive)) as members:
+        with tarfile.open(archive) as members:
             for member in members:
                 name = PurePosixPath(member.name)
+                left -= member.size * (8 if name.suffix == ".tex" else 1)
+                if left < 0:
+                    raise UsageError(f"paper.tar.gz unpacks to more than {LARGEST // 2**20} MiB of LaTeX.")
                 if member.isfile() and name.suffix == ".tex" and not name.is_absolute() and ".." not in name.parts:
-                    left -= member.size
-                    if left < 0:
-                        raise UsageError(f"paper.tar.gz holds more than {LARGEST // 2**20} MiB of LaTeX.")
                     found[str(name)] = members.extractfile(member).read().decode("utf-8", "replace")
-    except (tarfile.TarError, EOFError, OSError) as error:
+    except (tarfile.TarError, EOFError, OSError, zlib.error) as error:
         raise UsageError(f"paper.tar.gz cannot be read: {error}. It should be the source archive of arXiv.") from None
     if not found:
         raise UsageError("paper.tar.gz holds no .tex file. It should be the source archive of arXiv.")
     return found
-
-
-def _unpacked(archive: Path) -> io.BytesIO:
-    """The archive without its compression, at most eight times the limit: figures are larger than LaTeX."""
-    import gzip
-
-    with gzip.open(archive) as file:
-        content = file.read(8 * LARGEST + 1)
-    if len(content) > 8 * LARGEST:
-        raise UsageError(f"paper.tar.gz unpacks to more than {8 * LARGEST // 2**20} MiB.")
-    return io.BytesIO(content)
 
 
 def marked(files: dict[str, str]) -> list[str]:
@@ -85,7 +78,15 @@ def _grammar():
     from pylatexenc.latexwalker import get_default_latex_context_db
     from pylatexenc.macrospec import MacroSpec
 
-    arguments = {"caption": "*[{", "paragraph": "*[{", "gobble": "{", "cref": "{", "Cref": "{", "autoref": "{", "rule": "[{{"}
+    arguments = {
+        "caption": "*[{",
+        "paragraph": "*[{",
+        "gobble": "{",
+        "cref": "{",
+        "Cref": "{",
+        "autoref": "{",
+        "rule": "[{{",
+    }
     database = get_default_latex_context_db()
     database.add_context_category("paper", prepend=True, macros=[MacroSpec(*item) for item in arguments.items()])
     return database
@@ -125,7 +126,9 @@ def _expanded(text: str) -> str:
     macros = {}
     for found in DEFINITION.finditer(text):
         macros[found[1] or found[4]] = (int(found[2] or 0), found[3], _group(text, found.end())[0])
-    macros = {name: macro for name, macro in macros.items() if len(macro[2]) < 2000 and name not in ("label", "cite", "ref")}
+    macros = {
+        name: macro for name, macro in macros.items() if len(macro[2]) < 2000 and name not in ("label", "cite", "ref")
+    }
     text = DEFINITION.sub(r"\\gobble", text)
     if not macros:
         return text
@@ -220,7 +223,11 @@ class _Writer:
 
     def equation(self, node, l2tobj) -> str:
         verbatim, marks = node.latex_verbatim(), []
-        rows = re.split(r"\\\\", verbatim) if re.match(r"\\begin\{(?:align|gather|eqnarray|flalign)", verbatim) else [verbatim]
+        rows = (
+            re.split(r"\\\\", verbatim)
+            if re.match(r"\\begin\{(?:align|gather|eqnarray|flalign)", verbatim)
+            else [verbatim]
+        )
         text = l2tobj.nodelist_to_text(node.nodelist)
         for row in rows if not node.environmentname.endswith("*") else [row for row in rows if "\\tag" in row]:
             if not re.search(r"\\(?:nonumber|notag)\b", row) and re.sub(r"\\(?:begin|end)\{.*?\}|\W", "", row):
@@ -237,7 +244,9 @@ class _Writer:
         text = l2tobj.nodelist_to_text(node.nodelist)
         name = named(self.kind, self.current)
         self.current = before
-        lines = [f"{name if self.kind == 'Table' else ''}{line}" if CELL in line else line for line in text.splitlines()]
+        lines = [
+            f"{name if self.kind == 'Table' else ''}{line}" if CELL in line else line for line in text.splitlines()
+        ]
         return "\n\n" + "\n".join(lines) + "\n\n"
 
     def caption(self, node, l2tobj) -> str:
@@ -251,7 +260,11 @@ class _Writer:
         inside = node.latex_verbatim()
         inside = inside[inside.index("}") + 1 : inside.rindex("\\end")]
         inside = re.sub(r"^\s*(?:\[[^]]*\]|\{(?:[^{}]|\{(?:[^{}]|\{[^{}]*\})*\})*\})*", "", inside)
-        inside = re.sub(r"\\multi(?:column|row)\s*(?:\[[^]]*\])?\{[^}]*\}\s*(?:\[[^]]*\])?\{(?:[^{}]|\{[^{}]*\})*\}", "", RULES.sub(" ", inside))
+        inside = re.sub(
+            r"\\multi(?:column|row)\s*(?:\[[^]]*\])?\{[^}]*\}\s*(?:\[[^]]*\])?\{(?:[^{}]|\{[^{}]*\})*\}",
+            "",
+            RULES.sub(" ", inside),
+        )
         rows = []
         for row in re.split(r"\\\\(?:\[[^]]*\])?|\\tabularnewline", inside):
             cells = [l2tobj.latex_to_text(cell, tolerant_parsing=True) for cell in re.split(r"(?<!\\)&", row)]

@@ -8,7 +8,8 @@ from .numbers import ONE
 
 NUMBERED = re.compile(r"(?:Appendix\s+)?((?:\d{1,2}|[A-Z])(?:\.\d{1,2}){0,3})\.?\s+(?=[^\W\d_])(.{2,90})$")
 UNNUMBERED = re.compile(
-    r"(abstract|references|bibliography|acknowledge?ments?|(?:supplementary (?:material|information)|appendix)\b.{0,40})\.?", re.I
+    r"(abstract|references|bibliography|acknowledge?ments?|(?:supplementary (?:material|information)|appendix)\b.{0,40})\.?",
+    re.I,
 )
 CAPTION = re.compile(r"(Table|Figure|Fig\.|Algorithm)\s+([A-Z]?\.?\d+(?:\.\d+)?)\s*[:.|]?\s+(\S.*)", re.I)
 EQUATION = re.compile(r"(?:^|\s)\(((?:[A-Z]\.?)?\d{1,3}(?:\.\d{1,2})?)\)$")
@@ -33,8 +34,10 @@ def marked(text: str) -> list[str]:
                 _, _, number, title = marks.strip("\n").split(MARK)
                 cited = re.match("references|bibliography", title, re.I) is not None or (cited and number.isdigit())
                 last = number or last
-            elif marks.startswith((f"\n{MARK}Table", f"\n{MARK}Figure")):  # floats that come after the references
+            elif cited and marks:  # floats that come after the references
                 cited = False
+                found.append(PAGE * (first and count > 0) + mark("Section", "", "Appendix").strip("\n"))
+                first = False
             if cited:
                 marks = line = ""
             for piece in filter(None, [marks.strip("\n"), "" if marks and not CAPTION.match(readable(line)) else line]):
@@ -97,7 +100,7 @@ def _follows(number: str, last: str) -> bool:
     """Whether a heading may come after another: the next one at some depth, its first child, or the first appendix."""
     new, old = number.split("."), last.split(".") if last else []
     if not old:
-        return new in (["1"], ["I"], ["0"], ["A"])
+        return new in (["0"], ["1"])
     if len(new) == 1 and new[0].isalpha():
         return new[0] == "A" and old[0].isdigit() or old[0].isalpha() and 0 < ord(new[0]) - ord(old[0]) <= 2
     if new[0].isalpha() != old[0].isalpha():

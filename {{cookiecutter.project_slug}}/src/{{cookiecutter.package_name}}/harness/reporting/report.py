@@ -62,6 +62,11 @@ class Report:
         return self.evidence.results
 
     @property
+    def never_cited(self) -> list[str]:
+        """The paper's equations and algorithms that no code cites, where ``read.py`` has listed them."""
+        return citations.never_cited(self.parts)
+
+    @property
     def values(self) -> list[sources.Value]:
         """What the paper reports and what it sets, each once: experiments inherit."""
         listed = [*self.claimed, *(value for values in self.sources.values() for value in values)]

@@ -7,7 +7,8 @@ from pathlib import Path
 
 from ..evidence.paper import paper_text
 from ..evidence.record import git_state
-from ..identity import PACKAGE, ROOT
+from ..evidence.sources import OPEN
+from ..identity import CONFIGS, PACKAGE, ROOT
 from .markdown import STATUS
 from .report import PROVED, Report, count, name_of
 
@@ -43,8 +44,11 @@ def _to_write(known: Report) -> list[Step]:
         Step(f"{value.key}: {problem}", f"{value.file}:{value.line}")
         for value in known.values
         for problem in value.problems
-        if "TODO(paper)" not in value.source  # counted above
+        if not OPEN.search(value.source)  # counted above, or below
     ]
+    if offered := _proposed(known):
+        what = f"{count(len(offered), 'proposal')} of read.py not accepted: {', '.join(offered[:3])}{', …' * bool(offered[3:])}"
+        steps.append(Step(what, f"python read.py --accept {offered[0]}"))
     for experiment, unstated in known.unstated.items():
         if unstated:
             keys = [text.split(" ")[0] for text in unstated]
@@ -59,6 +63,16 @@ def _to_write(known: Report) -> list[Step]:
         Step(f"changed after the runs: {changed}; say why in PAPER.md, or train again", "configs/paper.yaml")
         for changed in known.evidence.claim_changes
     ]
+
+
+def _proposed(known: Report) -> list[str]:
+    """The keys for which ``read.py`` has proposed a value: beside a setting, or on a line of its own."""
+    beside = [value.key for value in known.values if value.source.startswith("proposed: ")]
+    path = CONFIGS / "experiment" / "paper.yaml"
+    alone = (
+        re.findall(r"^# proposed: ([\w.]+):", path.read_text(encoding="utf-8"), re.MULTILINE) if path.exists() else []
+    )
+    return [*beside, *alone]
 
 
 def _to_verify(known: Report) -> list[Step]:
