@@ -100,7 +100,7 @@ class Clock(Callback):
 # What a frame of the running program belongs to, by its file and function; the innermost that is known decides.
 KNOWN = [
     ("progress bar", "tqdm", ""), ("checkpoints", "harness/training/resume.py", ""), ("checkpoints", "model_checkpoint.py", ""),
-    ("finite loss", "harness/training/callbacks.py", ""), ("metrics", "torchmetrics", ""), ("CSV", "harness/training/loggers.py", ""),
+    ("finite loss", "harness/training/callbacks.py", ""), ("metrics", "torchmetrics", ""), ("CSV", "csv_logs.py", ""),
     ("logging", "harness/procedure.py", "_log_"), ("logging", "harness/procedure.py", "_step"),
     ("logging", "logger_connector", ""), ("learning rate", "lr_monitor.py", ""), ("learning rate", "", "update_lr"),
     ("batches", "torch/utils/data", ""), ("batches", "combined_loader.py", ""), ("batches", "fetchers.py", ""),

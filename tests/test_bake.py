@@ -50,7 +50,7 @@ src/my_paper/harness/reading: settings.yaml sheet.py
 src/my_paper/harness/reporting: __init__.py cells.py completeness.py figures.py files.py html.py main.py markdown.py
 src/my_paper/harness/reporting: page.html report.py terminal.py text.py todo.py
 src/my_paper/harness/training: __init__.py architecture.py build.py callbacks.py checkpoints.py evaluate.py folder.py
-src/my_paper/harness/training: lightning_internals.py loggers.py replay.py request.py resume.py run.py tune.py
+src/my_paper/harness/training: lightning_internals.py loggers.py request.py resume.py run.py tune.py
 src/my_paper/harness/verification: __init__.py reference.py weights.py
 tests: conftest.py record_reference.py test_paper.py test_reference.py
 tests/checks: splits.py test_configs.py test_data.py test_model.py test_optimization.py test_protocol.py

@@ -202,45 +202,24 @@ def test_ctrl_c_twice_stops_at_once(repo):
     assert record(repo)["status"] == "interrupted"
 
 
-def test_a_queue_s_signal_counts_before_sigterm(repo):
-    """Whatever their numbers: a queue sends both, and on a Mac SIGTERM has the lower one."""
-    program = """
-import signal
-signal.SIGUSR2 = signal.SIGWINCH
-from my_paper.harness.training.resume import LastCheckpoint
-last = LastCheckpoint(".")
-for number in (signal.SIGTERM, signal.SIGUSR2, signal.SIGTERM):
-    last._receive(number, None)
-assert signal.SIGTERM < last._stop_signal == signal.SIGUSR2
-"""
-    (repo / "signals.py").write_text(program)
-    run("python", "signals.py", cwd=repo)
-
-
 GPU = pytest.param("gpu", marks=pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU"))
 
 
 @pytest.mark.parametrize("device", ["cpu", GPU])
-def test_a_loss_that_is_not_finite_stops_and_can_be_replayed(repo, device):
+def test_a_loss_that_is_not_finite_stops_the_training(repo, device):
     edit(
         repo / "src/my_paper/loss.py",
         'return {"loss": cross_entropy}',
-        "import numpy, random\n"
-        "        aux = 1 / (cross_entropy > 2.2)\n"
-        "        drawn = cross_entropy.new_tensor(numpy.random.rand() + random.random())\n"
-        '        return {"loss": cross_entropy + 0 * aux.sum(), "main": cross_entropy, "aux": aux, "drawn": drawn}',
+        "aux = 1 / (cross_entropy > 2.2)\n"
+        '        return {"loss": cross_entropy + 0 * aux.sum(), "main": cross_entropy, "aux": aux}',
     )
     done = train(repo, f"trainer={device}", ok=False)
     assert done.returncode == 1 and "Traceback" not in done.stderr
     message = done.stderr[done.stderr.index("The loss is not finite at step") :]
     assert "loss nan, main 2." in message and "aux inf" in message
+    assert "The first module whose output is not finite: loss." in message
     assert not list(repo.glob("runs/*/checkpoints/*")), "the weights after it are nobody's"
     assert record(repo)["status"] == "crashed"
-    saved = torch.load(only(repo, "runs/*/nonfinite.pt"), weights_only=True)
-    assert saved["batch"][0].shape == (64, 1, 8, 8) and f"step {saved['step']} " in message
-    replayed = run("bash", "-c", message.splitlines()[1], cwd=repo).stdout
-    drawn = [f"{name} {saved['terms'][name]:.4g}" for name in ("main", "drawn")]
-    assert all(term in replayed for term in drawn) and "is not finite: loss" in replayed
 
 
 def test_a_loss_that_is_not_finite_in_one_process_stops_all(repo):
@@ -260,7 +239,6 @@ def test_a_loss_that_is_not_finite_in_one_process_stops_all(repo):
     last = torch.load(only(repo, "runs/*/checkpoints/last.ckpt"), weights_only=True)
     assert last["global_step"] == 10
     assert all(value.isfinite().all() for value in last["state_dict"].values())
-    assert torch.load(only(repo, "runs/*/nonfinite.pt"), weights_only=True)["step"] == 12
 
 
 def test_a_full_disk_is_one_line(repo):
@@ -317,35 +295,29 @@ def test_hostile_and_damaged_checkpoints_are_refused(repo, tmp_path):
         repo.glob("runs/*-seed0"), key=lambda path: "width: 16" not in (path / "config.yaml").read_text()
     )
     good, victim = (mine / "checkpoints/last.ckpt").read_bytes(), tmp_path / "victim"
-    files = {
-        name: tmp_path / f"{name}.ckpt"
-        for name in ("code", "pickle", "cut", "byte", "text", "foreign", "bare", "shape", "processes")
-    }
+    files = {name: tmp_path / f"{name}.ckpt" for name in ("code", "pickle", "cut", "byte", "text", "foreign")}
     torch.save({"state_dict": {}, "hyper_parameters": Code(victim)}, files["code"])
-    content = torch.load(mine / "checkpoints/last.ckpt", weights_only=True)
-    torch.save({key: content[key] for key in content if key != "state_dict"}, files["bare"])
-    torch.save(content | {"resume": 2 * content["resume"]}, files["processes"])
-    content["state_dict"]["model.classifier.2.bias"] = torch.zeros(3)
-    torch.save(content, files["shape"])
     files["pickle"].write_bytes(pickle.dumps(Code(victim)))
     files["cut"].write_bytes(good[: len(good) // 2])
     files["byte"].write_bytes(good[:50_000] + bytes([good[50_000] ^ 1]) + good[50_001:])
     files["text"].write_text("not a checkpoint")
     files["foreign"].write_bytes((other / "checkpoints/last.ckpt").read_bytes())
-    says = {"code": "could run code", "foreign": "model.width (8 there, 16 here)", "shape": "(3,) there, (10,) here"}
-    says["processes"] = "was written by a run of 2 processes, not of 1"
+    says = {
+        "code": "could run code",
+        "byte": "is damaged",
+        "foreign": "model.width (8 there, 16 here)",
+    }
 
     edit(mine / "record.json", '"finished"', '"interrupted"')
     shutil.rmtree(repo / "results")
-    damaged, alike = "is damaged, or is not a checkpoint of this repository", ("pickle", "cut", "text", "bare")
+    damaged, alike = "is damaged, or is not a checkpoint of this repository", ("pickle", "cut", "text")
     (repo / "read.py").write_text(READ)
     told = run("python", "read.py", *(files[name] for name in alike), cwd=repo).stdout.splitlines()
     assert len(told) == len(alike) and all(damaged in line for line in told), told
     for name in sorted(files.keys() - alike):
         file, refused = files[name], says.get(name, damaged)
-        if name != "processes":  # which do not matter to a test
-            done = run("python", "evaluate.py", f"run={mine}", f"ckpt={file}", cwd=repo, ok=False)
-            assert done.returncode == 1 and refused in done.stderr.splitlines()[-1], done.stderr
+        done = run("python", "evaluate.py", f"run={mine}", f"ckpt={file}", cwd=repo, ok=False)
+        assert done.returncode == 1 and refused in done.stderr.splitlines()[-1], done.stderr
         if name == "foreign":
             continue
         shutil.copy(file, mine / "checkpoints/last.ckpt")

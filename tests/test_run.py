@@ -503,7 +503,6 @@ def test_mistyped_override_names_the_nearest(repo, typed, meant):
         ("train.py -m seed=0,1 trainer=ddp", "Train one seed at a time, without -m"),
         ("train.py trainer=ddp trainer.devices=auto", "give a number, as in trainer.devices=2. Each device"),
         ("train.py trainer=ddp trainer.devices=-1", "trainer.devices=-1: give a number"),
-        ("train.py trainer.precision=16-mixed trainer.gradient_clip_val=1", "Set optimizer.fused=false."),
         ("evaluate.py", "Which run should be tested? No run exists yet"),
         ("evaluate.py run=runs/nothing", "run=runs/nothing: there is no such run"),
     ],

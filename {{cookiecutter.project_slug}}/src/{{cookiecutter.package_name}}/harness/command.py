@@ -15,7 +15,8 @@ from hydra.errors import CompactHydraException, MissingConfigException
 from omegaconf import OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
-CONFIGS = Path(__file__).resolve().parents[3] / "configs"
+from .identity import CONFIGS, flat
+
 EXTRAS = {"joblib": "hydra/launcher/joblib", "slurm": "hydra/launcher/submitit"}  # of pyproject.toml: what they bring
 
 
@@ -41,7 +42,7 @@ def command(config_name: str) -> Callable:
                 run()
             except SystemExit as stop:
                 # Hydra has printed the error, which is the context in which it has raised SystemExit
-                if stop.__context__ and (hint := _extra(stop.__context__) or _nearest(stop.__context__, config_name)):
+                if stop.__context__ and (hint := _hint(stop.__context__, config_name)):
                     print(hint, file=sys.stderr)
                 raise
 
@@ -77,37 +78,24 @@ def heavy_imports() -> Iterator[None]:
         gc.enable()
 
 
-def _extra(error: BaseException) -> str | None:
-    """Which extra has the launcher that Hydra did not find, or None."""
-    missing = str(getattr(error, "missing_cfg_file", None))
-    extra = next((extra for extra, group in EXTRAS.items() if missing.startswith(group)), None)
-    return extra and f'It is an extra: pip install -e ".[{extra}]" -c constraints.txt'
-
-
-def _nearest(error: BaseException, config_name: str) -> str | None:
-    """What was probably meant by an override that Hydra refused, or None."""
+def _hint(error: BaseException, config_name: str) -> str | None:
+    """What was probably meant by an override that Hydra refused, or which extra is not installed."""
     if isinstance(error, MissingConfigException):  # experiment=papr
-        group, options = Path(error.missing_cfg_file).parent, error.options or []
-        found = get_close_matches(str(error.missing_cfg_file), [f"{group}/{option}" for option in options], n=1)
-        return f"Did you mean {'='.join(found[0].rsplit('/', 1))}?" if found else None
-    keys = [argument.split("=")[0].lstrip("+~") for argument in sys.argv[1:] if "=" in argument]
-    asked = next((key for key in keys if f"'{key}'" in str(error)), None)
+        missing, options = Path(str(error.missing_cfg_file)), error.options or []
+        if extra := next((extra for extra, group in EXTRAS.items() if str(missing).startswith(group)), None):
+            return f'It is an extra: pip install -e ".[{extra}]" -c constraints.txt'
+        found = get_close_matches(missing.name, options, n=1)
+        return f"Did you mean {missing.parent}={found[0]}?" if found else None
+    given = dict(argument.split("=", 1) for argument in sys.argv[1:] if "=" in argument)
+    asked = next((key for key in (key.lstrip("+~") for key in given) if f"'{key}'" in str(error)), None)
     if asked is None:
         return None
     known = groups = [path.name for path in CONFIGS.iterdir() if path.is_dir()]
     if isinstance(error.__cause__, OmegaConfBaseException):
-        chosen = [argument for argument in sys.argv[1:] if argument.split("=")[0] in groups and "," not in argument]
+        chosen = [f"{key}={value}" for key, value in given.items() if key in groups and "," not in value]
         with hydra.initialize_config_dir(str(CONFIGS), version_base="1.3"):
-            composed = OmegaConf.to_container(hydra.compose(config_name, chosen))
-        known = groups + [key for key in _keys(composed) if not key.startswith(("hydra.", "paper."))]
+            settings = flat(OmegaConf.to_container(hydra.compose(config_name, chosen)))
+        known = groups + [key for key in settings if not key.startswith("paper.")]
     # optimizer.learningrate is near a key as a whole; data.width is near none, but a key elsewhere ends in width
     found = get_close_matches(asked, known, n=1) or [key for key in known if key.split(".")[-1] == asked.split(".")[-1]]
     return f"Did you mean {found[0]}?" if found else None
-
-
-def _keys(settings: dict, prefix: str = "") -> list[str]:
-    return [
-        name
-        for key, value in settings.items()
-        for name in [f"{prefix}{key}", *(_keys(value, f"{prefix}{key}.") if isinstance(value, dict) else [])]
-    ]

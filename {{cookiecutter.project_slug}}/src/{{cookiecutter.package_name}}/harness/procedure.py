@@ -1,7 +1,7 @@
 """What all training procedures share. The paper's own part is ``PaperProcedure`` in ``procedure.py``."""
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import Any
 
 import lightning as L
@@ -55,12 +55,6 @@ class Procedure(L.LightningModule):
             object.__setattr__(self, name, value)
         else:
             super().__setattr__(name, value)
-
-    def load_state_dict(self, state_dict: Mapping[str, Any], *args: Any, **kwargs: Any) -> Any:
-        # With precision 64-true, Lightning converts the model to 64 bits only after it has loaded the weights
-        if all(t.dtype == torch.float64 for t in state_dict.values() if torch.is_floating_point(t)):
-            self.double()
-        return super().load_state_dict(state_dict, *args, **kwargs)
 
     def step(self, batch: Any, metrics: MetricCollection) -> dict[str, Tensor]:
         """Run one batch of any split, update ``metrics`` with it, and return the terms of the loss."""

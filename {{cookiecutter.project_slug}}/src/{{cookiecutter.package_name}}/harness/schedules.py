@@ -5,7 +5,6 @@ A schedule takes the optimizer and the length of the training, and returns Light
 ``lr / warmup_steps`` in the first step to ``lr`` in step ``warmup_steps``.
 """
 
-import functools
 import math
 from collections.abc import Callable
 from typing import Any
@@ -14,13 +13,12 @@ from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LambdaLR, LRScheduler, ReduceLROnPlateau, SequentialLR
 
 
-def _after_warmup(formula: Callable[..., float], default_interval: str = "step") -> Callable[..., dict]:
-    """The schedule whose factor is ``formula(done, warmup_steps, length, **settings)`` after the warm-up.
+def _schedule(formula: Callable[..., float], default_interval: str = "step") -> Callable[..., dict]:
+    """The schedule whose factor is ``formula(step, warmup_steps, share, **settings)`` after the warm-up.
 
-    ``done`` counts the steps since the warm-up, and ``length`` is how many there are until the training ends.
+    ``share()`` is the share of the steps after the warm-up that are done, from 0 to 1 at the end of the training.
     """
 
-    @functools.wraps(formula)
     def schedule(
         optimizer: Optimizer,
         total_steps: float,
@@ -29,55 +27,41 @@ def _after_warmup(formula: Callable[..., float], default_interval: str = "step")
         frequency: int = 1,
         **settings: Any,
     ) -> dict:
-        after = functools.partial(formula, warmup=warmup_steps, length=max(1, total_steps - warmup_steps), **settings)
-        after(0)  # an error in the settings shows now, and not after the warm-up
-
         def factor(step: int) -> float:
-            return (step + 1) / warmup_steps if step < warmup_steps else after(step - warmup_steps)
+            if step < warmup_steps:
+                return (step + 1) / warmup_steps
+            return formula(
+                step, warmup_steps, lambda: _share(step - warmup_steps, total_steps - warmup_steps), **settings
+            )
 
+        factor(warmup_steps)  # an error in the settings shows now, and not after the warm-up
         return {"scheduler": LambdaLR(optimizer, factor), "interval": interval, "frequency": frequency}
 
     return schedule
 
 
-def _progress(done: int, length: float) -> float:
+def _share(done: int, length: float) -> float:
     if math.isinf(length):
         raise ValueError(
             "This schedule ends with the training, but the length of the training is unknown, because train_dataloader "
             "has no length. Count steps, as in scheduler.interval=step trainer.max_steps=10000, or give the data set a "
             "__len__."
         )
-    return min(1.0, done / length)
+    return min(1.0, done / max(1, length))
 
 
-@_after_warmup
-def constant(done: int, warmup: int, length: float) -> float:
-    """``lr`` in every step."""
-    return 1.0
-
-
-@_after_warmup
-def linear(done: int, warmup: int, length: float, final: float = 0.0) -> float:
-    """A straight line from ``lr`` to ``final`` · ``lr`` at the end of the training."""
-    return 1 + (final - 1) * _progress(done, length)
-
-
-@_after_warmup
-def cosine(done: int, warmup: int, length: float, final: float = 0.0) -> float:
-    """Half a cosine from ``lr`` to ``final`` · ``lr`` at the end (Loshchilov and Hutter, 2017, one period)."""
-    return final + (1 - final) * (1 + math.cos(math.pi * _progress(done, length))) / 2
-
-
-@_after_warmup
-def inverse_sqrt(done: int, warmup: int, length: float) -> float:
-    """``lr`` · sqrt(``warmup_steps`` / step) (Vaswani et al., 2017, Section 5.3, up to its scale)."""
-    return math.sqrt(max(1, warmup) / (warmup + done + 1))
-
-
-@functools.partial(_after_warmup, default_interval="epoch")
-def step(done: int, warmup: int, length: float, milestones: list[int], gamma: float = 0.1) -> float:
-    """``lr`` · ``gamma`` to the number of ``milestones`` passed, counted from the start of the training."""
-    return gamma ** sum(done + warmup >= milestone for milestone in milestones)
+# lr in every step
+constant = _schedule(lambda step, warmup, share: 1.0)
+# A straight line from lr to final · lr at the end of the training
+linear = _schedule(lambda step, warmup, share, final=0.0: 1 + (final - 1) * share())
+# Half a cosine from lr to final · lr at the end (Loshchilov and Hutter, 2017, one period)
+cosine = _schedule(lambda step, warmup, share, final=0.0: final + (1 - final) * (1 + math.cos(math.pi * share())) / 2)
+# lr · sqrt(warmup_steps / step) (Vaswani et al., 2017, Section 5.3, up to its scale)
+inverse_sqrt = _schedule(lambda step, warmup, share: math.sqrt(max(1, warmup) / (step + 1)))
+# lr · gamma to the number of milestones passed, counted from the start of the training
+step = _schedule(
+    lambda step, warmup, share, milestones, gamma=0.1: gamma ** sum(step >= m for m in milestones), "epoch"
+)
 
 
 def plateau(

@@ -19,7 +19,6 @@ from ..identity import UsageError, identity
 from ..procedure import Procedure
 from .callbacks import OwnNoise
 from .checkpoints import WholeCheckpointIO
-from .loggers import CSVLogger
 from .resume import LastCheckpoint
 
 ALONE = {  # settings of a trainer that measures: on one device, no sample is seen twice
@@ -68,6 +67,8 @@ def build_procedure(cfg: DictConfig) -> Procedure:
     parts = {name: cfg.get(name) for name in ("model", "loss", "metrics", "optimizer", "scheduler")}
     procedure = hydra.utils.instantiate(cfg.procedure, **parts)
     procedure.save_hyperparameters(identity(cfg), logger=False)  # each checkpoint names its configuration
+    if cfg.trainer.precision == "64-true":  # Lightning converts it only after it has loaded a checkpoint
+        procedure.double()
     if cfg.channels_last:
         procedure.model.to(memory_format=torch.channels_last)
     if cfg.compile:
@@ -106,12 +107,11 @@ def build_loggers(cfg: DictConfig, record: Record, log_position: dict[str, int])
         record: of the run.
         log_position: the step, and the number of rows in the CSV file, from which a resumed run continues.
     """
-    loggers, of_run = [], {"id": record.data["id"], "purge_step": log_position["step"]}
+    loggers = []
+    of_run = {"id": record.data["id"], "purge_step": log_position["step"], "keep_rows": log_position["rows"]}
     settings = OmegaConf.to_container(cfg, resolve=True) | paper_values(cfg)
     for config in filter(None, cfg.logger.values()):  # logger.csv=null removes one
         logger = hydra.utils.instantiate(config, **{key: of_run[key] for key in of_run if key in config})
-        if isinstance(logger, CSVLogger):
-            logger.rewind(log_position["rows"])
         logger.log_hyperparams(settings | {"record": f"{Path(cfg.run.dir).name}.json"})
         loggers.append(logger)
     return loggers

@@ -6,15 +6,10 @@ import zipfile
 from pathlib import Path
 from typing import Any
 
-import lightning as L
 import torch
 from lightning.fabric.plugins import TorchCheckpointIO
-from lightning.pytorch.utilities.model_helpers import is_overridden
-from torch.nn.parameter import UninitializedTensorMixin
 
-from ..identity import UsageError, differences, flat
-
-NOT_OURS = "is damaged, or is not a checkpoint of this repository"
+from ..identity import UsageError, differences
 
 
 class WholeCheckpointIO(TorchCheckpointIO):
@@ -47,34 +42,14 @@ def read_checkpoint(path: Path, config: dict) -> dict[str, Any]:
     """
     try:
         with zipfile.ZipFile(path) as archive:
-            if damaged := archive.testzip():
-                raise ValueError(damaged)
+            damaged = archive.testzip()
         checkpoint = torch.load(path, map_location="cpu", weights_only=True)
-        found = flat(checkpoint["hyper_parameters"])
-        checkpoint["state_dict"].keys()
-    except pickle.UnpicklingError as error:
-        refused = str(error).partition("GLOBAL ")[2].split(" ")[0]
-        why = f"holds {refused}, which could run code" if refused else NOT_OURS
-    except (zipfile.BadZipFile, RuntimeError, EOFError, KeyError, TypeError, ValueError, AttributeError):
-        why = NOT_OURS
-    else:
-        different = differences(found, config)
-        if not different:
-            return checkpoint
-        why = f"belongs to another configuration: {different}"
-    raise UsageError(f"{path} {why}. It was not loaded, and nothing was written.")
-
-
-def require_fit(path: Path, checkpoint: dict[str, Any], procedure: L.LightningModule) -> None:
-    """Refuse a checkpoint whose tensors have other names or shapes than those of the procedure.
-
-    Raises:
-        UsageError: names them, with both shapes.
-    """
-    tensors = procedure.state_dict()
-    shapes = {name: tuple(t.shape) for name, t in tensors.items() if not isinstance(t, UninitializedTensorMixin)}
-    # some tensors are created later: by the first batch, or in configure_model
-    incomplete = len(shapes) < len(tensors) or is_overridden("configure_model", procedure)
-    saved = {name: tuple(t.shape) for name, t in checkpoint["state_dict"].items() if name in shapes or not incomplete}
-    if different := differences(saved, shapes):
-        raise UsageError(f"{path} was written by other code: {different}. It was not loaded.")
+        different = differences(checkpoint["hyper_parameters"], config)
+        why = f"belongs to another configuration: {different}" if different else damaged and f"is damaged: {damaged}"
+    except pickle.UnpicklingError:
+        why = "holds objects other than containers and tensors, which could run code"
+    except (zipfile.BadZipFile, RuntimeError, KeyError, TypeError, AttributeError):
+        why = "is damaged, or is not a checkpoint of this repository"
+    if why:
+        raise UsageError(f"{path} {why}. It was not loaded, and nothing was written.")
+    return checkpoint

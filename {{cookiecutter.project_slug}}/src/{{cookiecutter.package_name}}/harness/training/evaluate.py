@@ -5,6 +5,7 @@ import os
 from pathlib import Path
 
 import lightning as L
+import numpy as np
 import torch
 from lightning.pytorch.utilities.model_helpers import is_overridden
 from omegaconf import DictConfig, OmegaConf
@@ -12,7 +13,7 @@ from omegaconf import DictConfig, OmegaConf
 from ..evidence.record import file_digest, read
 from ..identity import ROOT, UsageError
 from .build import ALONE, build_data, build_procedure, build_trainer, prepare, require_device
-from .checkpoints import read_checkpoint, require_fit
+from .checkpoints import read_checkpoint
 
 GPU_TOLERANCE = 1e-3  # relative: a GPU may add in another order each time
 
@@ -34,7 +35,7 @@ def evaluate(request: DictConfig) -> None:
             f"ckpt={ckpt}: {run} has no such checkpoint. It has: {existing}. The path of a .ckpt file is possible too."
         )
     record = read(run / "record.json")
-    weights = read_checkpoint(checkpoint, record["config"])
+    read_checkpoint(checkpoint, record["config"])  # refuses a damaged or foreign one
     comparable = record["status"] == "finished" and ckpt == record["tested"]["checkpoint"]
     if comparable and file_digest(checkpoint) != record["tested"]["sha256"]:
         raise UsageError(
@@ -45,9 +46,7 @@ def evaluate(request: DictConfig) -> None:
     require_device(accelerator)
     prepare(cfg)
     trainer = build_trainer(cfg, accelerator=accelerator, **ALONE)
-    procedure = build_procedure(cfg)
-    require_fit(checkpoint, weights, procedure)
-    metrics = measure(cfg, trainer, procedure, build_data(cfg), checkpoint)
+    metrics = measure(cfg, trainer, build_procedure(cfg), build_data(cfg), checkpoint)
     recorded = record["metrics"] if comparable else {}
     width = max(map(len, metrics), default=6)
     print(f"{os.path.relpath(run, ROOT)} · {ckpt}\n  {'metric':<{width}}  {'now':>12}  {'recorded':>12}")
@@ -55,27 +54,18 @@ def evaluate(request: DictConfig) -> None:
         print(f"  {name:<{width}}  {value:>12.6g}  {recorded.get(name, '–'):>12.6}")
     if not comparable:
         print(f"The record has no test of {ckpt}, so there is nothing to compare.")
-    else:
-        on_gpu = "gpu" in record["hardware"] or trainer.strategy.root_device.type != "cpu"
-        print(_comparison(metrics, recorded, on_gpu))
-
-
-def _comparison(now: dict[str, float], recorded: dict[str, float], on_gpu: bool) -> str:
-    """Compare exactly, or within ``GPU_TOLERANCE`` if one of the two ran on a GPU.
-
-    Raises:
-        SystemExit: with the message, if they differ.
-    """
-    different = {name: value for name, value in now.items() if str(recorded.get(name)) != str(value)}  # nan equals nan
-    if not different:
-        return "Equal to the record."
-    within = f"within {100 * GPU_TOLERANCE:g} %, the tolerance for a GPU"
-    if on_gpu and all(math.isclose(v, recorded.get(k, math.inf), rel_tol=GPU_TOLERANCE) for k, v in different.items()):
-        return f"Equal to the record {within}."
-    raise SystemExit(
-        f"Not equal to the record{f', nor {within}' if on_gpu else ''}. Code, data, versions or hardware differ from "
-        "those of the training: compare with record.json of the run."
-    )
+        return
+    on_gpu = "gpu" in record["hardware"] or trainer.strategy.root_device.type != "cpu"
+    expected = [recorded.get(name, math.inf) for name in metrics]
+    tolerance = GPU_TOLERANCE if on_gpu else 0
+    equal = np.allclose(list(metrics.values()), expected, rtol=tolerance, atol=0, equal_nan=True)
+    within = f" within {100 * GPU_TOLERANCE:g} %, the tolerance for a GPU" if on_gpu else ""
+    if not equal:
+        raise SystemExit(
+            f"Not equal to the record{within}. Code, data, versions or hardware differ from those of the training: "
+            "compare with record.json of the run."
+        )
+    print(f"Equal to the record{within}.")
 
 
 def measure(cfg: DictConfig, trainer: L.Trainer, procedure, data, checkpoint: Path) -> dict[str, float]:

@@ -4,18 +4,13 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import IO
 
+from filelock import FileLock, Timeout
 from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig
 
 from ..evidence.record import code_digest, git_state, read
 from ..identity import PACKAGE, ROOT, UsageError, run_name
-
-try:
-    import fcntl
-except ImportError:  # Windows has no such locks
-    fcntl = None
 
 _RUN_DIR = f"{PACKAGE.name.upper()}_RUN_DIR"  # environment variable that gives the folder to the run's other processes
 
@@ -42,48 +37,33 @@ def run_folder(cfg: DictConfig) -> Iterator[Path]:
     first = all(os.environ.get(rank, "0") == "0" for rank in ("RANK", "LOCAL_RANK", "SLURM_PROCID"))
     if not first and _RUN_DIR in os.environ:  # Lightning in the first process has started this one
         cfg.run.dir = os.environ[_RUN_DIR]
-    lock = None
-    while lock is None:
-        folder = Path(cfg.run.dir or _next_run_dir(cfg)).resolve()
-        if not first:
-            break
-        try:
-            folder.mkdir(parents=True, exist_ok=True)
-            lock = _lock(folder / ".lock")
-        except OSError as error:
-            raise UsageError(
-                f"{folder} cannot be written to: {error.strerror}. A run keeps its checkpoints there. Make it "
-                "writable, or choose another folder, as in run.dir=/tmp/my-run."
-            ) from None
-        if lock is None and (resumes(cfg) or cfg.run.dir):
-            raise UsageError(
-                f"{folder.name} is being trained by another process. Wait until that process has ended, or train "
-                "another seed, as in seed=1."
-            )
+    folder = Path(cfg.run.dir or _next_run_dir(cfg)).resolve()
     cfg.run.dir = os.environ[_RUN_DIR] = str(folder)
+    if not first:
+        yield folder
+        return
+    lock = FileLock(folder / ".lock", timeout=0)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        lock.acquire()
+    except Timeout:
+        raise UsageError(
+            f"{folder.name} is being trained by another process. Wait until that process has ended, or train another "
+            "seed, as in seed=1."
+        ) from None
+    except OSError as error:
+        raise UsageError(
+            f"{folder} cannot be written to: {error.strerror}. A run keeps its checkpoints there. Make it writable, or "
+            "choose another folder, as in run.dir=/tmp/my-run."
+        ) from None
     try:
         yield folder
     finally:
-        if lock is not None:
-            lock.close()
-            with suppress(OSError):  # if another process has taken the folder
-                if [path.name for path in folder.iterdir()] == [".lock"]:
-                    (folder / ".lock").unlink()
-                    folder.rmdir()
-
-
-def _lock(path: Path) -> IO | None:
-    """Lock a file until it is closed or the process ends. None if another process has locked it."""
-    file = path.open("a")
-    try:
-        if fcntl:
-            fcntl.lockf(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except (BlockingIOError, PermissionError):  # which of the two depends on the system
-        file.close()
-        return None
-    except OSError:  # a file system without locks
-        pass
-    return file
+        lock.release()
+        with suppress(OSError):
+            if [path.name for path in folder.iterdir()] == [".lock"]:
+                (folder / ".lock").unlink()
+            folder.rmdir()  # fails unless it is empty
 
 
 def _next_run_dir(cfg: DictConfig) -> Path:

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from torch import Tensor
     from torchmetrics import Metric
 
+Hook = Callable[["Trainer"], None]
 CURRENT_HOOK = "_current_fx_name"  # the attribute of a LightningModule that names the hook which is running
 
 
@@ -58,37 +59,20 @@ def copy_progress(source: Trainer, target: Trainer) -> None:
 
 
 def wrap_loops(
-    trainer: Trainer,
-    *,
-    before_epoch: Callable[[Trainer], None],
-    after_epoch_hooks: Callable[[Trainer], None],
-    before_batches: Callable[[Trainer], None],
-    before_first_batch: Callable[[Trainer], None],
-    between: Callable[[Trainer], None],
-    at_end: Callable[[Trainer], None],
+    trainer: Trainer, before_epoch: Hook, before_order: Hook, before_batches: Hook, between: Hook, at_end: Hook
 ) -> None:
-    """Call functions at moments of the training for which Lightning has no hook.
-
-    Args:
-        trainer: the trainer of the training.
-        before_epoch: before the hooks that start an epoch.
-        after_epoch_hooks: after them.
-        before_batches: before the loader of the epoch draws the order of its batches.
-        before_first_batch: after it has drawn the order, and before the first batch.
-        between: between two batches or two epochs, when all that belongs to the one before is done.
-        at_end: after the last hook of the training.
-    """
+    """Call functions of the trainer at moments of the training for which Lightning has no hook."""
     epochs, batches = trainer.fit_loop, trainer.fit_loop.epoch_loop
-    _wrap(epochs, "on_advance_start", before_epoch, after_epoch_hooks)
-    _wrap(batches, "on_run_start", before_batches, before_first_batch)
+    _wrap(epochs, "on_advance_start", before=before_epoch)  # before the hooks that start an epoch
+    # before the loader of an epoch draws the order of its batches, and after that
+    _wrap(batches, "on_run_start", before=before_order, after=before_batches)
+    # between two batches or two epochs, when all that belongs to the one before is done
     _wrap(batches, "on_advance_end", after=lambda trainer: batches.done or between(trainer))
     _wrap(epochs, "on_advance_end", after=between)
-    _wrap(epochs, "on_run_end", after=at_end)
+    _wrap(epochs, "on_run_end", after=at_end)  # after the last hook of the training
 
 
-def _wrap(
-    loop: Any, name: str, before: Callable = lambda trainer: None, after: Callable = lambda trainer: None
-) -> None:
+def _wrap(loop: Any, name: str, before: Hook = lambda trainer: None, after: Hook = lambda trainer: None) -> None:
     inner = getattr(loop, name)
 
     def wrapped(*args: Any) -> None:
@@ -103,11 +87,6 @@ def batches_started(trainer: Trainer) -> int | None:
     """How many batches of the current epoch have been trained on; None between two epochs."""
     epoch = trainer.fit_loop.epoch_progress.current
     return trainer.fit_loop.epoch_loop.batch_progress.current.ready if epoch.started > epoch.processed else None
-
-
-def prefetched(trainer: Trainer) -> list:
-    """Batches that were taken from a loader without a length ahead of time."""
-    return list(getattr(trainer.fit_loop._data_fetcher, "batches", []))
 
 
 def restore_epochs(trainer: Trainer, progress: dict, within_epoch: bool) -> None:
@@ -134,13 +113,11 @@ def restart_batches(trainer: Trainer) -> None:
     iter(trainer.fit_loop._data_fetcher)
 
 
-def skip_batches(trainer: Trainer, progress: dict, count: int, prefetched: list) -> None:
+def skip_batches(trainer: Trainer, progress: dict, count: int) -> None:
     """Continue after the first ``count`` batches of the current epoch, with the counters of ``progress``."""
     loop, fetcher = trainer.fit_loop.epoch_loop, trainer.fit_loop._data_fetcher
     for _ in range(count):
         next(fetcher)
-    if prefetched:
-        fetcher.batches = prefetched
     loop.load_state_dict(progress, "epoch_loop.")
     loop.restarting = False
 

@@ -6,80 +6,45 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
+from lightning.fabric.loggers import CSVLogger as FabricCSVLogger
 from lightning.pytorch import loggers as pytorch_loggers
 from lightning.pytorch.loggers import Logger
 from lightning.pytorch.utilities.rank_zero import rank_zero_only
 
 
-class CSVLogger(Logger):
+class CSVLogger(Logger, FabricCSVLogger):
     """Writes ``metrics.csv``, one row per logging step.
 
-    Lightning's ``CSVLogger`` deletes the rows of earlier sessions when a run is resumed. This one keeps those that were
-    logged before the checkpoint, so that the curve has no gap and no step twice.
+    Lightning deletes the file of an earlier session. This class keeps the rows that were logged before the checkpoint
+    from which the run is resumed, so that the curve has no gap and no step twice.
 
     Args:
-        path: the file.
-
-    Attributes:
-        rows: number of rows in the file.
+        root_dir: folder of the file.
+        keep_rows: how many rows of an earlier session to keep.
     """
 
-    name, version = "csv", ""
+    def __init__(self, root_dir: str, keep_rows: int = 0):
+        super().__init__(root_dir, name="", version="")
+        self._keep(keep_rows)
 
-    def __init__(self, path: str):
-        super().__init__()
-        self.path = Path(path)
-        self._columns: list[str] = ["step", "epoch"]
-        self._pending: list[dict[str, float]] = []
-        self.rows = 0
+    @property
+    def rows(self) -> int:
+        """Number of rows in the file."""
+        return len(self._read())
 
-    @rank_zero_only
-    def rewind(self, rows: int) -> None:
-        """Keep only the first ``rows``: the others were logged after the checkpoint from which the run is resumed."""
-        self._write(self._read()[:rows])
-
-    @rank_zero_only
-    def log_hyperparams(self, params: Any, *args: Any, **kwargs: Any) -> None:
+    def log_hyperparams(self, *args: Any, **kwargs: Any) -> None:
         """Write nothing, because ``config.yaml`` is in the same folder."""
 
     @rank_zero_only
-    def log_metrics(self, metrics: dict[str, float], step: int | None = None) -> None:
-        self._pending.append({"step": step, **metrics})  # until Lightning calls save()
-
-    @rank_zero_only
-    def save(self) -> None:
-        new = [name for row in self._pending for name in row if name not in self._columns]
-        if new:
-            earlier = self._read()
-            self._columns += dict.fromkeys(new)
-            self._write(earlier + self._pending)
-        elif self._pending:
-            with self.path.open("a", newline="") as file:
-                csv.DictWriter(file, self._columns).writerows(self._pending)
-            self.rows += len(self._pending)
-        self._pending = []
-
-    @rank_zero_only
-    def finalize(self, status: str) -> None:
-        self.save()
+    def _keep(self, rows: int) -> None:
+        kept = self._read()[:rows]  # before self.experiment deletes the file
+        for row in kept:
+            self.experiment.log_metrics({name: value for name, value in row.items() if value}, row["step"])
+        self.experiment.save()
 
     def _read(self) -> list[dict[str, str]]:
-        if not self.path.exists():
-            return []
-        whole, _, _ = self.path.read_text().rpartition("\n")  # a kill can leave half a line at the end
-        rows = list(csv.DictReader(whole.splitlines()))
-        self._columns = list(dict.fromkeys([*self._columns, *(rows[0] if rows else [])]))
-        return rows
-
-    def _write(self, rows: list[dict]) -> None:
-        self.path.parent.mkdir(parents=True, exist_ok=True)
-        beside = self.path.with_suffix(".tmp")  # renamed when it is complete, because Ctrl-C may come at any moment
-        with beside.open("w", newline="") as file:
-            writer = csv.DictWriter(file, self._columns)
-            writer.writeheader()
-            writer.writerows(rows)
-        os.replace(beside, self.path)
-        self.rows = len(rows)
+        path = Path(self.root_dir, "metrics.csv")
+        return list(csv.DictReader(path.read_text().splitlines())) if path.exists() else []
 
 
 class WandbLogger(pytorch_loggers.WandbLogger):

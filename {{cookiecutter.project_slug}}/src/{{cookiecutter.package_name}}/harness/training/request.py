@@ -29,12 +29,6 @@ def check_request(cfg: DictConfig) -> None:
             "ckpt=best needs a metric that says which checkpoint is best. Set it, as in monitor.metric=val/loss, or "
             "set ckpt=last."
         )
-    fused = OmegaConf.select(cfg, "optimizer.fused")
-    if fused and cfg.trainer.precision == "16-mixed" and cfg.trainer.gradient_clip_val:
-        raise UsageError(
-            "With trainer.precision=16-mixed, a fused optimizer unscales the gradients after they are clipped. Set "
-            "optimizer.fused=false."
-        )
     devices = identity(cfg)["trainer"]["devices"]
     if not isinstance(devices, int) or devices < 1:
         raise UsageError(

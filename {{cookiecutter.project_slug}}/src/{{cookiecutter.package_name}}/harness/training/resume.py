@@ -20,10 +20,8 @@ from torchmetrics import Metric, MetricCollection
 from . import lightning_internals as internals
 from .loggers import CSVLogger
 
-PLAIN = torch.Tensor | int | float | str | None  # what a checkpoint can hold, in dict, list and tuple
-
-# If several arrive, the first in this list counts. Windows has no SIGUSR1 and SIGUSR2.
-_SIGNALS = [getattr(signal, name) for name in ("SIGINT", "SIGUSR1", "SIGUSR2", "SIGTERM") if hasattr(signal, name)]
+# Windows has no SIGUSR1 and SIGUSR2
+_SIGNALS = [getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGUSR1", "SIGUSR2") if hasattr(signal, name)]
 
 
 class LastCheckpoint(Checkpoint):
@@ -38,8 +36,9 @@ class LastCheckpoint(Checkpoint):
     averaged, accumulated gradients, and the values that callbacks monitor. Lightning runs a ``Checkpoint`` after all
     other callbacks, so their new state is saved too.
 
-    Two things are not restored: attributes of a procedure outside its ``state_dict`` (save them in its
-    ``on_save_checkpoint``), and the state inside ``persistent_workers`` of a data loader.
+    Three things are not restored: attributes of a procedure outside its ``state_dict`` (save them in its
+    ``on_save_checkpoint``), the state inside ``persistent_workers`` of a data loader, and random numbers that a stream
+    without length draws in the main process.
 
     Args:
         dirpath: folder of the checkpoints.
@@ -56,7 +55,6 @@ class LastCheckpoint(Checkpoint):
         self._earlier_handlers: dict[int, Any] = {}
         self._random_at_epoch_start: dict | None = None  # before the order of the batches was drawn
         self._to_restore: dict | None = None
-        self._silenced_loggers: list | None = None
 
     def setup(self, trainer: L.Trainer, pl_module: L.LightningModule, stage: str) -> None:
         if stage == "fit":
@@ -64,9 +62,8 @@ class LastCheckpoint(Checkpoint):
             internals.wrap_loops(
                 trainer,
                 before_epoch=self._resume_epoch,
-                after_epoch_hooks=self._unsilence_loggers,
-                before_batches=self._remember_random_state,
-                before_first_batch=self._resume_batch,
+                before_order=self._remember_random_state,
+                before_batches=self._resume_batch,
                 between=self._between,
                 at_end=self._save,
             )
@@ -74,9 +71,12 @@ class LastCheckpoint(Checkpoint):
     def on_train_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
         if threading.current_thread() is threading.main_thread():
             for number, handler in self._earlier_handlers.items():
-                # A shell ignores Ctrl-C for its background jobs, and SIGUSR1 and SIGUSR2 need a handler to mean anything
-                if callable(handler) or (handler != signal.SIG_IGN and number == signal.SIGTERM):
-                    signal.signal(number, self._receive)  # Lightning restores the earlier handlers after the training
+                if number == signal.SIGTERM and callable(handler):
+                    signal.signal(number, handler)  # submitit ignores SIGTERM, because its own signal follows
+                elif callable(handler) or (number, handler) == (signal.SIGTERM, signal.SIG_DFL):
+                    # Not Ctrl-C that a shell ignores for its background jobs, nor SIGUSR1 that means nothing yet.
+                    # Lightning restores the earlier handlers after the training
+                    signal.signal(number, self._receive)
 
     def on_validation_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
         self._due = trainer.state.fn == "fit" and not trainer.sanity_checking
@@ -103,7 +103,7 @@ class LastCheckpoint(Checkpoint):
             internals.restore_callback_metrics(trainer, self._to_restore["callback_metrics"])
 
     def _receive(self, number: int, frame: object) -> None:
-        self._stop_signal = min(number, self._stop_signal or number, key=_SIGNALS.index)
+        self._stop_signal = number
         if number == signal.SIGINT:
             signal.signal(number, signal.default_int_handler)
             rank_zero_say("\nStopping after this batch and its validation. Press Ctrl-C again to stop at once.")
@@ -111,14 +111,10 @@ class LastCheckpoint(Checkpoint):
     def _between(self, trainer: L.Trainer) -> None:
         """Between two batches or two epochs: stop if a signal has come, save if it is time; all processes alike."""
         if trainer.strategy.reduce_boolean_decision(self._stop_signal is not None, all=False):
-            number = min(filter(None, _of_all_processes(self._stop_signal)), key=_SIGNALS.index)
-            handler = self._earlier_handlers[number]
-            if number != signal.SIGINT and callable(handler):
-                self._stop_signal = None
+            number = next(filter(None, _of_all_processes(self._stop_signal)))
+            if number not in (signal.SIGINT, signal.SIGTERM):
                 self._save(trainer)
-                handler(number, None)  # submitit's: on its own signal, the first process queues the job again and exits
-                if number == signal.SIGTERM:
-                    return  # submitit ignores SIGTERM, because its own signal follows
+                self._earlier_handlers[number](number, None)  # submitit's: queues the job again, and exits
             raise SIGTERMException(128 + number)
         if self._due:
             self._due = False
@@ -134,12 +130,11 @@ class LastCheckpoint(Checkpoint):
         self._saving, self._saved_at = False, time.monotonic()
 
     def _state(self, trainer: L.Trainer, procedure: L.LightningModule) -> dict:
-        csv_rows = max((logger.rows for logger in trainer.loggers if isinstance(logger, CSVLogger)), default=0)
+        csv_rows = next((logger.rows for logger in trainer.loggers if isinstance(logger, CSVLogger)), 0)
         has_gradients = not procedure.automatic_optimization or internals.is_accumulating(trainer)
         return {
             "logged": {"step": internals.steps_taken(trainer), "rows": csv_rows},
             "batches": internals.batches_started(trainer),
-            "fetched": _plain(internals.prefetched(trainer)),
             "random": random_state(),
             "random_at_epoch_start": self._random_at_epoch_start,
             "should_stop": trainer.should_stop,
@@ -160,13 +155,10 @@ class LastCheckpoint(Checkpoint):
         within_epoch = self._to_restore["batches"] is not None
         internals.restore_epochs(trainer, self._to_restore["loops"], within_epoch)
         if within_epoch:  # the epoch starts again, because a procedure may need that; its values were logged before
-            self._silenced_loggers, trainer.loggers = trainer.loggers, []
+            self._loggers, trainer.loggers = trainer.loggers, []
         else:
             set_random_state(self._to_restore["random"])
             self._to_restore = None
-
-    def _unsilence_loggers(self, trainer: L.Trainer) -> None:
-        trainer.loggers, self._silenced_loggers = self._silenced_loggers or trainer.loggers, None
 
     def _remember_random_state(self, trainer: L.Trainer) -> None:
         self._random_at_epoch_start = random_state()
@@ -176,12 +168,12 @@ class LastCheckpoint(Checkpoint):
         if not self._to_restore:
             return
         state, self._to_restore = self._to_restore, None
-        procedure = trainer.lightning_module
+        procedure, trainer.loggers = trainer.lightning_module, self._loggers
         self._random_at_epoch_start = state["random_at_epoch_start"]
         if trainer.current_epoch > 0:  # the seed gave the order of the first epoch already
             set_random_state(self._random_at_epoch_start)
             internals.restart_batches(trainer)
-        internals.skip_batches(trainer, state["loops"], state["batches"], state["fetched"])
+        internals.skip_batches(trainer, state["loops"], state["batches"])
         procedure.unlogged_terms = state["terms"]
         _set_metric_states(procedure, state["metrics"])
         for name, parameter in procedure.named_parameters():
@@ -196,24 +188,12 @@ def rank_zero_say(message: str) -> None:
     print(message, file=sys.stderr)
 
 
-def _plain(batches: list) -> list:
-    """The batches on the CPU, for the checkpoint; none if they hold other objects than tensors, numbers and text."""
-
-    def is_plain(value: Any) -> bool:
-        if type(value) in (list, tuple):
-            return all(map(is_plain, value))
-        return is_plain(list(value.values())) if type(value) is dict else isinstance(value, PLAIN)
-
-    return move_data_to_device(batches, torch.device("cpu")) if is_plain(batches) else []
-
-
 def random_state() -> dict:
     """The state of all random number generators, as tensors and numbers, because ``weights_only`` reads no arrays."""
-    version, numbers, gauss = random.getstate()
     kind, key, *rest = np.random.get_state()
     return {
-        "python": [version, torch.tensor(numbers), gauss],
-        "numpy": [kind, torch.tensor(key.astype("int64")), *rest],
+        "python": random.getstate(),
+        "numpy": (kind, key.tolist(), *rest),
         "torch": torch.get_rng_state(),
         "torch.cuda": torch.cuda.get_rng_state_all() if torch.cuda.is_available() else [],
     }
@@ -221,10 +201,8 @@ def random_state() -> dict:
 
 def set_random_state(state: dict) -> None:
     """Restore what ``random_state`` has returned."""
-    version, numbers, gauss = state["python"]
-    random.setstate((version, tuple(numbers.tolist()), gauss))
-    kind, key, *rest = state["numpy"]
-    np.random.set_state((kind, key.numpy().astype("uint32"), *rest))
+    random.setstate(state["python"])
+    np.random.set_state(state["numpy"])
     torch.set_rng_state(state["torch"])
     torch.cuda.set_rng_state_all(state["torch.cuda"])
 

@@ -30,9 +30,8 @@ from .build import (
     build_trainer,
     paper_values,
     prepare,
-    processes,
 )
-from .checkpoints import read_checkpoint, require_fit
+from .checkpoints import read_checkpoint
 from .evaluate import measure
 from .folder import record_of, resumes, run_folder
 from .lightning_internals import copy_progress
@@ -70,22 +69,20 @@ def train(cfg: DictConfig, *callbacks: L.Callback) -> float | None:
         if finished := finished_record(cfg, folder):
             return finished.get("objective")
         last = folder / "checkpoints" / "last.ckpt"
-        checkpoint = read_to_resume(last, cfg) if resumes(cfg) and last.exists() else None
+        checkpoint = read_checkpoint(last, identity(cfg)) if resumes(cfg) and last.exists() else None
         prepare(cfg)
         data = build_data(cfg)
         check_splits(cfg, data)
-        if checkpoint:
-            require_fit(last, checkpoint, build_procedure(cfg))
         with recorded(cfg, folder, checkpoint) as (record, loggers):
-            procedure = build_procedure(cfg)
             trainer = build_trainer(cfg, [*callbacks, *build_callbacks(cfg, record, loggers)], loggers)
             log.info("Run %s", folder.name)
-            trainer.fit(procedure, data, ckpt_path=last if checkpoint else None, weights_only=True)
-            facts = facts_of_training(cfg, folder, trainer)
-            if leave_process_group(trainer):
-                metrics = finish(cfg, folder, record, facts, trainer, procedure, data)
+            trainer.fit(build_procedure(cfg), data, ckpt_path=last if checkpoint else None, weights_only=True)
+            if trainer.world_size > 1 and torch.distributed.is_initialized():
+                torch.distributed.destroy_process_group()  # the first process tests alone
+            if trainer.is_global_zero:
+                metrics = finish(cfg, folder, record, trainer)
                 print(f"{_summary_line(metrics)}\n{os.path.relpath(folder)}")
-        return facts["objective"]
+        return objective(cfg, trainer)
 
 
 def finished_record(cfg: DictConfig, folder: Path) -> dict | None:
@@ -97,27 +94,6 @@ def finished_record(cfg: DictConfig, folder: Path) -> dict | None:
     again = " To train it again, leave out resume=auto." if typed else ""
     print(f"{folder.name} is finished already.{again}")
     return record
-
-
-def read_to_resume(path: Path, cfg: DictConfig) -> dict:
-    """The checkpoint from which a run is resumed.
-
-    Raises:
-        UsageError: ``LastCheckpoint`` did not write it in a run of this configuration.
-    """
-    checkpoint = read_checkpoint(path, identity(cfg))
-    if "resume" not in checkpoint:
-        raise UsageError(
-            f"{path} cannot be resumed from: only train.py writes all that is needed, as last.ckpt. To train the run "
-            "again, leave out resume=auto."
-        )
-    saved, present = len(checkpoint["resume"]), processes(cfg)
-    if saved != present:
-        raise UsageError(
-            f"{path} was written by a run of {saved} processes, not of {present}. Each process has its own random "
-            f"numbers and data. Resume with {saved} processes, or train again without resume=auto."
-        )
-    return checkpoint
 
 
 @contextmanager
@@ -155,7 +131,9 @@ def recorded(cfg: DictConfig, folder: Path, checkpoint: dict | None) -> Iterator
     except Exception as error:
         if not isinstance(error, UsageError):
             (folder / "traceback.txt").write_text(traceback.format_exc(), encoding="utf-8")
-        record.close("crashed", error=f"{type(error).__name__}: {error}")
+        # TrialPruned is of Optuna, which is an extra
+        status = "pruned" if type(error).__name__ == "TrialPruned" else "crashed"
+        record.close(status, error=f"{type(error).__name__}: {error}")
         close_loggers(loggers, exit_code=1)
         raise
     finally:
@@ -164,57 +142,44 @@ def recorded(cfg: DictConfig, folder: Path, checkpoint: dict | None) -> Iterator
             log_file.close()
 
 
-def facts_of_training(cfg: DictConfig, folder: Path, trainer: L.Trainer) -> dict:
-    """What the record says about the training. The test overwrites some of it."""
-    metrics = {name: value.item() for name, value in trainer.callback_metrics.items() if "/" in name}
-    path = folder / "metrics.csv"
-    return {
-        "metrics": metrics,
-        "steps": trainer.global_step,
-        "epochs": trainer.current_epoch,
-        "hardware": _hardware(cfg, trainer),
-        "objective": _objective(cfg, trainer, metrics),
-        "curves": curves(path) if path.exists() else {},
+def finish(cfg: DictConfig, folder: Path, record: Record, trained: L.Trainer) -> dict[str, float]:
+    """Test the checkpoint as ``evaluate.py`` does, write the record of the finished run, and return its metrics."""
+    csv = folder / "metrics.csv"
+    facts = {
+        "steps": trained.global_step,
+        "epochs": trained.current_epoch,
+        "hardware": _hardware(cfg, trained),
+        "objective": objective(cfg, trained),
+        "curves": curves(csv) if csv.exists() else {},
     }
-
-
-def leave_process_group(trainer: L.Trainer) -> bool:
-    """Disconnect the processes of the training. True in the first one, which tests alone."""
-    if trainer.world_size > 1 and torch.distributed.is_initialized():
-        torch.distributed.destroy_process_group()
-    return trainer.is_global_zero
-
-
-def finish(
-    cfg: DictConfig, folder: Path, record: Record, facts: dict, trainer: L.Trainer, procedure, data
-) -> dict[str, float]:
-    """Test the checkpoint, write the record of the finished run, and return its metrics."""
-    loggers = trainer.loggers
-    if trainer.world_size > 1:
-        # On one device, as evaluate.py does: with several, Lightning repeats samples so that all get equally many
-        trained = trainer
-        procedure, data = build_procedure(cfg), build_data(cfg)
-        trainer = build_trainer(cfg, loggers=loggers, **ALONE)
-        copy_progress(trained, trainer)  # W&B ignores values at an earlier step than the last one
     checkpoint = folder / "checkpoints" / f"{cfg.ckpt}.ckpt"
-    metrics = facts["metrics"] | measure(cfg, trainer, procedure, data, checkpoint)
-    facts = facts | {
-        "metrics": metrics,
-        "tested": _tested(checkpoint),
-        "architecture": architecture(trainer, procedure, data),
-    }
+    trainer, procedure, data = (
+        build_trainer(cfg, loggers=trained.loggers, **ALONE),
+        build_procedure(cfg),
+        build_data(cfg),
+    )
+    copy_progress(trained, trainer)  # W&B ignores values at an earlier step than the last one
+    metrics = _metrics(trained) | measure(cfg, trainer, procedure, data, checkpoint)
+    facts |= {"metrics": metrics, "tested": _tested(checkpoint), "architecture": architecture(procedure, data)}
     summary = paper_values(cfg) | {"verdict": verdict(cfg, metrics)}
-    record.close("finished", **facts, **summarise(loggers, summary))
+    record.close("finished", **facts, **summarise(trained.loggers, summary))
     return metrics
 
 
-def _objective(cfg: DictConfig, trainer: L.Trainer, metrics: dict[str, float]) -> float | None:
+def objective(cfg: DictConfig, trainer: L.Trainer) -> float | None:
     """The best value of ``monitor.metric`` if the best checkpoint is tested, otherwise its last value."""
     for callback in trainer.checkpoint_callbacks if cfg.ckpt == "best" else []:
-        if isinstance(callback, ModelCheckpoint) and callback.monitor == cfg.monitor.metric:
-            metrics = metrics | {callback.monitor: callback.best_model_score}
-    value = metrics.get(cfg.monitor.metric)
-    return None if value is None else float(value)
+        if (
+            isinstance(callback, ModelCheckpoint)
+            and callback.monitor == cfg.monitor.metric
+            and callback.best_model_path
+        ):
+            return float(callback.best_model_score)
+    return _metrics(trainer).get(cfg.monitor.metric)
+
+
+def _metrics(trainer: L.Trainer) -> dict[str, float]:
+    return {name: value.item() for name, value in trainer.callback_metrics.items() if "/" in name}
 
 
 def _tested(checkpoint: Path) -> dict:

@@ -2,8 +2,7 @@
 
 import json
 import os
-from contextlib import suppress
-from typing import IO, Any
+from typing import Any
 
 import hydra
 from hydra.core.hydra_config import HydraConfig
@@ -11,7 +10,6 @@ from omegaconf import DictConfig, OmegaConf
 
 from ..identity import CONFIGS, ROOT, UsageError, run_name
 from .build import processes
-from .folder import fcntl
 from .request import check_request
 from .run import train
 
@@ -22,6 +20,8 @@ try:
     from optuna_integration import PyTorchLightningPruningCallback
 except ModuleNotFoundError as error:
     raise UsageError(f'{error}. It is an extra: pip install -e ".[sweep]" -c constraints.txt') from None
+
+ENDED = [TrialState.COMPLETE, TrialState.PRUNED, TrialState.FAIL]
 
 
 def tune(cfg: DictConfig) -> None:
@@ -40,27 +40,9 @@ def tune(cfg: DictConfig) -> None:
     asked = hydra.utils.instantiate(cfg.tune, _convert_="all")
     journal = JournalFileBackend(str(path), JournalFileOpenLock(str(path)))
     study = asked["study"](study_name=path.stem, storage=optuna.storages.JournalStorage(journal))
-    with path.with_suffix(".lock").open("a+") as lock:
-        while trial := _next_trial(study, asked["space"], asked["n_trials"], lock):
-            _run_trial(study, trial, cfg.monitor.metric)
+    while len(study.get_trials(states=ENDED)) < asked["n_trials"]:
+        _run_trial(study, study.ask(asked["space"]), cfg.monitor.metric)
     _write_preset(study, cfg.monitor.metric)
-
-
-def _next_trial(study: optuna.Study, space: dict, n_trials: int, lock: IO) -> optuna.Trial | None:
-    """A new trial, or the parameters of one whose process has died once more; None where no trial is left.
-
-    The processes of a study share the lock. The one that gets it alone is the only one left.
-    """
-    with suppress(AttributeError, OSError):  # Windows and some file systems have no locks
-        with suppress(BlockingIOError, PermissionError):  # another process has it
-            fcntl.lockf(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            for trial in study.get_trials(states=[TrialState.RUNNING]):
-                study.enqueue_trial(trial.params, user_attrs={"again": trial.number})
-                study.tell(trial.number, state=TrialState.FAIL)
-        fcntl.lockf(lock, fcntl.LOCK_SH)
-    begun = sum("again" not in trial.user_attrs for trial in study.trials)
-    waiting = study.get_trials(states=[TrialState.WAITING])
-    return study.ask(space) if waiting or begun < n_trials else None
 
 
 def _overrides(params: dict[str, Any]) -> list[str]:
