@@ -5,6 +5,9 @@ import sys
 
 TASK, LICENSE, SLUG = "{{ cookiecutter.task }}", "{{ cookiecutter.license }}", "{{ cookiecutter.project_slug }}"
 SOURCE, ALL_COMPONENTS = "src/{{ cookiecutter.package_name }}", "{{ cookiecutter.components }}" == "all"
+# The budget of the paper may be days, and what trains first is the stand-in
+OWN_BUDGET = "{{ cookiecutter.max_epochs == cookiecutter.task | usual('max_epochs', '20') }}" == "True"
+EXPERIMENT = "paper" if OWN_BUDGET else "smoke   # seconds; experiment=paper trains as long as the paper"
 # cruft also bakes into temporary folders, to compare them file by file; a .git there breaks its update and diff
 CRUFT = "{{ '_commit' in cookiecutter }}" == "True"
 
@@ -113,7 +116,7 @@ try:
         f"""
 {SLUG} is ready. Next:
   {" && ".join(first)}
-  python train.py experiment=paper
+  python train.py experiment={EXPERIMENT}
   python report.py    # the paper beside ours, and what is yours to fill in; AGENTS.md leads through it
 """,
         file=sys.stderr if CRUFT else sys.stdout,

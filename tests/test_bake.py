@@ -437,6 +437,18 @@ def test_the_last_step_finds_the_marks(tmp_path: Path):
     assert set(re.findall(r"  (\S+):[\d,]+ +\d+ × TODO", found)) == set(MARKED.split())
 
 
+def test_the_budget_of_a_paper_is_not_spent_on_the_stand_in(tmp_path: Path):
+    assert "train.py experiment=paper\n" in cookiecutter(tmp_path).stdout
+    printed = cookiecutter(tmp_path, max_epochs="3000000 steps @ Section 5").stdout
+    assert "  python train.py experiment=smoke  " in printed and "  python train.py experiment=paper" not in printed
+
+
+@pytest.mark.parametrize("slug", ["2048", "1e5", "Null", "0x1f", "off"])
+def test_a_name_stays_text_in_yaml(bake, slug: str):
+    repo = bake(project_slug=slug, package_name="named")
+    assert OmegaConf.load(repo / "configs/logger/wandb.yaml").wandb.project == slug
+
+
 def test_nobody_has_to_read_what_is_next(tmp_path: Path):
     command = f"set -o pipefail; HOME={tmp_path} cookiecutter '{TEMPLATE}' --no-input | true"
     run("bash", "-c", command, cwd=tmp_path)

@@ -88,6 +88,17 @@ class Queried(PaperModel):
     assert modules["model"]["in"] == modules["model.block"]["in"] == [64, 1, 8, 8] and modules["model"]["flops"]
 
 
+def test_evaluate_takes_any_path(repo, tmp_path):
+    """Hydra's grammar gives a meaning to most of these characters."""
+    folder = tmp_path / "a=b, [c] {d} 'e' \"f\" (g) %h #i:j"
+    repo = shutil.move(repo, folder)
+    train(repo, "experiment=smoke")
+    run_folder = only(repo, "runs/*")
+    weights = f"ckpt={run_folder / 'checkpoints/last.ckpt'}"
+    for path in (run_folder, run_folder.relative_to(repo)):
+        assert "test/accuracy" in run("python", "evaluate.py", f"run={path}", weights, cwd=repo).stdout
+
+
 def test_evaluate_notices_another_checkpoint(repo, tmp_path):
     """One that was changed, and that of a seed that looks better; reproduce.sh goes on to the report, and fails then."""
     edit(repo / "configs/paper.yaml", "experiment: paper #", "experiment: smoke #")
