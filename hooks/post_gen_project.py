@@ -2,6 +2,7 @@
 
 import os
 import sys
+from hashlib import sha256
 
 TASK, LICENSE, SLUG = "{{ cookiecutter.task }}", "{{ cookiecutter.license }}", "{{ cookiecutter.project_slug }}"
 SOURCE, ALL_COMPONENTS = "src/{{ cookiecutter.package_name }}", "{{ cookiecutter.components }}" == "all"
@@ -52,6 +53,17 @@ def lay_license() -> None:
     if LICENSE != "none":
         os.replace(os.path.join("licenses", LICENSE), "LICENSE")
     remove("licenses")
+
+
+def note_checks() -> None:
+    """Write down which checks there are, so that report.py sees when one is removed or changed."""
+    checks = os.path.join("tests", "checks")
+    lines = []
+    for name in sorted(name for name in os.listdir(checks) if name.endswith(".py")):
+        with open(os.path.join(checks, name), "rb") as file:
+            lines.append(f"{sha256(file.read()).hexdigest()}  {name}\n")
+    with open(os.path.join(SOURCE, "harness", "evidence", "checks.sha256"), "w", encoding="utf-8", newline="") as file:
+        file.writelines(lines)
 
 
 def git(command: str) -> str:
@@ -107,6 +119,7 @@ lay_skeleton()
 if not ALL_COMPONENTS:
     drop_components()
 lay_license()
+note_checks()
 left, reason = start_history()
 first = [f"cd {SLUG}", *left, "pip install -e . -c constraints.txt"]
 if reason:

@@ -11,12 +11,12 @@ ASK = """
 import json
 import re
 from my_paper.harness.evidence import citations, sources, tests as suite
-known, why = suite.outcomes(write={write})
+known = suite.read_suite(write={write})
 found = {{}}
 for part in citations.paper_parts(known, sources.experiment_values("paper")):
     places = [f"{{place.file}}:{{place.line}} {{place.symbol}}".strip() for place in part.places]
     found[part.name] = {{"state": part.state, "places": places, "tests": part.tests}}
-print(json.dumps([found, known, why]))
+print(json.dumps([found, known.outcomes, known.unknown]))
 """
 TEXTS = {
     "Label smoothing, Equation (3).": ["Equation (3)"],
@@ -60,6 +60,7 @@ TEXTS = {
 SUITE = '''
 """Equation (9): the docstring of a file names no test."""
 import pytest
+from my_paper.formula import PaperFormula
 
 
 @pytest.fixture
@@ -68,8 +69,14 @@ def broken():
     raise OSError
 
 
+@pytest.fixture(scope="module")
+def one():
+    return PaperFormula().value()
+
+
 def test_passes():
     """Equations (1) and (2)."""
+    assert PaperFormula().value() == 1
 
 
 def test_fails():
@@ -88,10 +95,11 @@ def test_one_case_fails(case):
 
 
 @pytest.mark.parametrize("case", [0, 1])
-def test_one_case_skips(case):
+def test_one_case_skips(case, one):
     """Equation (5)."""
     if case:
         pytest.skip("no GPU")
+    assert one == 1
 
 
 def test_ends_badly(broken):
@@ -105,12 +113,54 @@ class TestAll:
         def test_method(self):
             def inner():
                 """Equation (7)."""
+                with pytest.raises(ValueError):
+                    PaperFormula().root()
+
+            inner()
 
 
 @pytest.mark.xfail
 def test_is_expected_to_fail():
     """Equation (8)."""
     raise AssertionError
+
+
+def test_asserts_nothing():
+    """Equation (10)."""
+    PaperFormula().value()
+
+
+def test_asserts_that_true_is_true():
+    """Equation (11)."""
+    PaperFormula().value()
+    assert True
+
+
+def test_asserts_about_something_else():
+    """Equation (12)."""
+    assert 1 + 1 == 2
+
+
+def test_asserts_in_a_branch_that_is_not_taken(one):
+    """Equation (13)."""
+    if one > 1:
+        assert one == 2
+'''
+FORMULA = '''"""The paper's formula."""
+
+
+class PaperFormula:
+    """Equations (1)–(9), and Equations (10)–(13)."""
+
+    def value(self):
+        return 1
+
+    def root(self):
+        raise ValueError
+
+
+def unused():
+    """Equation (12)."""
 '''
 ENDED = {
     "test_passes": "passed",
@@ -121,6 +171,10 @@ ENDED = {
     "test_ends_badly": "failed",
     "TestAll::TestInner::test_method": "passed",
     "test_is_expected_to_fail": "skipped",
+    "test_asserts_nothing": "passed",
+    "test_asserts_that_true_is_true": "passed",
+    "test_asserts_about_something_else": "passed",
+    "test_asserts_in_a_branch_that_is_not_taken": "passed",
 }
 
 
@@ -239,6 +293,13 @@ def test_checklist_promises(repo):
     }
 
 
+def test_a_part_of_what_the_checklist_promises_counts_for_it(repo):
+    edit(repo / "src/my_paper/__init__.py", "- [ ] Section …: the architecture", "- [x] Appendix B: the architecture")
+    edit(repo / "src/my_paper/loss.py", '"""', '"""Appendix B.2. ')
+    found, *_ = ask(repo)
+    assert list(found) == ["Appendix B.2"]
+
+
 def test_unreadable_file_is_named(repo):
     (repo / "src/my_paper/loss.py").write_text("# Section 1\n(")
     done = run("python", "report.py", cwd=repo, ok=False)
@@ -248,11 +309,11 @@ def test_unreadable_file_is_named(repo):
 
 @pytest.fixture
 def suite(repo):
-    """A repository whose only tests are ``SUITE``, and whose model cites all that they do."""
+    """A repository whose only tests are ``SUITE``, and in which ``FORMULA`` cites all that they do."""
     shutil.rmtree(repo / "tests/checks")
     (repo / "tests/test_reference.py").unlink()
     (repo / "tests/test_paper.py").write_text(SUITE)
-    edit(repo / "src/my_paper/model.py", '"""', '"""Equations (1)–(9). ')
+    (repo / "src/my_paper/formula.py").write_text(FORMULA)
     return repo
 
 
@@ -269,6 +330,7 @@ def quick(suite):
         "from my_paper.harness.identity import ROOT",
     ]
     imports += [
+        "from my_paper.harness.evidence.assertions import Assertions",
         "from my_paper.harness.evidence.record import write_json",
         "from my_paper.harness.evidence.tests import suite_file",
     ]
@@ -283,6 +345,7 @@ def test_outcomes_are_those_of_pytest(suite):
     found, known, why = ask(suite)
     assert why == "" and known == {f"tests/test_paper.py::{name}": outcome for name, outcome in sorted(ENDED.items())}
     states = "verified failed skipped failed verified failed verified skipped".split() + ["no test"]
+    states += ["asserts nothing"] * 4
     assert {name: part["state"] for name, part in found.items()} == {
         f"Equation ({number})": state for number, state in enumerate(states, start=1)
     }
@@ -290,7 +353,9 @@ def test_outcomes_are_those_of_pytest(suite):
 
     # what is committed is enough, and is left alone while it is right
     kept = (suite / "results/tests.json").read_text()
-    assert str(suite) not in kept and set(json.loads(kept)) == {"suite", "outcomes", "checksum"}
+    assert str(suite) not in kept and set(json.loads(kept)) == set(
+        "suite code passed outcomes verifies checksum".split()
+    )
     before = (suite / "results/tests.json").stat().st_mtime_ns
     assert ask(suite)[1:] == [known, ""]
     shutil.rmtree(suite / "runs")
@@ -298,7 +363,7 @@ def test_outcomes_are_those_of_pytest(suite):
     assert (suite / "results/tests.json").stat().st_mtime_ns == before
 
     # words may change: comments, docstrings, layout, what report.py writes
-    edit(suite / "src/my_paper/model.py", '"""Equations (1)–(9). ', '# more words\n"""Equations (1)–(8). ')
+    edit(suite / "src/my_paper/formula.py", '"""Equations (1)–(9)', '# more words\n    """Equations (1)–(8)')
     edit(suite / "tests/test_paper.py", "def test_passes", "# Equation (9)\ndef test_passes")
     edit(suite / "configs/experiment/paper.yaml", "\noptimizer:", "\n# more words\noptimizer:")
     edit(suite / "src/my_paper/__init__.py", "not started", "runs")
@@ -369,7 +434,53 @@ def test_run_that_was_cut_short_says_nothing(quick, planted):
 @pytest.mark.parametrize("options", ["tests -q", ". -n 2"])
 def test_whole_suite_in_other_words(quick, options):
     run("pytest", *options.split(), cwd=quick, ok=False)
-    assert len(ask(quick)[1]) == len(ENDED)
+    found, known, _ = ask(quick)
+    assert len(known) == len(ENDED) and found["Equation (7)"]["state"] == "verified"
+
+
+LOST = """
+import json
+from my_paper.harness.evidence import tests
+print(json.dumps(tests.lost_checks(tests.read_suite())))
+"""
+
+
+def lost(repo) -> list[str]:
+    return json.loads(run("python", "-c", LOST, cwd=repo).stdout)
+
+
+def test_a_check_that_is_lost_is_named(repo):
+    """Removed, changed, deselected, or skipped after it has passed on the same code of the paper."""
+    code = (
+        "from my_paper.harness.evidence import tests\n"
+        "from my_paper.harness.evidence.record import write_json\n"
+        "import re, sys\n"
+        "names = [f'tests/checks/{p.name}::{n}' for p in tests.CHECKS.glob('test_*.py')"
+        " for n in re.findall(r'(?m)^def (test_.+?)[(]', p.read_text())]\n"
+        "ended = dict.fromkeys(names, 'passed') | {sys.argv[1]: sys.argv[2]}\n"
+        "ended.pop(sys.argv[3], None)\n"
+        "write_json(tests.suite_file(), {'outcomes': ended, 'verifies': {}})"
+    )
+    assert lost(repo) == []
+    name = re.search(r"(?m)^def (test_\w+)", (repo / "tests/checks/test_data.py").read_text())[1]
+    node = f"tests/checks/test_data.py::{name}"
+
+    def ended(outcome: str, without: str = "") -> list[str]:
+        (repo / "runs").mkdir(exist_ok=True)
+        run("python", "-c", code, node, outcome, without, cwd=repo)
+        return lost(repo)
+
+    assert ended("skipped") == [], "it may not apply"
+    assert ended("passed") == []
+    assert ended("skipped") == [f"{node} has passed on this code and is now skipped"]
+    assert "Not verified" in run("python", "report.py", cwd=repo).stdout
+    edit(repo / "src/my_paper/model.py", "nn.ReLU()", "nn.GELU()")
+    assert ended("skipped") == [], "with other code, it may no longer apply"
+    assert ended("passed", without=node) == [f"{node} was not run"]
+    edit(repo / "tests/checks/test_data.py", "assert ", "assert True or ")
+    (repo / "tests/checks/test_model.py").unlink()
+    assert {"tests/checks/test_data.py was changed", "tests/checks/test_model.py is missing"} <= set(lost(repo))
+    assert "checks lost: tests/checks/test_data.py was changed" in run("python", "report.py", cwd=repo).stdout
 
 
 def test_uncollected_file_claims_nothing(quick):

@@ -136,7 +136,9 @@ def _trained(_default_bake: Path, tmp_path_factory: pytest.TempPathFactory) -> P
         {
             "wall_time_s": 4.0,
             "metrics": {name: value - seed / 1000 for name, value in record["metrics"].items()},
-            "curves": {name: c | {"values": [v + seed for v in c["values"]]} for name, c in record["curves"].items()},
+            "curves": {
+                name: c | {"values": [v - seed / 1000 for v in c["values"]]} for name, c in record["curves"].items()
+            },
             "versions": record["versions"] | ({"torch": "1.0.0"} if seed == 1 else {}),
         }
         for seed in range(3)
@@ -330,6 +332,7 @@ known.parts = [
 ]
 known.outcomes = {text: text for text in texts}
 known.not_tested = texts[-3]
+known.lost_checks = texts
 known.effects = [report.Effect(value, text, known.rows[0], {}) for text, value in zip(texts, known.sources["paper"])]
 html.steps_left = lambda known: [todo.Step(text, text) for text in texts]
 print(html.html(known, []))

@@ -411,6 +411,17 @@ def test_what_is_unstated(ask, repo):
     }
 
 
+def test_what_is_never_built_needs_no_source(ask, repo):
+    path = repo / "src/my_paper/procedure.py"
+    own = "\n    def configure_optimizers(self):\n        return torch.optim.SGD(self.parameters(), lr=1.0)\n"
+    path.write_text(f"import torch\n{path.read_text()}{own}")
+    said = ask("[v.key for v in experiment_values('paper') if v.problems] + values_without_source('paper')", cwd=repo)
+    assert said and not re.search("optimizer|scheduler", " ".join(said))
+    path.write_text(path.read_text().replace("torch.optim.SGD(self.parameters(), lr=1.0)", "self.optimizer([])"))
+    said = ask("[v.key for v in experiment_values('paper') if v.problems] + values_without_source('paper')", cwd=repo)
+    assert re.search("optimizer", " ".join(said)) and not re.search("scheduler", " ".join(said))
+
+
 def test_what_is_overridden(ask, repo):
     assert ask("silent_overrides('paper')", cwd=repo) == ask("silent_overrides('smoke')", cwd=repo) == []
     path = repo / "configs/debug/fast.yaml"

@@ -3,6 +3,7 @@
 import json
 import re
 import sys
+import time
 from hashlib import sha256
 from pathlib import Path
 
@@ -491,6 +492,67 @@ def test_an_edited_record_is_not_what_its_run_wrote(claimed, add):
     (beside / "record.json").write_text(path.read_text())
     add(0, 94.9)
     assert "(its run wrote other numbers, in runs/paper-" in run("python", "report.py", cwd=claimed).stdout
+
+
+def commit(repo: Path, message: str) -> str:
+    run("git", "add", "--all", cwd=repo)
+    run("git", "commit", "--quiet", f"--message={message}", cwd=repo)
+    return run("git", "rev-parse", "HEAD", cwd=repo).stdout.strip()
+
+
+def test_git_shows_a_record_that_was_forged(claimed, add):
+    """In a clone without runs/, with the checksum computed again; committed or not, under its own id or another."""
+    before = commit(claimed, "Claim")
+    git = {"commit": before, "dirty": False}
+    add(0, 94.1, git=git, id="a")
+    first = commit(claimed, "Record")
+    assert "(n = 1)" in line(claimed), "an honest record counts"
+    add(0, 94.9, git=git, id="a")
+    forged = f"(edited or replaced after it was committed in {first[:7]})"
+    assert forged in run("python", "report.py", cwd=claimed).stdout
+    commit(claimed, "Forge")
+    assert forged in run("python", "report.py", cwd=claimed).stdout
+    next(claimed.glob("results/*seed0.json")).unlink()
+    commit(claimed, "Remove")
+    add(0, 94.9, git=git, id="b")
+    commit(claimed, "Add")
+    assert forged in run("python", "report.py", cwd=claimed).stdout
+
+
+def test_git_shows_a_record_that_is_older_than_its_code(claimed, add):
+    git = {"commit": commit(claimed, "Claim"), "dirty": False}
+    add(0, 94.9, git=git, started="2020-01-01T00:00:00+0000")
+    add(1, 94.9, git=git, started="2020-01-01T00:00:00+0000", resumed=True)
+    add(2, 94.9, git=git, started=time.strftime("%Y-%m-%dT%H:%M:%S%z"))
+    told = run("python", "report.py", cwd=claimed).stdout
+    assert f"seed0 (started before {git['commit'][:7]}, the code that it names, was committed)" in told
+    assert "(n = 2)" in told
+
+
+def test_a_seed_that_was_trained_again_on_other_code_counts(claimed, add):
+    git = {"commit": commit(claimed, "Claim"), "dirty": False}
+    add(0, 90.0, git=git, code="00000000")
+    commit(claimed, "Record")
+    add(0, 94.3, git=git)
+    assert "94.3 % (n = 1)" in line(claimed)
+
+
+def test_curves_end_where_metrics_begin(claimed, add):
+    curves = {"val/loss": {"steps": [1, 2], "values": [1.0, 0.5]}}
+    add(0, 94.3, steps=2, curves=curves, metrics={"test/accuracy": 0.943, "val/loss": 0.5})
+    assert "(n = 1)" in line(claimed)
+    add(0, 94.3, steps=2, curves=curves, metrics={"test/accuracy": 0.943, "val/loss": 0.4})
+    told = run("python", "report.py", cwd=claimed).stdout
+    assert "(the curve of val/loss ends at another value than its metric)" in told
+
+
+def test_facts_that_were_loosened_after_the_runs_are_seen(claimed, add):
+    add(0, 94.3, facts={"overfit_one_batch": 0.1, "stop_gradient": False, "flops": None, "splits": {"train": 2}})
+    add(1, 94.3, facts={"overfit_one_batch": 0.5})
+    told = run("python", "report.py", cwd=claimed).stdout
+    assert (
+        "Changed after the runs: facts.overfit_one_batch (0.1 then, 0.5 now); facts.splits ({'train': 2} then" in told
+    )
 
 
 def test_a_renamed_record_does_not_count(claimed, add):

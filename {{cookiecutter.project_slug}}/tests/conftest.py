@@ -13,6 +13,7 @@ import pytest
 from omegaconf import DictConfig, OmegaConf
 
 from {{ cookiecutter.package_name }}.harness.command import heavy_imports
+from {{ cookiecutter.package_name }}.harness.evidence.assertions import Assertions
 from {{ cookiecutter.package_name }}.harness.evidence.record import write_json
 from {{ cookiecutter.package_name }}.harness.evidence.tests import suite_file
 from {{ cookiecutter.package_name }}.harness.identity import ROOT
@@ -35,7 +36,7 @@ class Outcomes:
     """Leaves how each test of a run of the whole suite ended in ``runs/``, for ``report.py``."""
 
     def __init__(self, path: Path):
-        self.path, self.ended, self.collected = path, {}, True
+        self.path, self.ended, self.verifies, self.collected = path, {}, {}, True
         path.unlink(missing_ok=True)
 
     def pytest_collectreport(self, report: pytest.CollectReport) -> None:
@@ -45,10 +46,13 @@ class Outcomes:
         if report.when == "call" or not report.passed:
             test = report.nodeid.partition("[")[0]
             self.ended[test] = max(report.outcome, self.ended.get(test, report.outcome), key=OUTCOMES.index)
+            found = {name for key, names in report.user_properties if key == "verifies" for name in names}
+            self.verifies[test] = sorted(found.union(self.verifies.get(test, [])))
 
     def pytest_sessionfinish(self, exitstatus: int) -> None:
         if self.collected and exitstatus <= 1 and self.path == suite_file():  # not cut short, and the code is the same
-            write_json(self.path, {"outcomes": dict(sorted(self.ended.items()))})
+            verifies = {test: names for test, names in self.verifies.items() if names}
+            write_json(self.path, {"outcomes": dict(sorted(self.ended.items())), "verifies": verifies})
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
@@ -63,6 +67,7 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
 
 def pytest_configure(config: pytest.Config) -> None:
     runs = ROOT / "runs" if (ROOT / "runs").exists() else ROOT
+    config.pluginmanager.register(Assertions())
     whole = all(WHOLE_SUITE.fullmatch(argument) for argument in config.invocation_params.args)
     if whole and runs.is_dir() and os.access(runs, os.W_OK) and not hasattr(config, "workerinput"):  # of xdist
         config.pluginmanager.register(Outcomes(suite_file()))

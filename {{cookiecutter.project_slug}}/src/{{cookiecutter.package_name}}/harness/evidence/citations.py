@@ -14,8 +14,10 @@ from pathlib import Path
 
 from ..identity import PACKAGE, ROOT, UsageError
 from .comments import Value
+from .tests import Suite
 
 FOREIGN = ("harness", "components")  # these cite other papers
+NOT_ASSERTED = "asserts nothing"  # about code that cites the same part
 KINDS = "Section Equation Algorithm Definition Theorem Lemma Proposition Corollary Table Figure Appendix".split()
 PLURALS = {"Corollaries": "Corollary", "Appendices": "Appendix"} | {f"{kind}s": kind for kind in KINDS}
 
@@ -51,44 +53,59 @@ class PaperPart:
             return "no code"
         if not self.tests:
             return "no test" if any(place.file.startswith("src/") for place in self.places) else "configuration"
-        states = {"failed": "failed", "passed": "verified", "skipped": "skipped"}
+        states = {"failed": "failed", "passed": "verified", "skipped": "skipped", NOT_ASSERTED: NOT_ASSERTED}
         return next((state for outcome, state in states.items() if outcome in self.tests.values()), "not run")
 
 
-def paper_parts(outcomes: dict[str, str], values: Iterable[Value]) -> list[PaperPart]:
+def paper_parts(suite: Suite, values: Iterable[Value]) -> list[PaperPart]:
     """Every part of the paper that code, settings or tests cite, or that the package's docstring lists.
 
     Args:
-        outcomes: how each test function ended; a missing one was not run.
+        suite: how the tests ended, and which parts each of them verifies.
         values: the hyperparameters, with their sources.
 
     Raises:
         UsageError: a file is not valid Python.
     """
-    parts: dict[str, PaperPart] = {}
+    parts = {name: PaperPart(name, places) for name, places in code_places().items()}
+    for value in values:
+        for _, name in cited_parts(re.sub('".*?"', "", value.source)):
+            place = Place(value.file, value.line, value.key)
+            parts.setdefault(name, PaperPart(name)).places.append(place)
+    for test, names in cited_by_tests().items():
+        outcome = suite.outcomes.get(test, "not run")
+        for name in names:
+            asserted = outcome != "passed" or name in suite.verifies.get(test, [])
+            parts.setdefault(name, PaperPart(name)).tests[test] = outcome if asserted else NOT_ASSERTED
+    docstring = ast.get_docstring(ast.parse((PACKAGE / "__init__.py").read_text(encoding="utf-8"))) or ""
+    for item in re.findall(r"^ *- \[.\].*", docstring, re.MULTILINE):
+        for _, name in cited_parts(item):
+            if not any(part.startswith(f"{name}.") for part in parts):  # Appendix B.2 counts for Appendix B
+                parts.setdefault(name, PaperPart(name))
+    return sorted(parts.values(), key=_order)
 
-    def parts_in(text: str) -> Iterator[tuple[int, PaperPart]]:
-        for offset, name in cited_parts(text):
-            yield text.count("\n", 0, offset), parts.setdefault(name, PaperPart(name))
 
+def code_places() -> dict[str, list[Place]]:
+    """Where the paper's code cites each part."""
+    found: dict[str, list[Place]] = {}
     for path in sorted(PACKAGE.rglob("*.py")):
         if path != PACKAGE / "__init__.py" and path.relative_to(PACKAGE).parts[0] not in FOREIGN:
             for first, symbol, text in _texts(path):
-                for line, part in parts_in(text):
-                    part.places.append(Place(path.relative_to(ROOT).as_posix(), first + line, symbol))
-    for value in values:
-        for _, part in parts_in(re.sub('".*?"', "", value.source)):
-            part.places.append(Place(value.file, value.line, value.key))
+                for offset, name in cited_parts(text):
+                    place = Place(path.relative_to(ROOT).as_posix(), first + text.count("\n", 0, offset), symbol)
+                    found.setdefault(name, []).append(place)
+    return found
+
+
+def cited_by_tests() -> dict[str, list[str]]:
+    """The parts that each test cites, by the test's name in pytest."""
+    found: dict[str, list[str]] = {}
     for path in sorted((ROOT / "tests").rglob("test_*.py")):
         for _, symbol, text in _texts(path):
             if test := re.match(r"(?:Test\w*\.)*test\w*", symbol):
                 node = "::".join([path.relative_to(ROOT).as_posix(), *test[0].split(".")])
-                for _, part in parts_in(text):
-                    part.tests[node] = outcomes.get(node, "not run")
-    docstring = ast.get_docstring(ast.parse((PACKAGE / "__init__.py").read_text(encoding="utf-8"))) or ""
-    for item in re.findall(r"^ *- \[.\].*", docstring, re.MULTILINE):
-        list(parts_in(item))
-    return sorted(parts.values(), key=_order)
+                found.setdefault(node, []).extend(name for _, name in cited_parts(text))
+    return {node: names for node, names in found.items() if names}
 
 
 def never_cited(parts: list[PaperPart]) -> list[str]:
@@ -133,32 +150,41 @@ def _order(part: PaperPart) -> tuple:
     return KINDS.index(kind), [(0, int(piece), "") if piece.isdigit() else (1, 0, piece) for piece in pieces]
 
 
+def scopes(tree: ast.Module) -> list[tuple[int, int, str, ast.AST]]:
+    """First line with decorators, last line, qualified name and node of the file and each class and function in it."""
+    found = [(0, 0, "", tree)]
+
+    def visit(node: ast.AST, name: str) -> None:
+        for child in ast.iter_child_nodes(node):
+            inside = name
+            if isinstance(child, ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef):
+                inside = f"{name}.{child.name}".lstrip(".")
+                first = min(part.lineno for part in [child, *child.decorator_list])
+                found.append((first, child.end_lineno, inside, child))
+            visit(child, inside)
+
+    visit(tree, "")
+    return found
+
+
 def _texts(path: Path) -> list[tuple[int, str, str]]:
     """The first line, symbol and text of each docstring and comment in a file; its lines are those of the file."""
     source = path.read_text(encoding="utf-8")
     if not any(kind in source for kind in KINDS):  # parsing is slow
         return []
     try:
-        tree = ast.parse(source)
+        around = scopes(ast.parse(source))
     except SyntaxError as error:
         raise UsageError(f"{path.relative_to(ROOT)} is not valid Python: {error}") from None
-    found, scopes = [], [(0, 0, "")]
-
-    def visit(node: ast.AST, name: str) -> None:
-        named = isinstance(node, ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef)
-        if named:
-            name = f"{name}.{node.name}".lstrip(".")
-            scopes.append((min(part.lineno for part in [node, *node.decorator_list]), node.end_lineno, name))
-        if (named or isinstance(node, ast.Module)) and ast.get_docstring(node):
-            found.append((node.body[0].lineno, name, ast.get_source_segment(source, node.body[0])))
-        for child in ast.iter_child_nodes(node):
-            visit(child, name)
-
-    visit(tree, "")
+    found = [
+        (node.body[0].lineno, name, ast.get_source_segment(source, node.body[0]))
+        for _, _, name, node in around
+        if ast.get_docstring(node)
+    ]
     for first, last, text in _comments(source):
         # the innermost class or function that the comment is in or directly above is the one that begins last
-        around = [scope for scope in scopes if scope[0] <= first <= scope[1] or last + 1 == scope[0]]
-        found.append((first, max(around, default=scopes[0])[2], text))
+        names = [(begin, name) for begin, end, name, _ in around if begin <= first <= end or last + 1 == begin]
+        found.append((first, max(names, default=(0, ""))[1], text))
     return found
 
 
@@ -167,10 +193,8 @@ def _comments(source: str) -> list[tuple[int, int, str]]:
     blocks: list[tuple[int, int, int, str]] = []
     for token in tokenize.generate_tokens(io.StringIO(source).readline):
         if token.type == tokenize.COMMENT:
-            (line, column), text = (
-                token.start,
-                token.string.lstrip("#").split(" #")[0],
-            )  # commented-out code may hold a second #
+            line, column = token.start
+            text = token.string.lstrip("#").split(" #")[0]  # commented-out code may hold a second #
             if blocks and blocks[-1][1:3] == (line - 1, column) and not token.line[:column].strip():
                 first, _, _, before = blocks.pop()
                 blocks.append((first, line, column, f"{before}\n{text}"))

@@ -10,6 +10,7 @@ from pathlib import Path
 from omegaconf import DictConfig, OmegaConf
 
 from ..identity import CONFIGS, ROOT, compose, differences, digest, identity
+from .history import doubts
 from .record import checksum, code_digest, read
 from .targets import AGGREGATES, DECIDE_VERDICT, Target, read_seeds, read_targets
 
@@ -149,15 +150,18 @@ class Evidence:
 
     @property
     def claim_changes(self) -> list[str]:
-        """What was changed in the targets and seeds after the counted runs began."""
+        """What was changed in targets and seeds, or loosened in the facts, after the counted runs began."""
         found = [f"{result.target.metric} {result.claim_changes}" for result in self.results if result.claim_changes]
         targets = {(result.target.experiment, result.target.metric) for result in self.results}
-        seeds = self.results[0].seeds
+        seeds, facts = self.results[0].seeds, OmegaConf.to_container(self.paper.get("facts") or OmegaConf.create())
         for record in {record["file"]: record for result in self.results for record in result.counted}.values():
             gone = [name for name in record.get("claims", {}) if (record["experiment"], name) not in targets]
             found += [f"the target {name} of {record['experiment']} is gone" for name in gone]
             if record.get("seeds", seeds) != seeds:
                 found.append(f"seeds ({record['seeds']} then, {seeds} now)")
+            for name, then in record.get("facts", {}).items():
+                if then not in (None, {}, now := facts.get(name)):
+                    found.append(f"facts.{name} ({then} then, {'null' if now is None else now} now)")
         return list(dict.fromkeys(found))
 
     @property
@@ -191,7 +195,11 @@ def read_evidence() -> Evidence:
     targets, seeds = read_targets(paper), read_seeds(paper)
     records = [read(path) | {"file": path.stem} for path in sorted((ROOT / "results").glob("*-seed*.json"))]
     records.sort(key=lambda record: record.get("started", ""), reverse=True)  # of several runs of a seed, the newest
-    rejected = {record["file"]: _why_not_authentic(record) or _why_outdated(record) for record in records}
+    doubtful = doubts(records)
+    rejected = {
+        record["file"]: _why_not_authentic(record) or doubtful.get(record["file"], "") or _why_outdated(record)
+        for record in records
+    }
     configs = {name: compose(f"experiment={name}") for name in dict.fromkeys(target.experiment for target in targets)}
     results = [_result(target, seeds, configs[target.experiment], records, rejected) for target in targets]
     return Evidence(paper, results, records, configs, [record for record in records if not rejected[record["file"]]])
@@ -237,7 +245,18 @@ def _why_not_authentic(record: dict) -> str:
     beside = ROOT / record["run"] / "record.json"
     if beside.is_file() and str(read(beside)["metrics"]) != str(record["metrics"]):  # as text, nan equals nan
         return f"its run wrote other numbers, in {record['run']}"
-    return ""
+    wrong = [name for name in record["metrics"] if not _ends_at_its_metric(record, name)]
+    return f"the curve of {wrong[0]} ends at another value than its metric" if wrong else ""
+
+
+def _ends_at_its_metric(record: dict, name: str) -> bool:
+    """Whether the curve of a metric ends at its value; where the last step was not logged, nobody knows."""
+    curve, value, trainer = record.get("curves", {}).get(name), record["metrics"][name], record["config"].get("trainer")
+    measured_again = record.get("tested", {}).get("checkpoint") == "best" and name.startswith("val/")
+    accumulates = trainer and trainer.get("accumulate_grad_batches", 1) != 1  # several batches in a step
+    if not curve or curve["steps"][-1] != record.get("steps") or measured_again or accumulates:
+        return True
+    return math.isclose(curve["values"][-1], value, rel_tol=1e-3, abs_tol=1e-9) or not math.isfinite(value)
 
 
 def _why_outdated(record: dict) -> str:

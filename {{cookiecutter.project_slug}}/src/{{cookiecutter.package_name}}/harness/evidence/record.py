@@ -161,6 +161,7 @@ class Record:
             "started": earlier.get("started") or time.strftime("%Y-%m-%dT%H:%M:%S%z"),
             "claims": earlier.get("claims", claims),  # so that a later change of the claims or seeds is seen
             "seeds": earlier.get("seeds", read_seeds(cfg.paper)),
+            "facts": earlier.get("facts", OmegaConf.to_container(cfg.paper.get("facts") or OmegaConf.create())),
             "metrics": {},
             "git": {key: git_state()[key] for key in ("commit", "dirty")},
             "code": code_digest(),

@@ -1,5 +1,6 @@
 """Where each hyperparameter comes from, by the comment beside it, and what is wrong with that source."""
 
+import ast
 import json
 import re
 from typing import Any
@@ -8,7 +9,7 @@ import hydra
 import yaml
 from omegaconf import OmegaConf
 
-from ..identity import CONFIGS, NOT_IDENTITY, NOT_IDENTITY_OF, flat
+from ..identity import CONFIGS, NOT_IDENTITY, NOT_IDENTITY_OF, compose, flat
 from .citations import OTHER_PAPER, cited_parts
 from .comments import Value, read_items, read_values
 from .paper import QUOTE, differing_numbers, has_place, has_quote, paper_text
@@ -53,6 +54,17 @@ def source_kind(source: str) -> str:
     unquoted = QUOTE.sub('""', source)
     kinds = (kind for kind, form in KINDS.items() if re.match(form, unquoted, re.IGNORECASE))
     return next(kinds, "paper" if any(cited_parts(unquoted)) else "elsewhere" if OTHER_PAPER.search(unquoted) else "")
+
+
+def _never_built(experiment: str) -> set[str]:
+    """Of optimizer and scheduler those that the procedure does not use: its ``configure_optimizers`` builds others."""
+    target = compose(f"experiment={experiment}").procedure.get("_target_", "")
+    path = CONFIGS.parent / "src" / f"{target.rpartition('.')[0].replace('.', '/')}.py"
+    tree = ast.parse(path.read_text(encoding="utf-8")) if path.is_file() else ast.Module([])
+    names = {node.name for node in ast.walk(tree) if isinstance(node, ast.FunctionDef)}
+    used = {node.attr for node in ast.walk(tree) if isinstance(node, ast.Attribute)}
+    inherits = "configure_optimizers" not in names or "configure_optimizers" in used  # of super()
+    return set() if inherits else {"optimizer", "scheduler"} - used
 
 
 def _options(group: str) -> list[str]:
@@ -116,7 +128,12 @@ def _check(value: Value) -> Value:
 def experiment_values(experiment: str) -> list[Value]:
     """The settings of an experiment, inherited ones first, each with its source and the problems with it."""
     found = read_values(CONFIGS / "experiment" / f"{experiment}.yaml")
-    return [_check(value) for value in found if source_kind(value.source) or _is_hyperparameter(value)]
+    unused = _never_built(experiment)
+    return [
+        _check(value)
+        for value in found
+        if source_kind(value.source) or (_is_hyperparameter(value) and value.key.split(".")[0] not in unused)
+    ]
 
 
 def target_values() -> list[Value]:
@@ -140,12 +157,12 @@ def values_without_source(experiment: str) -> list[str]:
     """The hyperparameters of a group's file that neither this file nor the experiment gives a source."""
     stated = [value.key for value in read_values(CONFIGS / "experiment" / f"{experiment}.yaml") if not value.group]
     stated += ["scheduler.interval", "scheduler.frequency"]  # they follow from the schedule's name
-    found = []
+    found, unused = [], _never_built(experiment)
     settings = _compose(f"experiment={experiment}")
     for group, option in [*((key, settings[key]) for key in settings if key.startswith(CHOICE)), ("", "train")]:
         folder, _, package = group.removeprefix(CHOICE).partition("@")
         path = CONFIGS / folder / f"{option}.yaml"
-        if folder.split("/")[0] in NO_HYPERPARAMETERS | {"trainer"} or not path.exists():
+        if folder.split("/")[0] in NO_HYPERPARAMETERS | {"trainer"} | unused or not path.exists():
             continue
         for value in read_values(path):
             value.key = f"{(package or folder).replace('/', '.')}.{value.key}".lstrip(".")

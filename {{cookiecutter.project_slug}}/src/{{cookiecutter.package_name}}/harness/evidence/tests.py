@@ -2,16 +2,30 @@
 
 import hashlib
 import json
+import re
+from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 
 import yaml
 
 from ..identity import PACKAGE, ROOT
-from .record import checksum, syntax, write_json
+from .record import checksum, code_digest, syntax, write_json
 
 RESULTS = ROOT / "results" / "tests.json"
 _text = partial(Path.read_text, encoding="latin-1")  # of any bytes, whatever the line ends
+CHECKS = ROOT / "tests" / "checks"
+BROUGHT = Path(__file__).with_name("checks.sha256")  # the checks that the template brought, written by the bake
+
+
+@dataclass
+class Suite:
+    """How the tests ended on the present code."""
+
+    outcomes: dict[str, str] = field(default_factory=dict)  # passed, failed or skipped, by test function
+    verifies: dict[str, list[str]] = field(default_factory=dict)  # parts of the paper, by test function
+    passed: list[str] = field(default_factory=list)  # the tests that have ever passed on this code of the paper
+    unknown: str = ""  # why outcomes is empty
 
 
 def suite_digest() -> str:
@@ -36,30 +50,50 @@ def suite_file() -> Path:
     return ROOT / "runs" / f"tests-{suite_digest()}.json"
 
 
-def outcomes(write: bool = True) -> tuple[dict[str, str], str]:
-    """How each test function ended on the present code, and why this is unknown; one of the two is empty.
+def read_suite(write: bool = True) -> Suite:
+    """How each test function ended on the present code, or why this is unknown.
 
     Args:
         write: copy what pytest left in ``runs/`` to ``results/tests.json``, which is committed.
     """
     left = suite_file()
-    digest, suite, ended = left.stem.removeprefix("tests-"), "", {}
-    if RESULTS.exists():
-        suite, ended = _read(RESULTS, "suite", "outcomes") or ("damaged", {})
-    fresh = _read(left, "outcomes") if write else None
-    if fresh and (suite, ended) != (digest, *fresh):
-        suite, (ended,) = digest, fresh
-        write_json(RESULTS, {"suite": suite, "outcomes": ended})
-    if suite == digest:
-        return ended, ""
-    return {}, f"the whole suite has not been run{' since the code changed' if suite else ''}"
+    digest, kept, fresh = left.stem.removeprefix("tests-"), _read(RESULTS), _read(left) if write else {}
+    if fresh and (kept.get("suite"), kept.get("outcomes")) != (digest, fresh["outcomes"]):
+        before = kept.get("passed", []) if kept.get("code") == code_digest() else []
+        passed = {test for test, outcome in fresh["outcomes"].items() if outcome == "passed"}
+        kept = {"suite": digest, "code": code_digest(), "passed": sorted(passed.union(before))}
+        kept |= {key: fresh[key] for key in ("outcomes", "verifies")}
+        write_json(RESULTS, kept)
+    if kept.get("suite") == digest:
+        return Suite(kept["outcomes"], kept["verifies"], kept["passed"])
+    return Suite(unknown=f"the whole suite has not been run{' since the code changed' if RESULTS.exists() else ''}")
 
 
-def _read(path: Path, *keys: str) -> list | None:
-    """What a file of ``write_json`` holds under these keys; None if it is missing, cut short or was edited."""
+def _read(path: Path) -> dict:
+    """What a file of ``write_json`` holds; empty if it is missing, cut short or was edited."""
     try:
         text = path.read_text(encoding="utf-8")
         content = json.loads(text)
-        return [content[key] for key in keys] if content["checksum"] == checksum(text) else None
+        return content if content["checksum"] == checksum(text) else {}
     except (OSError, ValueError, TypeError, KeyError):
-        return None
+        return {}
+
+
+def lost_checks(suite: Suite) -> list[str]:
+    """The checks of the template that are missing or changed, did not run, or have passed on this code and no longer do."""
+    lines = BROUGHT.read_text(encoding="utf-8").splitlines() if BROUGHT.exists() else [f"?  {BROUGHT.name}"]
+    lost = []
+    for digest, name in (line.split(maxsplit=1) for line in lines):
+        path = CHECKS / name
+        file = path.relative_to(ROOT).as_posix()
+        if not path.is_file():
+            lost.append(f"{file} is missing")
+        elif hashlib.sha256(path.read_bytes().replace(b"\r\n", b"\n")).hexdigest() != digest:
+            lost.append(f"{file} was changed")
+        elif suite.outcomes:
+            text = path.read_text(encoding="utf-8")
+            tests = [f"{file}::{test}" for test in re.findall(r"^def (test_\w+)", text, re.MULTILINE)]
+            lost += [f"{test} was not run" for test in tests if test not in suite.outcomes]
+            again = [test for test in tests if test in suite.passed and suite.outcomes.get(test) == "skipped"]
+            lost += [f"{test} has passed on this code and is now skipped" for test in again]
+    return lost

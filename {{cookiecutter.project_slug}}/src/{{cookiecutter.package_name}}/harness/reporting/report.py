@@ -48,6 +48,7 @@ class Report:
     unstated: dict[str, list[str]]  # settings without a source, by experiment
     outcomes: dict[str, str]  # of the tests, by name; empty where they were not run on this code
     not_tested: str  # why outcomes is empty
+    lost_checks: list[str]  # the checks of the template that are missing, changed or skipped
     parts: list[citations.PaperPart]
     todos: dict[str, list[int]]  # lines marked TODO(paper), by file
     effects: list[Effect]
@@ -114,7 +115,7 @@ def report(write: bool = True) -> Report:
         UsageError: a file cannot be read as what it should be.
     """
     known = read_evidence()
-    outcomes, not_tested = tests.outcomes(write)
+    suite = tests.read_suite(write)
     experiments = dict.fromkeys(row.target.experiment for row in known.results)
     by_experiment = {name: sources.experiment_values(name) for name in experiments}
     found = Report(
@@ -122,9 +123,10 @@ def report(write: bool = True) -> Report:
         sources=by_experiment,
         claimed=sources.target_values(),
         unstated={name: sources.values_without_source(name) for name in experiments},
-        outcomes=outcomes,
-        not_tested=not_tested,
-        parts=citations.paper_parts(outcomes, [value for values in by_experiment.values() for value in values]),
+        outcomes=suite.outcomes,
+        not_tested=suite.unknown,
+        lost_checks=tests.lost_checks(suite),
+        parts=citations.paper_parts(suite, [value for values in by_experiment.values() for value in values]),
         todos=todos(),
         effects=_effects(known, by_experiment),
     )
@@ -159,6 +161,7 @@ def _unverified(known: Report) -> list[str]:
         why.append(known.not_tested)
     elif failed:
         why.append(f"{count(len(failed), 'test')} failed")
+    why += [f"{count(len(known.lost_checks), 'check')} lost: {known.lost_checks[0]}"] if known.lost_checks else []
     wrong = [value for value in known.values if value.problems]
     if wrong and not known.todos:
         why.append(f"{count(len(wrong), 'value')} without a right source")

@@ -5,6 +5,7 @@ import subprocess
 from dataclasses import dataclass
 from pathlib import Path
 
+from ..evidence.citations import NOT_ASSERTED
 from ..evidence.paper import paper_text
 from ..evidence.record import git_state
 from ..evidence.sources import OPEN
@@ -77,11 +78,12 @@ def _proposed(known: Report) -> list[str]:
 
 def _to_verify(known: Report) -> list[Step]:
     steps = [Step(known.not_tested, "pytest")] if known.not_tested else []
+    steps += [Step(lost, "tests/checks") for lost in known.lost_checks]
     steps += [Step("a failed test", name) for name, outcome in known.outcomes.items() if outcome == "failed"]
     return steps + [
         Step(f"{part.name}: {part.state}", ", ".join(f"{place.file}:{place.line}" for place in part.places[:3]))
         for part in known.parts
-        if part.state == "no code" or part.name.startswith(PROVED) and part.state == "no test"
+        if part.state == "no code" or part.name.startswith(PROVED) and part.state in ("no test", NOT_ASSERTED)
     ]
 
 
