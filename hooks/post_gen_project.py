@@ -61,7 +61,8 @@ def note_checks() -> None:
     lines = []
     for name in sorted(name for name in os.listdir(checks) if name.endswith(".py")):
         with open(os.path.join(checks, name), "rb") as file:
-            lines.append(f"{sha256(file.read().replace(b'\r\n', b'\n')).hexdigest()}  {name}\n")
+            content = file.read().replace(b"\r\n", b"\n")  # as git may have written them
+        lines.append(f"{sha256(content).hexdigest()}  {name}\n")
     with open(os.path.join(SOURCE, "harness", "evidence", "checks.sha256"), "w", encoding="utf-8", newline="") as file:
         file.writelines(lines)
 
