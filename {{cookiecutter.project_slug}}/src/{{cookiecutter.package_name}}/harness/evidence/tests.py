@@ -65,7 +65,7 @@ def read_suite(write: bool = True) -> Suite:
         kept |= {key: fresh[key] for key in ("outcomes", "verifies")}
         write_json(RESULTS, kept)
     if kept.get("suite") == digest:
-        return Suite(kept["outcomes"], kept["verifies"], kept["passed"])
+        return Suite(kept["outcomes"], kept.get("verifies", {}), kept.get("passed", []))
     return Suite(unknown=f"the whole suite has not been run{' since the code changed' if RESULTS.exists() else ''}")
 
 
