@@ -98,9 +98,20 @@ def cfg(compose: Callable[..., DictConfig]) -> DictConfig:
     return cfg
 
 
+QUIET = {"enable_checkpointing": False, "enable_progress_bar": False, "accelerator": "cpu", "devices": 1}
+
+
+def build_procedure(cfg: DictConfig) -> Procedure:
+    """``PaperProcedure`` in the precision of ``cfg.trainer``."""
+    trainer = build.build_trainer(cfg, **QUIET)
+    return trainer.precision_plugin.convert_module(build.build_procedure(cfg))
+
+
 def set_up_data(cfg: DictConfig) -> L.LightningDataModule:
-    """The data module, ready for training and validation."""
+    """The data module, ready for training and validation; its trainer has an untrained model, which may make the data."""
     data = build.build_data(cfg)
+    data.trainer = build.build_trainer(cfg, **QUIET)
+    data.trainer.strategy.connect(build_procedure(cfg))
     data.prepare_data()
     data.setup("fit")
     return data
@@ -114,7 +125,7 @@ def data(cfg: DictConfig) -> L.LightningDataModule:
 @pytest.fixture
 def batch(data):
     torch.manual_seed(0)
-    return next(iter(data.train_dataloader()))
+    return data.trainer.precision_plugin.convert_input(next(iter(data.train_dataloader())))
 
 
 # Papers differ, and a check may not apply. It asks for what it needs by one of these fixtures, which skip it and say why.
@@ -128,7 +139,7 @@ def validated(data) -> None:
 
 @pytest.fixture
 def stepped(cfg: DictConfig) -> None:
-    if type(build.build_procedure(cfg)).step is Procedure.step:
+    if type(build_procedure(cfg)).step is Procedure.step:
         pytest.skip("PaperProcedure overrides training_step and has no step, whose loss this check needs")
 
 
@@ -142,7 +153,7 @@ def differentiated(trained) -> None:
 @pytest.fixture
 def drawn(cfg: DictConfig) -> None:
     with Draws() as draws:
-        build.build_procedure(cfg)
+        build_procedure(cfg)
     if not draws.found:
         pytest.skip("no initial weight is drawn at random")
 
@@ -168,7 +179,8 @@ class Draws(TorchDispatchMode):
 @pytest.fixture
 def facts(cfg: DictConfig) -> dict[str, Any]:
     """What ``facts`` in ``configs/paper.yaml`` states; a missing key is None, like null."""
-    return defaultdict(lambda: None, OmegaConf.to_container(cfg.paper.get("facts") or {}, resolve=True))
+    facts = cfg.paper.get("facts")
+    return defaultdict(lambda: None, OmegaConf.to_container(facts, resolve=True) if facts else {})
 
 
 @pytest.fixture
@@ -181,9 +193,6 @@ def fact(facts: dict[str, Any]) -> Callable[[str], Any]:
         return facts[name]
 
     return fact
-
-
-QUIET = {"enable_checkpointing": False, "enable_progress_bar": False, "accelerator": "cpu", "devices": 1}
 
 
 def fit(
@@ -200,25 +209,30 @@ def fit(
 
 def loss_of(cfg: DictConfig, batch) -> dict[str, float]:
     """The terms of the loss of an untrained model."""
-    procedure = build.build_procedure(cfg).eval()
+    procedure = build_procedure(cfg).eval()
     torch.manual_seed(0)
     return {name: term.item() for name, term in procedure.step(batch, procedure.val_metrics).items()}
 
 
 class Watch(L.Callback):
-    """Notes the learning rate of each optimizer step, and what gradients the parameters had."""
+    """Counts batches, and notes the learning rate of each optimizer step, and what gradients the parameters had."""
 
     def __init__(self):
         self.rates: list[float] = []
+        self.batches = 0
         self.finite: dict[str, bool] = {}  # of each parameter that had a gradient
         self.nonzero: set[str] = set()
+
+    def on_train_batch_end(self, trainer, pl_module, outputs, batch, batch_idx):
+        self.batches += 1
 
     def on_before_optimizer_step(self, trainer, pl_module, optimizer):
         self.rates.append(optimizer.param_groups[0]["lr"])
         for name, parameter in pl_module.named_parameters():
-            if parameter.grad is not None:
-                self.finite[name] = self.finite.get(name, True) and bool(torch.isfinite(parameter.grad).all())
-                if parameter.grad.any():
+            if (grad := parameter.grad) is not None:
+                grad = grad.coalesce().values() if grad.is_sparse else grad
+                self.finite[name] = self.finite.get(name, True) and bool(torch.isfinite(grad).all())
+                if grad.any():
                     self.nonzero.add(name)
 
 
@@ -233,3 +247,9 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> tuple[L.Trainer, Watch]
 def weights(module: torch.nn.Module) -> dict[str, torch.Tensor]:
     """A copy of the trained parameters by name."""
     return {name: p.detach().clone() for name, p in module.named_parameters() if p.requires_grad}
+
+
+def same_state(one: torch.nn.Module, other: torch.nn.Module) -> bool:
+    """Whether all parameters and buffers are equal."""
+    others = other.state_dict()
+    return all(torch.equal(value, others[name]) for name, value in one.state_dict().items())

@@ -9,6 +9,7 @@ import itertools
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, is_dataclass
 
+import pytest
 import torch
 from lightning.pytorch.utilities import CombinedLoader
 from lightning.pytorch.utilities.model_helpers import is_overridden
@@ -20,9 +21,14 @@ MAX_BATCHES, MAX_SAMPLES, MAX_NUMBERS = 500, 100_000, 50_000_000  # how much of 
 
 
 def tensors(batch) -> list[Tensor]:
-    """The tensors of a nested batch, in order."""
+    """The tensors of a nested batch, in order; a nested tensor is padded, a sparse one gives indices and values."""
+    if torch.is_tensor(batch) and batch.is_nested:
+        batch = torch.nested.to_padded_tensor(batch, 0)
+    if torch.is_tensor(batch) and batch.is_sparse:
+        batch = batch.coalesce()
+        return [batch.indices(), batch.values()]
     if torch.is_tensor(batch):
-        return [batch]
+        return [torch.view_as_real(batch) if batch.is_complex() else batch]
     if hasattr(batch, "to_dict"):
         batch = batch.to_dict()
     if isinstance(batch, Mapping) or is_dataclass(batch):
@@ -36,6 +42,19 @@ def number_of_samples(batch) -> int:
     return next((leaf.shape[0] for leaf in tensors(batch) if leaf.dim()), 1)
 
 
+def has_rows(batch) -> bool:
+    """Whether each tensor of a batch has one row per sample; square ones, such as a mask (T, T), need not."""
+    parts = [part for part in tensors(batch) if part.dim() and not (part.dim() == 2 and len(part) == part.shape[1])]
+    return len({len(part) for part in parts}) <= 1
+
+
+def require_rows(batch) -> int:
+    """The number of samples; the test is skipped where a batch has no dimension of samples, as a batch of graphs."""
+    if not has_rows(batch):
+        pytest.skip("the tensors of a batch do not each have one row per sample")
+    return number_of_samples(batch)
+
+
 def loaders(data, split: str) -> list:
     """The loaders of a split, usually one; none if the paper has no such split."""
     if not is_overridden(f"{split}_dataloader", data):
@@ -46,17 +65,18 @@ def loaders(data, split: str) -> list:
 
 def batches(given: Iterable) -> Iterator[list[Tensor]]:
     """The tensors of each batch, as many as ``MAX_…`` allow."""
-    samples = numbers = 0
-    for batch in itertools.islice(itertools.chain(*given), MAX_BATCHES):
+    read = []
+    for batch in itertools.chain(*given):
         yield (parts := tensors(batch))
-        samples += number_of_samples(batch)
-        numbers += sum(part.numel() for part in parts)
-        if too_many(samples, numbers):
+        read.append((number_of_samples(batch), sum(part.numel() for part in parts)))
+        if enough(read):
             return
 
 
-def too_many(samples: int, numbers: int) -> bool:
-    return samples > MAX_SAMPLES or numbers > MAX_NUMBERS
+def enough(read: list[tuple[int, int]]) -> bool:
+    """Whether to stop after batches with so many samples and numbers."""
+    samples, numbers = (sum(amounts[i] for amounts in read) for i in (0, 1))
+    return samples > MAX_SAMPLES or numbers > MAX_NUMBERS or (len(read) >= MAX_BATCHES and samples >= 10 * MAX_BATCHES)
 
 
 def stated_size(loader) -> int | None:
@@ -67,10 +87,18 @@ def stated_size(loader) -> int | None:
 
 
 def copy_loader(loader, **settings):
-    """A copy of the loader with all samples, no workers and these settings; the loader itself if it cannot be copied."""
-    if not isinstance(loader, DataLoader) or not loader.batch_size or isinstance(loader.dataset, IterableDataset):
+    """A copy of the loader with all samples, no workers and these settings; the loader itself if it cannot be copied.
+
+    Where a ``batch_sampler`` of the paper's own groups the samples, the copy reads them one by one, without padding.
+    """
+    if (
+        not isinstance(loader, DataLoader)
+        or loader.batch_sampler is None
+        or isinstance(loader.dataset, IterableDataset)
+    ):
         return loader
-    like = {"dataset": loader.dataset, "batch_size": loader.batch_size, "sampler": loader.sampler}
+    sampler = loader.sampler if loader.batch_size else list(itertools.chain(*loader.batch_sampler))
+    like = {"dataset": loader.dataset, "batch_size": loader.batch_size or 1, "sampler": sampler}
     return DataLoader(**like | {"collate_fn": loader.collate_fn, "worker_init_fn": loader.worker_init_fn} | settings)
 
 
@@ -124,8 +152,7 @@ class Split:
     @classmethod
     def read(cls, loaders: list) -> "Split":
         read = list(batches(map(copy_loader, loaders)))
-        amount = [sum(map(number_of_samples, read)), sum(t.numel() for parts in read for t in parts)]
-        complete = len(read) < MAX_BATCHES and not too_many(*amount)
+        complete = not enough([(number_of_samples(parts), sum(part.numel() for part in parts)) for parts in read])
         sizes = [stated_size(loader) for loader in loaders]
         split = cls(loaders, read, complete, None if None in sizes else sum(sizes))
         if split.size is None and complete and split.inputs is not None:
@@ -140,6 +167,8 @@ class Split:
     @functools.cached_property
     def inputs(self) -> Tensor | None:
         """The inputs (N, …) in the order of reading; None if rows are not samples, or samples differ in shape."""
+        if not all(map(has_rows, self.batches)):
+            return None
         parts = [parts[self.place] for parts in self.batches if parts]
         if parts and all(part.dim() == 2 and not part.is_floating_point() for part in parts):
             longest = torch.arange(max(part.shape[1] for part in parts))  # repeat the last value of padded sequences
@@ -149,13 +178,18 @@ class Split:
         inputs = torch.cat(parts)
         return None if self.size and len(inputs) > self.size else inputs
 
+    @functools.cached_property
+    def contents(self) -> list[bytes]:
+        """All tensors of each sample, where ``inputs`` is known."""
+        each = [zip(*map(rows, filter(Tensor.dim, parts)), strict=False) for parts in self.batches]
+        return [b"|".join(sample) for samples in each for sample in samples]
+
     @property
-    def labels(self) -> Tensor | None:
-        """The labels (N,): the first tensor of whole numbers after the input, one per sample."""
-        for i, part in enumerate(self.batches[0]):
-            if i > self.place and part.dim() == 1 and not part.is_floating_point():
-                return torch.cat([parts[i] for parts in self.batches])
-        return None
+    def whole_numbers(self) -> list[Tensor]:
+        """The tensors (N,) of whole numbers after the input, one per sample: labels, or lengths and the like."""
+        places = [i for i, part in enumerate(self.batches[0]) if i > self.place and part.dim() == 1]
+        found = [torch.cat([parts[i] for parts in self.batches]) for i in places]
+        return [numbers for numbers in found if not numbers.is_floating_point()]
 
 
 def rows(inputs: Tensor) -> list[bytes]:
@@ -168,9 +202,15 @@ def rows(inputs: Tensor) -> list[bytes]:
     return [row[:end].tobytes() for row, end in zip(values, ends, strict=True)]
 
 
-def repeated(inputs: Tensor) -> float:
+def repeated(samples: list[bytes]) -> float:
     """The share of samples that repeat an earlier one."""
-    return 1 - len(set(rows(inputs))) / max(1, len(inputs))
+    return 1 - len(set(samples)) / max(1, len(samples))
+
+
+def equal(one: list[bytes], other: list[bytes]) -> list[tuple[int, int]]:
+    """The pairs of equal samples."""
+    where = {row: i for i, row in enumerate(one)}
+    return [(where[row], j) for j, row in enumerate(other) if row in where]
 
 
 def fingerprints(inputs: Tensor) -> tuple[list[bytes], Tensor]:
@@ -200,13 +240,11 @@ def shared(one: Tensor, other: Tensor) -> list[tuple[int, int]]:
     Rows that differ only in scale and shift are the same sample if most of them differ in the same way, because of the
     normalisation. Otherwise they are different samples, such as waves of different amplitudes.
     """
-    where = {row: i for i, row in enumerate(rows(one))}
-    pairs = [(where[row], j) for j, row in enumerate(rows(other)) if row in where]
+    pairs = equal(rows(one), rows(other))
     if pairs or not one.is_floating_point() or not other.is_floating_point() or one[:1].numel() < 16:
         return pairs
     (keys, affine), (others, other_affine) = fingerprints(one), fingerprints(other)
-    where = {key: i for i, key in enumerate(keys)}
-    pairs = [(where[key], j) for j, key in enumerate(others) if key in where]
+    pairs = equal(keys, others)
     if not pairs:
         return []
     i, j = torch.tensor(pairs).T

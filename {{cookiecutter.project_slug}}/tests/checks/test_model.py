@@ -7,16 +7,16 @@ from contextlib import contextmanager, nullcontext
 
 import pytest
 import torch
-from conftest import QUIET, loss_of
+from conftest import QUIET, build_procedure, loss_of
 from lightning import Callback
 from lightning_utilities.core.apply_func import apply_to_collection
-from splits import number_of_samples, tensors
+from splits import has_rows, number_of_samples, require_rows, tensors
 from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 from torch.testing import assert_close
 from torch.utils.flop_counter import FlopCounterMode
 
-from {{ cookiecutter.package_name }}.harness.training.build import build_procedure, build_trainer
+from {{ cookiecutter.package_name }}.harness.training.build import build_trainer
 
 
 @contextmanager
@@ -47,13 +47,17 @@ class CalledModel:
             pytest.skip("PaperProcedure.step does not call the model")
         # a new model, since a model may keep its inputs
         self.model, self.inputs, self.noise = build_procedure(cfg).model.double(), double(seen[0]), 1e-9
-        self.samples = number_of_samples(self.inputs)
+        self.samples = number_of_samples(self.inputs) if has_rows(self.inputs) else 0
         try:
             float32 = any(output.dtype == torch.float32 for output in self())
         except RuntimeError:
             float32 = True
         if float32:  # the model does not support float64
             self.model, self.inputs, self.noise = build_procedure(cfg).model, seen[0], 1e-4
+        try:
+            self()
+        except RuntimeError as error:  # inputs of a call inside torch.vmap, for example
+            pytest.skip(f"the model cannot be called by itself: {str(error).splitlines()[0]}")
 
     def __call__(self, inputs=None, seed: int = 0) -> list[Tensor]:
         """The outputs, with the same random numbers for the same seed."""
@@ -65,6 +69,7 @@ class CalledModel:
 
     def changed(self, change) -> tuple:
         """The inputs, with ``change`` applied to each tensor that has one row per sample."""
+        require_rows(self.inputs)
         return change_rows(self.inputs, lambda leaf: change(leaf.detach().clone()), self.samples)
 
 
@@ -229,7 +234,7 @@ def test_the_loss_is_a_mean_over_samples(cfg, batch, stepped, fact):
     """So that the learning rate does not depend on the batch size, unless ``facts.reduction`` is sum."""
     if fact("reduction") != "mean":
         pytest.skip(f"facts.reduction is {fact('reduction')}")
-    twice = change_rows(batch, lambda leaf: torch.cat([leaf, leaf]), number_of_samples(batch))
+    twice = change_rows(batch, lambda leaf: torch.cat([leaf, leaf]), require_rows(batch))
     assert loss_of(cfg, twice)["loss"] != pytest.approx(2 * loss_of(cfg, batch)["loss"], rel=1e-2), (
         "twice the samples give twice the loss. If the paper sums over samples, set facts.reduction to sum"
     )
@@ -238,6 +243,7 @@ def test_the_loss_is_a_mean_over_samples(cfg, batch, stepped, fact):
 def test_metrics_begin_anew(cfg, batch, stepped):
     """After a reset, metrics do not depend on earlier batches."""
     procedure, values = build_procedure(cfg).eval(), []
+    require_rows(batch)
     other = apply_to_collection(batch, Tensor, lambda t: t[: max(1, len(t) // 3)] if t.dim() else t)
     for seed, given in [(1, other), (0, batch), (0, batch)]:
         procedure.val_metrics.reset()

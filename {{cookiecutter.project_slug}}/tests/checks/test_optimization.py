@@ -5,12 +5,11 @@ import math
 
 import pytest
 import torch
-from conftest import fit
+from conftest import build_procedure, fit
 from lightning import Callback
-from torch.utils._pytree import tree_leaves
+from splits import has_rows, number_of_samples
 
 from {{ cookiecutter.package_name }}.harness.identity import identity
-from {{ cookiecutter.package_name }}.harness.training.build import build_procedure
 
 
 class Enough(Exception):
@@ -181,10 +180,11 @@ def test_clipping_is_as_stated(cfg, fact):
 def test_batch_size_is_as_stated(cfg, data, fact):
     """``facts.batch_size``: the samples of one optimizer step, over accumulated batches and processes."""
     stated, trainer = fact("batch_size"), cfg.trainer
-    first = next(leaf for leaf in tree_leaves(next(iter(data.train_dataloader()))) if hasattr(leaf, "shape"))
+    batch = next(iter(data.train_dataloader()))
+    samples = number_of_samples(batch) if has_rows(batch) else build_procedure(cfg).weight_of(batch)
     steps = manual_steps(cfg, 2).batches
     accumulated = max(1, steps[1] - steps[0]) if len(steps) == 2 else trainer.accumulate_grad_batches
-    factors = [len(first), accumulated, identity(cfg)["trainer"]["devices"], trainer.num_nodes]
+    factors = [samples, accumulated, identity(cfg)["trainer"]["devices"], trainer.num_nodes]
     found, product = math.prod(factors), " × ".join(map(str, factors))
     assert found == stated, f"{product} = {found} (batch, accumulated, devices, nodes), the paper states {stated}"
 

@@ -3,12 +3,11 @@
 import lightning as L
 import pytest
 import torch
-from conftest import fit
+from conftest import build_procedure, fit
 from splits import Split, loaders, rows
 from torch.nn.modules.module import register_module_forward_pre_hook
 
 from {{ cookiecutter.package_name }}.harness.identity import ROOT
-from {{ cookiecutter.package_name }}.harness.training.build import build_procedure
 from {{ cookiecutter.package_name }}.harness.training.request import refuse_test_metrics
 
 CONFIGS = sorted((ROOT / "configs").glob("*/*.yaml"))

@@ -8,6 +8,7 @@ import torch
 from conftest import QUIET
 from lightning import Callback
 from lightning.pytorch.utilities.exceptions import SIGTERMException
+from torch.utils._pytree import tree_leaves
 
 from {{ cookiecutter.package_name }}.harness.identity import flat
 from {{ cookiecutter.package_name }}.harness.training import build
@@ -41,7 +42,11 @@ def train(cfg, folder: Path, batches: int, sigterm: bool = False, ckpt_path: Pat
 
 
 def same(one, other) -> bool:
-    return torch.equal(one, other) if torch.is_tensor(one) and torch.is_tensor(other) else one == other
+    one, other = tree_leaves(one), tree_leaves(other)  # L-BFGS keeps lists of tensors
+    return len(one) == len(other) and all(
+        torch.equal(a, b) if torch.is_tensor(a) and torch.is_tensor(b) else a == b
+        for a, b in zip(one, other, strict=True)
+    )
 
 
 def test_resumed_training_is_the_same(cfg, tmp_path):
