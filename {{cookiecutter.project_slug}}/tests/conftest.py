@@ -10,7 +10,7 @@ from typing import Any
 
 import hydra
 import pytest
-from omegaconf import DictConfig, OmegaConf
+from omegaconf import DictConfig, OmegaConf, open_dict
 
 from {{ cookiecutter.package_name }}.harness.command import heavy_imports
 from {{ cookiecutter.package_name }}.harness.evidence.assertions import Assertions
@@ -193,6 +193,14 @@ def fact(facts: dict[str, Any]) -> Callable[[str], Any]:
         return facts[name]
 
     return fact
+
+
+def with_schedule(cfg: DictConfig, option: str) -> DictConfig:
+    """The configuration with a schedule of ``configs/scheduler/`` and none of the paper's settings for its own."""
+    cfg = cfg.copy()
+    with open_dict(cfg):
+        cfg.scheduler = OmegaConf.load(ROOT / f"configs/scheduler/{option}.yaml")
+    return cfg
 
 
 def fit(

@@ -7,9 +7,8 @@ from pathlib import Path
 import hydra
 import pytest
 import torch
-from conftest import build_procedure, fit
+from conftest import build_procedure, fit, with_schedule
 from hydra.errors import InstantiationException, MissingConfigException
-from omegaconf import OmegaConf
 
 from {{ cookiecutter.package_name }}.harness.evidence.sources import experiment_values, silent_overrides
 from {{ cookiecutter.package_name }}.harness.evidence.targets import Target, read_targets
@@ -57,9 +56,7 @@ def test_option_composes_and_builds(compose, group, option):
 
 @pytest.mark.parametrize("option", [option for group, option in OPTIONS if group == "scheduler"])
 def test_schedule_builds(compose, option):
-    cfg = compose()
-    cfg.scheduler = OmegaConf.load(ROOT / f"configs/scheduler/{option}.yaml")  # without the paper's settings
-    procedure = build_procedure(cfg)
+    procedure = build_procedure(with_schedule(compose(), option))
     optimizer = torch.optim.SGD([torch.nn.Parameter(torch.zeros(1))], lr=0.1)
     assert procedure.scheduler(optimizer, total_steps=100)["scheduler"].optimizer is optimizer
 
@@ -88,7 +85,7 @@ def test_every_fact_is_checked(facts):
 
 def test_every_target_is_measured(compose, targets):
     """The metrics that ``configs/paper.yaml`` names are among those that their experiment logs."""
-    if "src/{{ cookiecutter.package_name }}/metrics.py" in todos():
+    if "src/my_paper/metrics.py" in todos():
         pytest.skip("metrics.py still measures what the template came with")
     for experiment in {target.experiment for target in targets}:
         cfg = compose(f"experiment={experiment}")

@@ -46,18 +46,20 @@ class CalledModel:
         if not seen:
             pytest.skip("PaperProcedure.step does not call the model")
         # a new model, since a model may keep its inputs
-        self.model, self.inputs, self.noise = build_procedure(cfg).model.double(), double(seen[0]), 1e-9
-        self.samples = number_of_samples(self.inputs) if has_rows(self.inputs) else 0
-        try:
-            float32 = any(output.dtype == torch.float32 for output in self())
-        except RuntimeError:
-            float32 = True
-        if float32:  # the model does not support float64
-            self.model, self.inputs, self.noise = build_procedure(cfg).model, seen[0], 1e-4
+        self.model, self.inputs, self.noise = build_procedure(cfg).model, seen[0], 1e-4
         try:
             self()
         except RuntimeError as error:  # inputs of a call inside torch.vmap, for example
             pytest.skip(f"the model cannot be called by itself: {str(error).splitlines()[0]}")
+        self.samples = number_of_samples(self.inputs) if has_rows(self.inputs) else 0
+        float32 = self.model, self.inputs, self.noise
+        self.model, self.inputs, self.noise = build_procedure(cfg).model.double(), double(seen[0]), 1e-9
+        try:
+            supported = all(output.dtype == torch.float64 for output in self())
+        except RuntimeError:
+            supported = False
+        if not supported:
+            self.model, self.inputs, self.noise = float32
 
     def __call__(self, inputs=None, seed: int = 0) -> list[Tensor]:
         """The outputs, with the same random numbers for the same seed."""

@@ -2,15 +2,13 @@
 
 import pytest
 import torch
-from conftest import QUIET, build_procedure, fit, loss_of, same_state, weights
+from conftest import QUIET, build_procedure, fit, loss_of, same_state, weights, with_schedule
 from lightning import Callback
 from lightning_utilities.core.apply_func import apply_to_collection
-from omegaconf import OmegaConf
 from splits import require_rows
 from torch import Tensor
 from torch.utils.data import DataLoader
 
-from {{ cookiecutter.package_name }}.harness.identity import ROOT
 from {{ cookiecutter.package_name }}.harness.training.build import build_data, build_trainer
 from {{ cookiecutter.package_name }}.harness.training.callbacks import FiniteLoss
 
@@ -38,9 +36,7 @@ class Losses(Callback):
 
 def without_schedule(cfg):
     """The configuration with a constant learning rate: a warm-up may be longer than a test."""
-    cfg = cfg.copy()
-    cfg.scheduler = OmegaConf.load(ROOT / "configs/scheduler/constant.yaml")
-    return cfg
+    return with_schedule(cfg, "constant")
 
 
 def test_training_takes_the_batches(trained):
