@@ -88,6 +88,8 @@ class Paper(NamedTuple):
     year: str = ""
     venue: str = ""
     paper_url: str = ""
+    official_code: str = ""
+    note: str = ""  # that it was retracted or withdrawn
 
 
 def strangers(given: dict, keys: list[str]) -> list[str]:

@@ -34,6 +34,35 @@ NO_TITLE = re.compile(
 )
 
 
+# The title of a paper that should not be relied on, and that of a notice, which is no paper
+RETRACTED = re.compile(
+    r"\W*\b(retracted|withdrawn|(?:temporary )?removal|removed)(?: (?:article|paper|chapter))?\s*[:\])]\s*",
+    re.IGNORECASE,
+)
+NOTICE = re.compile(r"(?:statement of )?(retraction|withdrawal)(?: note| notice)?(?: to| of)?\s*:", re.IGNORECASE)
+WITHDRAWN = re.compile(  # in a comment of arXiv
+    r"^\W*(?:withdrawn|retracted)\b|\b(?:has been|is|was)(?: \w+)? (?:withdrawn|retracted)\b"
+    r"|\b(?:withdrawn|retracted) (?:by|due|because)",
+    re.IGNORECASE,
+)
+NO_ABSTRACT = re.compile(
+    r"\W*(?:$|withdrawn\b|(?:this|the|our) (?:\w+ ){1,3}?(?:has been|is|was)(?: \w+)? withdrawn\b)", re.IGNORECASE
+)
+NO_PAPERS = {
+    "peer-review",
+    "proceedings",
+    "proceedings-series",
+    "journal",
+    "journal-issue",
+    "journal-volume",
+    "component",
+}
+CODE = re.compile(
+    r"(?<![\w.-])(?:https?://)?(?:www\.)?((?:github\.com|gitlab\.com|bitbucket\.org|codeberg\.org)(?:/[\w.-]*\w){2,})",
+    re.IGNORECASE,
+)
+
+
 class NoAnswer(Exception):
     """Why the paper could not be looked up, in words for the person who asked."""
 
@@ -68,7 +97,9 @@ def look_up(paper: str) -> Paper:
         missing = [name for name in ("title", "authors", "year", "venue") if not getattr(found, name)]
         _say(f"{failure[0]}; please fill in {', '.join(missing)}" if missing else failure[0])
     elif found.paper_url or found.authors:
-        _say(f"found: {found.title} ({', '.join(filter(None, [found.venue, found.year]))})".removesuffix(" ()"))
+        said = f"found: {found.title} ({', '.join(filter(None, [found.venue, found.year]))})".removesuffix(" ()")
+        said += f", {found.note.upper()}" if found.note else ""
+        _say(said + (f"; code: {found.official_code}" if found.official_code else ""))
     return found
 
 
@@ -160,6 +191,8 @@ def _from_arxiv(arxiv_id: str, known: list[Paper]) -> None:
     for entry_id, paper in _arxiv_entries({"id_list": arxiv_id, "max_results": "1"}):
         if entry_id == bare:
             known.append(paper._replace(paper_url=known[-1].paper_url))
+            if not paper.title:
+                raise NoAnswer("arXiv has no title of it")
             return
     raise NoAnswer(f"arXiv knows no paper {arxiv_id}")
 
@@ -194,18 +227,31 @@ def _arxiv_entries(query: dict[str, str]) -> list[tuple[str, Paper]]:
         raise NoAnswer(f"{_host(url)} gave an answer that is not arXiv's")
     entries = []
     for entry in feed.findall("atom:entry", names):
-        text = {name: clean(entry.findtext(name, "", names)) for name in ("atom:id", "atom:title", "atom:published")}
-        match = re.search(rf"/abs/({ARXIV_ID})$", text["atom:id"])
-        if match and text["atom:title"]:
+        names_of_text = [
+            "atom:id",
+            "atom:title",
+            "atom:published",
+            "atom:summary",
+            "arxiv:comment",
+            "arxiv:journal_ref",
+        ]
+        address, title, published, abstract, comment, reference = (
+            clean(entry.findtext(name, "", names)) for name in names_of_text
+        )
+        if match := re.search(rf"/abs/({ARXIV_ID})$", address):
             arxiv_id = re.sub(r"v\d+$", "", match[1])
+            bare, note = _without_notice(readable(title))
+            gone = WITHDRAWN.search(comment) or NO_ABSTRACT.match(abstract)
             paper = Paper(
-                title=readable(text["atom:title"]),
+                title=bare,
                 authors=_people(
                     author.findtext("atom:name", "", names) for author in entry.findall("atom:author", names)
                 ),
-                year=_year(text["atom:published"][:4]),
-                venue=readable(entry.findtext("arxiv:journal_ref", "", names)) or "arXiv",
+                year=_year(published[:4]),
+                venue=journal(reference),
                 paper_url=f"https://arxiv.org/abs/{arxiv_id}",
+                official_code=_code(f"{abstract} {comment}"),
+                note=note or ("withdrawn" if title and gone else ""),
             )
             entries.append((arxiv_id, paper))
     return entries
@@ -218,6 +264,45 @@ class _WithoutDoctype(ElementTree.TreeBuilder):
         raise ValueError("a feed has no doctype")
 
 
+def _without_notice(title: str) -> tuple[str, str]:
+    """The title without the publisher's mark, and that mark in one word."""
+    match = RETRACTED.match(title)
+    if not match or not title[match.end() :]:
+        return title, ""
+    return title[match.end() :], "withdrawn" if match[1].lower() == "withdrawn" else "retracted"
+
+
+def journal(reference: str) -> str:
+    """The name in a reference such as ``Phys.Rev.D72:043003,2005``; arXiv where there is none."""
+    name = re.sub(r"^(?:in:?\s+|[12]\d{3}\s+)+", "", readable(reference), flags=re.IGNORECASE)
+    if re.match(r"10\.|https?:|doi\b|arxiv", name, re.IGNORECASE):
+        return "arXiv"
+    end = re.search(r"\b(?:vol(?:ume)?|pp?|pages?|no|issue)\b\.?\s*\d|\d(?!\d*(?:st|nd|rd|th)\b)", name, re.IGNORECASE)
+    glued = " " not in name and "." in name  # as SPIRES wrote it
+    name = (name[: end.start()] if end else name).strip(" ,;:([-–")
+    if glued:
+        name = re.sub(r"\.(?=\w)", ". ", re.sub(r"(?<=[a-z])(?=[A-Z])", " ", name))
+    return name if sum(c.isalpha() for c in name) > 1 else "arXiv"
+
+
+def _code(text: str) -> str:
+    """The first link to a repository."""
+    match = CODE.search(text.replace("\\_", "_"))
+    return f"https://{match[1].removesuffix('.git')}" if match else ""
+
+
+def _require_paper(work: dict, doi: str) -> str:
+    """Whether the paper was retracted, in one word. NoAnswer for what is a notice, a review or a whole volume."""
+    if work.get("type") in NO_PAPERS:
+        raise NoAnswer(f"{_short(doi)} is a {work['type'].replace('-', ' ')}, and not a paper")
+    taken_back = {"retraction": "retracted", "removal": "retracted", "withdrawal": "withdrawn"}
+    for update in work.get("update-to") or []:
+        if update["DOI"].lower() != doi.lower() and update["type"] not in ("new_version", "new_edition"):
+            raise NoAnswer(f"{_short(doi)} is the {update['type']} of {_short(update['DOI'])}, and not the paper")
+    updates = [update["type"] for update in [*(work.get("update-to") or []), *(work.get("updated-by") or [])]]
+    return next((taken_back[kind] for kind in updates if kind in taken_back), "")
+
+
 def _from_crossref(doi: str, known: list[Paper]) -> None:
     doi = doi.rstrip(".,;")
     doi = doi.rstrip(")") if doi.count(")") > doi.count("(") else doi
@@ -228,7 +313,11 @@ def _from_crossref(doi: str, known: list[Paper]) -> None:
         raise NoAnswer(f"Crossref knows no DOI {_short(doi)}")
     try:
         work = json.loads(answer)["message"]
-        title = _first(work.get("title"))
+        note = _require_paper(work, doi)
+        title = readable(_first(work.get("title")))
+        if match := NOTICE.match(title):
+            raise NoAnswer(f"{_short(doi)} is the notice of a {match[1].lower()}, and not the paper")
+        title, mark = _without_notice(title)
         subtitle = _first(work.get("subtitle"))
         if title and subtitle and normal(subtitle) not in normal(title):
             title += f": {subtitle}"
@@ -242,11 +331,15 @@ def _from_crossref(doi: str, known: list[Paper]) -> None:
         known.append(
             known[-1]._replace(
                 title=readable(title) or known[-1].title,
+                official_code=_code(str(work.get("abstract") or "")),
+                note=note or mark,
                 authors=_people(people) or known[-1].authors,
                 year=_year(str(date[0] if date else "")),
                 venue=readable(venue),
             )
         )
+    except NoAnswer:
+        raise
     except (ValueError, LookupError, TypeError, AttributeError, RecursionError) as error:
         raise NoAnswer(f"{_host(url)} gave an answer that is not Crossref's") from error
     if not known[-1].title:

@@ -38,6 +38,14 @@ _TAG = re.compile(
     rf"</?(?:(?:mml|jats):[\w-]+|{'|'.join(_TAGS.split())}|m[ino]|mrow|msu[bp])(?:\s+[\w:-]+=[^<>]*)?\s*/?>",
     re.IGNORECASE,
 )
+# Tags of words or formulas, next to which publishers lose and add blanks; other tags may stand within a word
+_SPACED = re.compile(
+    r"<(/?)(?:(?:mml|jats):)?(?:i|em|italic|math|inline-formula|tex-math)(?:\s[^<>]*)?>", re.IGNORECASE
+)
+_RAISED = re.compile(r"<(?:jats:)?su([bp])>(.*?)</(?:jats:)?su\1>", re.IGNORECASE)
+_CHILD = r"\s*(<(?:mml:)?(m[ino]|mrow|mtext)\b[^<>]*>.*?</(?:mml:)?\%d>)"
+_RAISED_MATH = re.compile(rf"<(?:mml:)?msu([bp])\b[^<>]*>{_CHILD % 3}{_CHILD % 5}\s*</(?:mml:)?msu\1>", re.DOTALL)
+_OPEN, _CLOSE = "\ue000", "\ue001"
 # $…$ with something in it that is mathematics, or at least no space: prices are not
 _MATH = re.compile(r"(?<!\\)(\$\$?)(?=[^\s$])([^$]*[\\^_=<>+][^$]*|rm [^$]+|[^\s$]+)(?<=\S)(?<!\\)\1(?!\d)")
 
@@ -49,13 +57,34 @@ def readable(text: str) -> str:
     """
     for _ in range(3):  # some are escaped twice
         text = html.unescape(text)
-    text = _TAG.sub("", text)
+    text = _without_tags(text)
     if re.search(r"\\[a-zA-Z\"'`^~=.&%$#_{]", text) or _MATH.search(text):
         text = _MATH.sub(lambda match: _mathematics(match[2]), text)
         text = re.sub(r"\\([&%$#_])", r"\1", _commands(text))
         text = re.sub(r"(?<!\\)[{}]", "", text).replace("\\", "").replace("---", "—").replace("~", " ")
     text = re.sub(r"\{([A-Z][\w-]*)\}", r"\1", text)  # BibTeX's way to keep capitals
     return clean(re.sub(r"(?<=\w)--(?=\w)", "–", re.sub(r"``(.*?)''", r"“\1”", text)))
+
+
+def _without_tags(text: str) -> str:
+    """Sub- and superscripts as in a title with LaTeX, and a blank where a tag stood between two words."""
+    text = _RAISED_MATH.sub(lambda match: _TAG.sub("", match[2]) + _raised(match[1], match[4]), text)
+    text = _RAISED.sub(lambda match: _raised(match[1], match[2]), text)
+    text = _TAG.sub("", _SPACED.sub(lambda match: _CLOSE if match[1] else _OPEN, text))
+    text = re.sub(rf"{_OPEN}\s+", f" {_OPEN}", re.sub(rf"\s+{_CLOSE}", f"{_CLOSE} ", text))
+    text = re.sub(rf"([(\[“‘]|\w-)\s+(?={_OPEN})", r"\1", text)  # ( <i>Tridacna maxima</i> )
+    text = re.sub(rf"(?<={_CLOSE})\s+(?=[)\],.;:?!”’]|-\w)", "", text)  # <i>N</i> -body
+    text = re.sub(rf"(?<=[^\W\d_]{{2}}){_OPEN}+(?=[\w$\\])", " ", text)  # an<i>R</i>
+    text = re.sub(rf"{_CLOSE}+(?=[a-z]{{3}})", " ", text)  # <i>R</i>package, but not <i>n</i>th
+    return text.replace(_OPEN, "").replace(_CLOSE, "")
+
+
+def _raised(kind: str, tagged: str) -> str:
+    """The content of a tag as a script, but not that of 20<sup>th</sup>."""
+    content = _TAG.sub("", _SPACED.sub("", tagged)).strip().replace("−", "-")
+    if kind in "pP" and not set(content) <= set(_SCRIPTS["^"]) and not re.search(r"[\d+=-]", content):
+        return content
+    return _scripted("_" if kind in "bB" else "^", content) if content else ""
 
 
 def _mathematics(text: str) -> str:
@@ -91,7 +120,11 @@ def _command(match: re.Match) -> str:
 
 
 def _script(match: re.Match) -> str:
-    table, content = _SCRIPTS[match[1]], match[2].strip("{}")
+    return _scripted(match[1], match[2].strip("{}"))
+
+
+def _scripted(sign: str, content: str) -> str:
+    table = _SCRIPTS[sign]
     if set(content) <= set(table):
         return "".join(map(table.get, content))
-    return match[1] + (content if len(content) == 1 else f"({content})")
+    return sign + (content if len(content) == 1 else f"({content})")

@@ -161,7 +161,10 @@ def test_every_option(bake, answers: dict[str, str]):
     project = tomllib.loads((repo / "pyproject.toml").read_text())["project"]
     needed = {re.match(r"[\w-]+", line)[0] for line in project["dependencies"]}
     assert needed & {"tensorboard", "wandb"} == {answers["logger"]} - {"csv"}
-    assert set(project["optional-dependencies"]) == {"dev", "joblib", "reading", "slurm", "sweep", "tensorboard", "wandb"} - needed
+    assert (
+        set(project["optional-dependencies"])
+        == {"dev", "joblib", "reading", "slurm", "sweep", "tensorboard", "wandb"} - needed
+    )
 
     assert (repo / "LICENSE").exists() == (answers["license"] != "none")
     assert all(line in (repo / "LICENSE").read_text() for line in LICENSES.get(answers["license"], []))

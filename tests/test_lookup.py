@@ -35,14 +35,18 @@ NATURE = lookup.Paper(
 )
 
 
-def entry(arxiv_id: str, title: str, *authors: str, more: str = "") -> str:
+def comment(text: str) -> str:
+    return f'<arxiv:comment xmlns:arxiv="http://arxiv.org/schemas/atom">{text}</arxiv:comment>'
+
+
+def entry(arxiv_id: str, title: str, *authors: str, more: str = "", summary: str = "The dominant models …") -> str:
     people = "".join(f"<author><name>{escape(name)}</name></author>" for name in authors or ["A. Nonymous"])
     return f"""<entry>
     <id>http://arxiv.org/abs/{arxiv_id}</id>
     <updated>2023-08-02T00:41:18Z</updated>
     <published>2017-06-12T17:57:34Z</published>
     <title>{title}</title>
-    <summary>The dominant sequence transduction models are based on …</summary>
+    <summary>{summary}</summary>
     {people}
     <link href="http://arxiv.org/abs/{arxiv_id}" rel="alternate" type="text/html"/>
     <arxiv:primary_category xmlns:arxiv="http://arxiv.org/schemas/atom" term="cs.CL"/>{more}
@@ -87,6 +91,14 @@ ARXIV = {
     "2401.10004": '{"status": "ok"}',
     "2401.10005": feed(entry("2401.99999v1", "Another paper")),
     "2401.10006": feed(entry("2401.10006v1", "")),
+    "2401.50001": feed(
+        entry("2401.50001v2", "Cold fusion", more=comment("This paper has been withdrawn by the author"))
+    ),
+    "2401.50002": feed(entry("2401.50002v2", "Cold fusion", summary="")),
+    "2401.50003": feed(entry("2401.50003v2", "Withdrawn: Cold fusion")),
+    "2401.50004": feed(entry("2401.50004v1", "Warm", more=comment("5 pages; supersedes the withdrawn 2401.50001"))),
+    "2401.50005": feed(entry("2401.50005v1", "Ours", summary="Code: https://github.com/us/ours, see github.com/a/b.")),
+    "2401.50006": feed(entry("2401.50006v1", "Ours", more=comment("see gitlab.com/group/sub/ours.git). ICML"))),
     "2401.10007": "",
     "2401.10008": feed(entry("2401.10008v1", "x" * (lookup.BYTES + 1))),
     "2401.10009": (500, "Internal Server Error"),
@@ -127,6 +139,18 @@ CROSSREF = {
         "event": {"name": "KDD '16: the 22nd Conference"},
     },
     SICI: {"title": ["R&amp;D <i>in vivo</i>: <mml:math><mml:mi>x</mml:mi></mml:math> &lt; $\\beta$"], "author": None},
+    "10.1000/updated": NATURE_WORK | {"updated-by": [{"DOI": "10.1000/notice", "type": "retraction"}]},
+    "10.1000/prefixed": NATURE_WORK | {"title": ["RETRACTED ARTICLE: Deep learning"]},
+    "10.1000/in-place": NATURE_WORK
+    | {"title": ["[Retracted] Deep learning"], "update-to": [{"DOI": "10.1000/IN-PLACE", "type": "retraction"}]},
+    "10.1000/corrected": NATURE_WORK | {"updated-by": [{"DOI": "10.1000/x", "type": "correction"}]},
+    "10.1000/notice": NATURE_WORK | {"update-to": [{"DOI": "10.1000/updated", "type": "retraction"}]},
+    "10.1000/note": NATURE_WORK | {"title": ["Retraction Note: Deep learning"]},
+    "10.1000/erratum": NATURE_WORK | {"update-to": [{"DOI": "10.1000/corrected", "type": "erratum"}]},
+    "10.1000/second": NATURE_WORK | {"update-to": [{"DOI": "10.1000/first", "type": "new_version"}]},
+    "10.1000/review": NATURE_WORK | {"type": "peer-review"},
+    "10.1000/volume": NATURE_WORK | {"type": "proceedings"},
+    "10.1000/coded": NATURE_WORK | {"abstract": "<jats:p>At <jats:ext-link>https://github.com/us/ours</jats:ext-link>"},
     "10.1000/empty": {"title": []},
     "10.1000/text": {"title": "Not a list"},
     "10.1000/numbers": {"title": [1], "author": [2], "issued": 3},
@@ -231,8 +255,10 @@ def test_old_ids_journals_and_latex(archives, paper: str):
         "α-Net & ℓ₁",
         "L. Euler",
         "2017",
-        "Phys. Rev. Lett. 1 (2017) 2",
+        "Phys. Rev. Lett.",
         "https://arxiv.org/abs/hep-th/9901001",
+        "",
+        "",
     )
     assert lookup.look_up("math.GT/0309136v1").title == "Another"
 
@@ -300,7 +326,12 @@ FAILURES = [
     ("nowhere/paper.pdf", "there is no file nowhere/paper.pdf"),
     *((f"2401.0000{n}", f"arXiv knows no paper 2401.0000{n}") for n in (1, 2, 3)),
     *((f"2401.100{n:02}", "gave an answer that is not arXiv's") for n in (1, 2, 3, 4, 7, 10, 11)),
-    *((f"2401.100{n:02}", "arXiv knows no paper") for n in (5, 6, 12)),
+    *((f"2401.100{n:02}", "arXiv knows no paper") for n in (5, 12)),
+    ("10.1000/notice", "10.1000/notice is the retraction of 10.1000/updated, and not the paper"),
+    ("10.1000/erratum", "10.1000/erratum is the erratum of 10.1000/corrected, and not the paper"),
+    ("10.1000/note", "10.1000/note is the notice of a retraction, and not the paper"),
+    ("10.1000/review", "10.1000/review is a peer review, and not a paper"),
+    ("10.1000/volume", "10.1000/volume is a proceedings, and not a paper"),
     ("2401.10008", "gave an answer of more than 4 MiB"),
     ("2401.10009", "answered with status 500"),
     ("2401.20001", "gave an answer that is not arXiv's"),
@@ -321,6 +352,70 @@ def test_what_fails_is_said_in_one_line(archives, capsys, monkeypatch, paper: st
     assert said in line and line.count("\n") == 1 and line.endswith("; please fill in title, authors, year, venue\n")
     assert found == lookup.Paper(paper_url=found.paper_url)
     assert len(archives.requests) <= 2
+
+
+@pytest.mark.parametrize("paper", ["10.1000/updated", "10.1000/prefixed", "10.1000/in-place"])
+def test_a_retraction_is_said_and_is_no_part_of_the_title(archives, capsys, paper: str):
+    assert lookup.look_up(paper).title == "Deep learning"
+    assert capsys.readouterr().err == "  found: Deep learning (Nature, 2015), RETRACTED\n"
+
+
+@pytest.mark.parametrize("paper", ["2401.50001", "2401.50002", "2401.50003"])
+def test_a_withdrawal_is_said_and_is_no_part_of_the_title(archives, capsys, paper: str):
+    assert lookup.look_up(paper).title == "Cold fusion"
+    assert capsys.readouterr().err == "  found: Cold fusion (arXiv, 2017), WITHDRAWN\n"
+
+
+@pytest.mark.parametrize("paper", ["10.1000/corrected", "10.1000/second", "2401.50004"])
+def test_a_correction_and_a_new_version_are_no_retraction(archives, capsys, paper: str):
+    lookup.look_up(paper)
+    assert capsys.readouterr().err.endswith(")\n")
+
+
+@pytest.mark.parametrize(
+    ("paper", "code"),
+    [
+        ("2401.50005", "https://github.com/us/ours"),
+        ("2401.50006", "https://gitlab.com/group/sub/ours"),
+        ("10.1000/coded", "https://github.com/us/ours"),
+    ],
+)
+def test_a_link_to_code_is_offered(archives, capsys, tmp_path: Path, paper: str, code: str):
+    assert lookup.look_up(paper).official_code == code
+    assert capsys.readouterr().err.endswith(f"); code: {code}\n")
+
+
+def test_the_code_is_offered_at_the_prompt(archives, tmp_path: Path):
+    _, shown = answer(tmp_path, paper="2401.50005")
+    assert asked(shown)["official_code"][1] == "https://github.com/us/ours"
+
+
+def test_an_entry_without_a_title(archives, capsys):
+    found = lookup.look_up("2401.10006")
+    assert found == lookup.Paper("", "A. Nonymous", "2017", "arXiv", "https://arxiv.org/abs/2401.10006")
+    assert capsys.readouterr().err == "  arXiv has no title of it; please fill in title\n"
+
+
+@pytest.mark.parametrize(
+    ("reference", "venue"),
+    [
+        ("ActaAstron.56:1-50,2006", "Acta Astron."),
+        ("Phys.Rev.D72:043003,2005", "Phys. Rev. D"),
+        ("Phys. Rev. Lett. 1 (2017) 2", "Phys. Rev. Lett."),
+        ("Nature 521, 436-444 (2015)", "Nature"),
+        ("Physical Review E, vol. 70, 066111, 2004", "Physical Review E"),
+        ("In Proc. of ICML, pages 1-8, 2019", "Proc. of ICML"),
+        ("NeurIPS 2019", "NeurIPS"),
+        ("2016 IEEE Conference on Computer Vision (CVPR), Las Vegas", "IEEE Conference on Computer Vision (CVPR), Las Vegas"),
+        ("Proceedings of the 34th International Conference on Machine Learning, PMLR 70:1126-1135, 2017",
+         "Proceedings of the 34th International Conference on Machine Learning, PMLR"),
+        ("10.1103/PhysRevLett.1.2", "arXiv"),
+        ("2019", "arXiv"),
+        ("", "arXiv"),
+    ],
+)  # fmt: skip
+def test_a_reference_becomes_the_name_of_its_journal(reference: str, venue: str):
+    assert lookup.journal(reference) == venue
 
 
 def test_one_retry(archives, capsys):
@@ -399,7 +494,7 @@ def test_pdf_that_cites(archives, tmp_path: Path):
 
 def test_pdf_with_metadata(archives, tmp_path: Path, capsys):
     path = pdf(tmp_path / "x.pdf", "Nothing", Title="Gödel\n & Co", Author="Kurt Gödel and Emmy Noether, E. Artin")
-    assert lookup.look_up(str(path)) == ("Gödel & Co", "Kurt Gödel, Emmy Noether, E. Artin", "", "", "")
+    assert lookup.look_up(str(path))[:5] == ("Gödel & Co", "Kurt Gödel, Emmy Noether, E. Artin", "", "", "")
     for authors in ["Noether, Emmy; Artin, Emil", "Noether, Emmy and Artin, Emil", "Emmy Noether & Emil Artin"]:
         path = pdf(tmp_path / f"{len(authors)}.pdf", "Nothing", Title="Y", Author=authors)
         assert lookup.look_up(str(path)).authors == "Emmy Noether, Emil Artin"
@@ -408,7 +503,7 @@ def test_pdf_with_metadata(archives, tmp_path: Path, capsys):
 
 def test_pdf_offline(tmp_path: Path, capsys):
     path = pdf(tmp_path / "x.pdf", "arXiv:1706.03762v5 [cs.CL]", Title="Attention", Author="A. Vaswani")
-    assert lookup.look_up(str(path)) == ("Attention", "A. Vaswani", "", "", "https://arxiv.org/abs/1706.03762v5")
+    assert lookup.look_up(str(path))[:5] == ("Attention", "A. Vaswani", "", "", "https://arxiv.org/abs/1706.03762v5")
     assert capsys.readouterr().err.endswith("cannot be reached; please fill in year, venue\n")
 
 
@@ -439,7 +534,7 @@ def test_the_questions_come_filled_in(archives, tmp_path: Path):
     assert status == 0, shown
     offered = {key: default for key, (_, default) in asked(shown).items()}
     looked_up = {key: text for key, text in ATTENTION._asdict().items() if key in offered}
-    assert {**offered, **looked_up} == offered and len(looked_up) == 4
+    assert offered == offered | looked_up and len(looked_up) == 5
     assert (offered["project_slug"], offered["package_name"]) == (
         "attention-is-all-you-need",
         "attention_is_all_you_need",
@@ -460,6 +555,7 @@ def test_by_flag_too(archives, tmp_path: Path):
 def test_nobody_is_asked_without_need(archives, tmp_path: Path):
     cookiecutter(tmp_path)
     known = ATTENTION._asdict() | {"paper_url": "https://example.org"}
+    del known["note"]
     cookiecutter(tmp_path, paper="1706.03762", **known)
     cookiecutter(tmp_path, "--config-file", str(Path(__file__).parents[1] / "examples/hamiltonian_nn/answers.yaml"))
     assert archives.requests == []
@@ -495,6 +591,13 @@ def test_without_pypdf(tmp_path: Path):
         ("US$5 and R$ only, Cash $$$ talk", "US$5 and R$ only, Cash $$$ talk"),
         ("<tex>$k$</tex>-nearest, $rm K$-SVD, if a <b, c>, O&amp;apos;Neil", "k-nearest, K-SVD, if a <b, c>, O'Neil"),
         ("{GAN}s ``why not?'' Kullback--Leibler", "GANs “why not?” Kullback–Leibler"),
+        ("Growth of the giant clam ( <i>Tridacna maxima</i> ) in <i> situ </i>", "Growth of the giant clam (Tridacna maxima) in situ"),
+        ("Foo: an<i>R</i>package", "Foo: an R package"),
+        ("Resonances in<mml:math><mml:mi>N</mml:mi></mml:math>-Coupled Oscillators", "Resonances in N-Coupled Oscillators"),
+        ("The <i>N</i> -Body Problem, the <i>n</i>th time, <i>k</i>-means, <i>p</i>s", "The N-Body Problem, the nth time, k-means, ps"),
+        ("<b>P</b>recise <i>de novo</i> m<scp>ap</scp>", "Precise de novo map"),
+        ("CO<sub>2</sub>, <sup>13</sup>C, 10<sup>−3</sup>, Ca<jats:sup>2+</jats:sup>, 20<sup>th</sup>, x<sup>k+y</sup>", "CO₂, ¹³C, 10⁻³, Ca²⁺, 20th, x^(k+y)"),
+        ("<mml:math><mml:msub><mml:mi>L</mml:mi><mml:mn>1</mml:mn></mml:msub></mml:math> and <mml:math><mml:msup><mml:mrow><mml:mi>R</mml:mi></mml:mrow><mml:mi>n</mml:mi></mml:msup></mml:math>", "L₁ and Rⁿ"),
     ],
 )  # fmt: skip
 def test_latex_and_entities(written: str, printed: str):

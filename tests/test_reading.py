@@ -221,7 +221,12 @@ def test_what_cannot_be_read(repo: Path, kind: str):
 
 def test_eighty_pages(repo: Path):
     others = [
-        [[f"{number} Results {chr(97 + number % 26)}{chr(97 + number // 26)}x", f"A sentence of page {number} that states nothing at all."]]
+        [
+            [
+                f"{number} Results {chr(97 + number % 26)}{chr(97 + number // 26)}x",
+                f"A sentence of page {number} that states nothing at all.",
+            ]
+        ]
         for number in range(4, 82)
     ]
     write_pdf(repo / "paper.pdf", [*PAGES, *others])
