@@ -33,7 +33,7 @@ CAUGHT = {key: found for key, found in BUGS.items() if "missed" not in found[1]}
 FAST = {(name * ("_paper" in bug["test"]), bug["test"]): key for key, (name, bug) in reversed(CAUGHT.items())}.values()
 # What a repository keeps when every file of its paper is another
 BESIDES = os.environ.get("BUGS_TESTS", "").split()  # run in place of all of them where time is short
-OF_THE_PAPER = ("test_paper.py", "test_attention.py", "test_contrastive.py", "test_positional.py")
+OF_THE_PAPER = ("test_paper.py", "components/")
 
 
 def run_pytest(repo: Path, *tests: str, warm: Warm | None = None) -> dict:

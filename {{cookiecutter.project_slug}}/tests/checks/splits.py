@@ -11,11 +11,12 @@ from dataclasses import dataclass, is_dataclass
 
 import pytest
 import torch
+from hydra.utils import get_method
 from lightning.pytorch.utilities import CombinedLoader
 from lightning.pytorch.utilities.model_helpers import is_overridden
 from torch import Tensor
 from torch.utils._pytree import tree_leaves
-from torch.utils.data import DataLoader, IterableDataset
+from torch.utils.data import ConcatDataset, DataLoader, IterableDataset
 
 MAX_BATCHES, MAX_SAMPLES, MAX_NUMBERS = 500, 100_000, 50_000_000  # how much of a split is read
 
@@ -120,14 +121,33 @@ def varies(loader, place: int) -> bool:
     return any(not torch.equal(read[0], other) for other in read[1:])
 
 
+def whole(dataset):
+    """The data set of which this is a ``Subset``, or a subset of a subset; itself if it is none."""
+    return whole(dataset.dataset) if hasattr(dataset, "dataset") else dataset
+
+
+def groups_of(dataset, name: str) -> list:
+    """The group of each sample, by an attribute or column of the data set, or by a function of it."""
+    if hasattr(dataset, "dataset") and hasattr(dataset, "indices"):
+        groups = groups_of(dataset.dataset, name)
+        return [groups[i] for i in dataset.indices]
+    if isinstance(dataset, ConcatDataset):
+        return [group for part in dataset.datasets for group in groups_of(part, name)]
+    columns = getattr(dataset, "column_names", None) or []
+    if "." not in name and name not in columns and not hasattr(dataset, name):
+        raise AttributeError(f"facts.groups is {name}, but {type(dataset).__name__} has no attribute or column {name}")
+    groups = get_method(name)(dataset) if "." in name else dataset[name] if name in columns else getattr(dataset, name)
+    if len(groups) != len(dataset):
+        raise ValueError(f"facts.groups: {name} names the groups of {len(groups)} samples; there are {len(dataset)}")
+    return groups.tolist() if hasattr(groups, "tolist") else list(groups)
+
+
 def unaugmented(loader, plain):
     """A copy of the loader with the transform and the ``collate_fn`` of ``plain``, which does not augment."""
     dataset = inner = copy.copy(loader.dataset)
     while hasattr(inner, "dataset"):  # of a Subset
         inner.dataset = inner = copy.copy(inner.dataset)
-    theirs = plain.dataset
-    while hasattr(theirs, "dataset"):
-        theirs = theirs.dataset
+    theirs = whole(plain.dataset)
     if hasattr(inner, "transform") and hasattr(theirs, "transform"):
         inner.transform = theirs.transform
     return copy_loader(loader, dataset=dataset, collate_fn=plain.collate_fn)

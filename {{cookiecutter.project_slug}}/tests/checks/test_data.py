@@ -7,11 +7,13 @@ import multiprocessing
 import pytest
 import torch
 from conftest import composed, set_up_data
+from likeness import near_copies, overlapping, small_groups
 from omegaconf import DictConfig, OmegaConf
 from splits import (
     Split,
     batches,
     equal,
+    groups_of,
     loaders,
     repeat_batch,
     repeated,
@@ -95,15 +97,20 @@ def test_labels_are_as_stated(fact, facts, splits):
             )
 
 
-def test_no_sample_in_two_splits(facts, splits, plain_splits):
-    inputs, train = inputs_of(splits), splits["train"]
-    plain = next((plain_splits[name] for name in ("val", "test") if name in plain_splits), None)
-    if plain and varies(train.loaders[0], train.place):  # no augmented sample would be found again
-        train = Split.read([unaugmented(loader, plain.loaders[0]) for loader in train.loaders])
-        inputs["train"] = train.inputs
-        if varies(train.loaders[0], train.place):
-            del inputs["train"]
-    whole = {name: (train if name == "train" else splits[name]).contents for name in inputs}
+@pytest.fixture
+def unaugmented_splits(splits, plain_splits) -> dict[str, Split]:
+    """The splits without augmentation, under which no sample would be found again; train is left out if it stays."""
+    train, plain = splits["train"], next((plain_splits[name] for name in ("val", "test") if name in plain_splits), None)
+    if not plain or not varies(train.loaders[0], train.place):
+        return splits
+    train = Split.read([unaugmented(loader, plain.loaders[0]) for loader in train.loaders])
+    kept = {name: split for name, split in splits.items() if name != "train"}
+    return kept if varies(train.loaders[0], train.place) else {"train": train, **kept}
+
+
+def test_no_sample_in_two_splits(facts, unaugmented_splits):
+    inputs = inputs_of(unaugmented_splits)
+    whole = {name: split.contents for name, split in unaugmented_splits.items()}
     if min(map(repeated, whole.values())) > 0.01:
         pytest.skip("each split repeats samples, so their content does not identify them")
     for one, other in itertools.combinations(inputs, 2):
@@ -121,6 +128,67 @@ def test_no_sample_in_two_splits(facts, splits, plain_splits):
             )
     if "train" not in inputs:
         pytest.skip("train was not compared: it is augmented even with the transform and collate_fn of another split")
+
+
+@pytest.fixture
+def alike(unaugmented_splits) -> list[tuple[str, str, Split, Split]]:
+    """Each two splits whose inputs are of one shape, by name."""
+    shapes = {name: x.shape[1:] for name, x in inputs_of(unaugmented_splits).items()}
+    pairs = [pair for pair in itertools.combinations(shapes, 2) if shapes[pair[0]] == shapes[pair[1]] != ()]
+    if not pairs or min(repeated(split.contents) for split in unaugmented_splits.values()) > 0.01:
+        pytest.skip("no two splits can be compared: their inputs differ in shape, or repeat")
+    return [(one, other, unaugmented_splits[one], unaugmented_splits[other]) for one, other in pairs]
+
+
+def test_no_near_copy_in_two_splits(alike):
+    """No cropped, flipped or newly encoded image of another split, and no window that overlaps one of it."""
+    for one, other, split, another in alike:
+        inputs, same = split.inputs, {j for _, j in shared(split.inputs, another.inputs)}
+        others = another.inputs[[j for j in range(len(another.inputs)) if j not in same]]
+        if not len(others):
+            continue
+        share = near_copies(inputs, others)
+        assert share < 0.05, (
+            f"{share:.0%} of {other} are images of {one}, only cropped, flipped or encoded again. Split the originals, and "
+            "copy images of training alone"
+        )
+        share = max(overlapping(inputs, others, dim) for dim in (1, inputs.dim() - 1))
+        assert share < 0.5, (
+            f"{share:.0%} of the windows of {other} overlap with windows of {one} by half: the series were cut into windows "
+            "before the split. Split the series, and cut each part into windows"
+        )
+
+
+def test_no_group_in_two_splits(facts, splits):
+    """No patient, speaker or document that ``facts.groups`` names."""
+    if facts["groups"] in (None, "none"):
+        pytest.skip(f"facts.groups in configs/paper.yaml is {facts['groups'] or 'null'}")
+    groups = {}
+    for name, split in splits.items():
+        datasets = [getattr(loader, "dataset", None) for loader in split.loaders]
+        groups[name] = {group for dataset in datasets for group in groups_of(dataset, facts["groups"])}
+    for one, other in itertools.combinations(groups, 2):
+        both = groups[one] & groups[other]
+        assert not both, (
+            f"{one} and {other} share {len(both)} of the {len(groups[other])} groups of {other} ({facts['groups']}), such as "
+            f"{min(both)}: what is learned of a group in {one} is measured in {other}. Split by group"
+        )
+
+
+def test_labels_are_not_those_of_small_groups(facts, alike):
+    """Patients with one label each, and images in two splits, are found by likeness where ``facts.groups`` is null."""
+    if facts["groups"] is not None:
+        pytest.skip(f"facts.groups is {facts['groups']}")
+    for one, other, split, another in alike:
+        if not split.whole_numbers or not another.whole_numbers:
+            pytest.skip("batches hold no labels of classes (B,)")
+        share = small_groups(split.inputs, split.whole_numbers[0], another.inputs, another.whole_numbers[0])
+        assert not share, (
+            f"a sample of {other} has the label of the nearest ones in {one} ({share:.0%} above chance), but of those a "
+            "little farther no more than by chance. So a label is that of a small group of samples, such as of one patient, "
+            f"speaker or document, and each group is in {one} and in {other}, where it is recognised. Split by group, and "
+            "name the groups in facts.groups; it is none where such groups are what is classified"
+        )
 
 
 def is_standardized(x: torch.Tensor, dims: tuple[int, ...]) -> bool:
