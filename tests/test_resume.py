@@ -154,6 +154,7 @@ def test_the_last_checkpoint_waits_for_its_interval(repo):
     assert 0 < stopped < ended == 300
 
 
+@pytest.mark.slow
 def test_two_processes_go_on_as_one(repo):
     """Each process has its own random state."""
     command = ["python", "train.py", "trainer=ddp", "trainer.accelerator=cpu", "trainer.max_epochs=8"]

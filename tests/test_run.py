@@ -2,10 +2,13 @@
 
 import csv
 import json
+import os
 import re
 import shutil
 import struct
 import subprocess
+import sys
+import sysconfig
 from pathlib import Path
 
 import pytest
@@ -169,16 +172,31 @@ def test_the_record_and_the_run_in_wandb_name_each_other(repo):
     assert result["wandb"] == {"run": f"my-paper/{result['id']}", "url": None}
 
 
-def test_reproduce_in_an_environment_of_its_own(repo):
+def environment_with_our_packages(folder: Path) -> Path:
+    """A virtual environment that also finds what is installed for the tests, so that pip has little to do."""
+    run(sys.executable, "-m", "venv", folder, cwd=folder.parent)
+    (packages,) = folder.glob("lib/python*/site-packages")
+    (packages / "ours.pth").write_text(sysconfig.get_path("purelib"))
+    shutil.copy(Path(sys.executable).with_name("pytest"), folder / "bin")
+    edit(folder / "bin/pytest", sys.executable, str(folder / "bin/python"))
+    return folder
+
+
+@pytest.mark.parametrize("own", [False, pytest.param(True, marks=pytest.mark.slow)], ids=["", "own"])
+def test_reproduce(repo, tmp_path, own):
     """One command, with nothing installed but what the repository asks for; what is finished is not trained again."""
     edit(repo / "configs/experiment/paper.yaml", "max_epochs: 20", "max_epochs: 2")
     edit(repo / "configs/paper.yaml", "learns_within_steps: 60", "learns_within_steps: null")
     run("git", "commit", "--quiet", "--all", "--message", "Cut to seconds", cwd=repo)
+    python = repo / ".venv/bin/python"
     command = {"cwd": repo, "PYTHONPATH": "", "VIRTUAL_ENV": "", "CONDA_PREFIX": "", "PIP_NO_COMPILE": "1"}
+    if not own:
+        python = environment_with_our_packages(tmp_path / "environment") / "bin/python"
+        command |= {"VIRTUAL_ENV": str(tmp_path), "PATH": f"{python.parent}{os.pathsep}{ENVIRONMENT['PATH']}"}
     told = run("./reproduce.sh", **command).stdout
     assert told.count("Equal to the record.") == 3 and "(n = 3)" in told
     assert "$ python train.py -m experiment=paper seed=0,1,2 resume=auto" in told
-    run(*OFFLINE, repo / ".venv/bin/python", "train.py", "experiment=smoke", cwd=repo, PYTHONPATH="")
+    run(*OFFLINE, python, "train.py", "experiment=smoke", cwd=repo, PYTHONPATH="")
 
     edit(
         repo / "tests/test_paper.py",
