@@ -98,9 +98,10 @@ def _options() -> dict:
 def _replay_file() -> Path | None:
     """Where cookiecutter will keep the answers; None for cruft and for Python, whose options we do not see."""
     options = _options()
-    if "replay_file" not in options:
+    file = options.get("config_file")
+    if "replay_file" not in options or (file and not Path(file).is_file()):  # in the folder of a hook
         return None
-    config = get_user_config(options.get("config_file"), options.get("default_config"))
+    config = get_user_config(file, options.get("default_config"))
     return Path(config["replay_dir"], f"{TEMPLATE.name}.json")
 
 

@@ -97,6 +97,7 @@ PARSERS = {
     ".html": Environment().parse,
     ".md": parse_markdown,
     **dict.fromkeys([".yaml", ".yml", ".cff"], yaml.safe_load),
+    ".sha256": lambda text: [re.fullmatch(r"[0-9a-f]{64}  \S+", line)[0] for line in text.splitlines()],
 }
 TEXTS = {".gitattributes", ".gitignore", "LICENSE", "constraints.txt"}
 

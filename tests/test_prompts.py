@@ -85,7 +85,7 @@ def test_what_is_not_asked_is_answered_beforehand(tmp_path: Path, how: str):
     file = tmp_path / (".cookiecutterrc" if how == "home" else "answers.yaml")
     file.write_text(json.dumps({"default_context": given}))
     flags = [f"{key}={value}" for key, value in given.items()]
-    status, shown = answer(tmp_path, *{"flag": flags, "file": ["--config-file", str(file)], "home": []}[how])
+    status, shown = answer(tmp_path, *{"flag": flags, "file": ["--config-file", file.name], "home": []}[how])
     assert status == 0, shown
     experiment = (tmp_path / "my-paper/configs/experiment/paper.yaml").read_text()
     assert "  lr: 3e-4  # Section 5.3\n" in experiment and "override /scheduler: cosine" in experiment
