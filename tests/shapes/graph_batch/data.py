@@ -25,7 +25,9 @@ def join(graphs: list[Graphs]) -> Graphs:
     sizes = torch.tensor([len(graph.x) for graph in graphs])
     starts = sizes.cumsum(0) - sizes
     edges = torch.cat([g.adjacency.indices() + start for g, start in zip(graphs, starts, strict=True)], dim=1)  # (2, E)
-    adjacency = torch.sparse_coo_tensor(edges, torch.ones(edges.shape[1]), (sizes.sum(), sizes.sum())).coalesce()
+    adjacency = torch.sparse_coo_tensor(
+        edges, torch.ones(edges.shape[1]), (sizes.sum(), sizes.sum()), check_invariants=True
+    ).coalesce()
     batch = torch.arange(len(graphs)).repeat_interleave(sizes)
     return Graphs(torch.cat([g.x for g in graphs]), adjacency, batch, torch.cat([g.y for g in graphs]))
 
@@ -38,7 +40,7 @@ def draw(label: int, generator: torch.Generator) -> Graphs:
     ring = (step <= 2) | (step >= n - 2)
     edges = upper[:, ring if label == 0 else torch.randperm(len(step), generator=generator)[: int(ring.sum())]]
     both = torch.cat([edges, edges.flip(0)], dim=1)
-    adjacency = torch.sparse_coo_tensor(both, torch.ones(both.shape[1]), (n, n)).coalesce()
+    adjacency = torch.sparse_coo_tensor(both, torch.ones(both.shape[1]), (n, n), check_invariants=True).coalesce()
     return Graphs(torch.ones(n, 1), adjacency, torch.zeros(n, dtype=torch.long), torch.tensor([label]))
 
 
