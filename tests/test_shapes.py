@@ -12,24 +12,30 @@ from test_resume import EXIT, record, rows, stop, train
 SHAPES = sorted(path for path in (TEMPLATE / "tests/shapes").iterdir() if (path / "procedure.py").exists())
 
 
-@pytest.fixture(params=SHAPES, ids=lambda path: path.name)
-def shape(request, repo: Path) -> Path:
+FAST = {"graph_batch", "optimizer_paper", "padded_sequences", "pinn_lbfgs", "policy_gradient", "several_outputs"}
+ALL = [pytest.param(path, id=path.name, marks=[pytest.mark.slow] * (path.name not in FAST)) for path in SHAPES]
+
+
+@pytest.fixture
+def shape(path: Path, repo: Path) -> Path:
     """A bake with the files of the paper, and without the stand-in's tests."""
-    for path in request.param.glob("*.py"):
-        shutil.copy(path, repo / "src/my_paper")
-    shutil.copytree(request.param / "configs", repo / "configs", dirs_exist_ok=True)
+    for file in path.glob("*.py"):
+        shutil.copy(file, repo / "src/my_paper")
+    shutil.copytree(path / "configs", repo / "configs", dirs_exist_ok=True)
     (repo / "tests/test_paper.py").write_text('"""The claims of the paper."""\n')
     run("git", "add", "--all", cwd=repo)
     run("git", "commit", "--quiet", "--message", "Fill in the paper", cwd=repo)
     return repo
 
 
+@pytest.mark.parametrize("path", ALL)
 def test_no_false_alarm(shape: Path):
     done = run("pytest", "-q", "--tb=short", "-p", "no:cacheprovider", cwd=shape, ok=False)
     assert done.returncode == 0, done.stdout
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("path", ALL)
 def test_every_command(shape: Path):
     assert stop(shape, signal.SIGINT, rows(2), "experiment=paper", "resume=auto") == EXIT[signal.SIGINT]
     told = train(shape, "experiment=paper", "resume=auto")
