@@ -6,14 +6,16 @@ They stand in ``planted_bugs/``, a file for each repository that they are plante
     facts           what the paper states, for ``configs/paper.yaml``
     files           what was written into it, correctly, before the bug
     bugs            what the bug is, its file, the text there and the text planted, and the test that must catch it; or,
-                    where none does, under ``missed``, why
+                    where none does, under ``missed``, why; under ``report``, the address of a public report of it
 """
 
+import ast
 import json
 import os
 import re
 import shutil
 import tempfile
+from collections.abc import Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from threading import local
@@ -26,6 +28,7 @@ from warm import HEAVY, Warm
 
 FOLDER = Path(__file__).parent / "planted_bugs"
 SCORE = FOLDER / "README.md"
+CHECKS = TEMPLATE / "{{cookiecutter.project_slug}}/tests/checks"
 REPOSITORIES = {path.stem: yaml.safe_load(path.read_text(encoding="utf-8")) for path in sorted(FOLDER.glob("*.yaml"))}
 BUGS = {f"{name}: {bug['bug']}": (name, bug) for name, made in REPOSITORIES.items() for bug in made["bugs"]}
 CAUGHT = {key: found for key, found in BUGS.items() if "missed" not in found[1]}
@@ -110,11 +113,12 @@ def test_no_wrong_alarm(name, correct):
 
 def test_score_is_of_these_bugs():
     """And the README has its figures; ``make bugs`` measures it anew."""
-    score = SCORE.read_text(encoding="utf-8")
-    rows = re.findall(r"^\| (?!planted |---)(.+?) \| `", score, re.MULTILINE)
+    text = SCORE.read_text(encoding="utf-8")
+    rows = dict(re.findall(r"^\| (?!planted |---)(.+?) \| `.*?\| (.*) \|$", text, re.MULTILINE))
     assert sorted(rows) == sorted(bug["bug"] for _, bug in BUGS.values()), "other bugs than those measured: make bugs"
-    figures = f"{len(CAUGHT)} of {len(BUGS)}"
-    assert figures in score and figures in (TEMPLATE / "README.md").read_text(encoding="utf-8")
+    seen = {key: re.findall(r"`([\w/]+\.py::\w+)`", rows[bug["bug"]]) for key, (_, bug) in BUGS.items()}
+    for figure in figures(seen):
+        assert figure in text and figure in (TEMPLATE / "README.md").read_text(encoding="utf-8"), figure
 
 
 @pytest.mark.slow
@@ -157,23 +161,44 @@ def run_on(bug: dict) -> list[str]:
     return [*named, *(others if not named or bug["test"].startswith(OF_THE_PAPER) else [])]
 
 
+def kind(test: str) -> int:
+    """0: it holds for any paper; 1: it asks for a fact that the user states; 2: it is of the skeleton, or of a part."""
+    if test.startswith(OF_THE_PAPER):
+        return 2
+    file, _, name = test.partition("::")
+    tree = ast.parse(
+        (CHECKS / file.removeprefix("checks/")).read_text().replace("{{ cookiecutter.package_name }}", "a")
+    )
+    (function,) = [node for node in tree.body if isinstance(node, ast.FunctionDef) and node.name == name]
+    return int("fact" in [argument.arg for argument in function.args.args])
+
+
+def figures(seen: Mapping[str, Iterable[str]]) -> list[str]:
+    """What the score and the README say, from the tests that failed on each bug."""
+    first = [min(map(kind, tests)) for tests in seen.values() if tests]
+    return [
+        f"{len(first)} of {len(seen)}",
+        f"{first.count(0)} by checks that hold for any paper",
+        f"{first.count(1)} by checks of facts",
+        f"{first.count(2)} by tests of the skeleton",
+        f"{sum('report' in bug for _, bug in BUGS.values())} come from public reports",
+    ]
+
+
 def score(seen: dict[str, dict[str, str]]) -> str:
     """The text of ``planted_bugs/README.md``, from the tests that failed on each bug."""
-
-    def general(key: str) -> list[str]:
-        return sorted(test for test in seen[key] if not test.startswith(OF_THE_PAPER))
-
     caught = [key for key in BUGS if seen[key]]
-    least = "at least " if BESIDES else ""
     besides = ", ".join(f"`{test.removeprefix('tests/')}`" for test in BESIDES if test != "named")
-    also = f"; where that is of the paper, or there is none, also {besides}" if besides else ""
-    short = f"Not all tests were run on each this time, but the one that is named for it{also}. More may see it."
+    also = f"; where that is of the skeleton, or there is none, also {besides}" if besides else ""
+    short = f"This time only the named test was run on each{also}. A bug may be caught by more general tests, too."
+    all_of_them, any_paper, facts, skeleton, reports = figures(seen)
     lines = [
         "# Planted bugs",
         "",
-        f"{len(caught)} of {len(BUGS)} known mistakes turn the generated suite red when planted, one at a time, into an",
-        f"untouched repository; {least}{sum(map(bool, map(general, caught)))} are seen by tests that hold for any paper, the",
-        "others by those of the skeleton's formulas (`test_paper.py`) or of a building block. Without a bug, all is green.",
+        f"{all_of_them} known mistakes turn the generated suite red when planted, one at a time, into an untouched",
+        f"repository: {any_paper}, {facts} that the user states, and",
+        f"{skeleton} or of a building block, which a real paper replaces. {reports}.",
+        "Without a bug, all is green.",
         "Measured and written by `make bugs`; the mistakes stand in the YAML files beside this one.",
         *(["", short] if BESIDES else []),
     ]
@@ -182,12 +207,12 @@ def score(seen: dict[str, dict[str, str]]) -> str:
         lines += ["", f"## {name}", "", "| planted | in | red |", "|---|---|---|"]
         for key in keys:
             bug = BUGS[key][1]
-            tests = sorted(seen[key], key=lambda test: (test.startswith(OF_THE_PAPER), test))  # noqa: B023
+            tests = sorted(seen[key], key=lambda test: (kind(test), test))
             if len(tests) > 3:
-                first = [bug["test"], *(test for test in tests if test != bug["test"])]
-                tests = [*first[:3], f"{len(tests) - 3} more"]
+                tests = [*tests[:3], f"{len(tests) - 3} more"]
             shown = ", ".join(f"`{test}`" if ".py" in test else f"and {test}" for test in tests)
-            lines.append(f"| {bug['bug']} | `{bug['file']}` | {shown} |")
+            report = f" ([report]({bug['report']}))" if "report" in bug else ""
+            lines.append(f"| {bug['bug']} | `{bug['file']}` | {shown}{report} |")
     missed = [key for key in BUGS if not seen[key]]
     if missed:
         lines += ["", "## Not caught", "", "| planted | in | why |", "|---|---|---|"]
