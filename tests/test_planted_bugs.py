@@ -15,7 +15,7 @@ import os
 import re
 import shutil
 import tempfile
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from threading import local
@@ -114,9 +114,11 @@ def test_no_wrong_alarm(name, correct):
 def test_score_is_of_these_bugs():
     """And the README has its figures; ``make bugs`` measures it anew."""
     text = SCORE.read_text(encoding="utf-8")
-    rows = dict(re.findall(r"^\| (?!planted |---)(.+?) \| `.*?\| (.*) \|$", text, re.MULTILINE))
-    assert sorted(rows) == sorted(bug["bug"] for _, bug in BUGS.values()), "other bugs than those measured: make bugs"
-    seen = {key: re.findall(r"`([\w/]+\.py::\w+)`", rows[bug["bug"]]) for key, (_, bug) in BUGS.items()}
+    rows = re.findall(r"^\| (?!planted |---)(.+?) \| `.*?\| (.*) \|$", text, re.MULTILINE)
+    assert sorted(name for name, _ in rows) == sorted(bug["bug"] for _, bug in BUGS.values()), (
+        "other bugs than those measured: make bugs"
+    )
+    seen = [re.findall(r"`([\w/]+\.py::\w+)`", tests) for _, tests in rows]
     for figure in figures(seen):
         assert figure in text and figure in (TEMPLATE / "README.md").read_text(encoding="utf-8"), figure
 
@@ -173,9 +175,9 @@ def kind(test: str) -> int:
     return int("fact" in [argument.arg for argument in function.args.args])
 
 
-def figures(seen: Mapping[str, Iterable[str]]) -> list[str]:
+def figures(seen: Collection[Iterable[str]]) -> list[str]:
     """What the score and the README say, from the tests that failed on each bug."""
-    first = [min(map(kind, tests)) for tests in seen.values() if tests]
+    first = [min(map(kind, tests)) for tests in seen if tests]
     return [
         f"{len(first)} of {len(seen)}",
         f"{first.count(0)} by checks that hold for any paper",
@@ -191,7 +193,7 @@ def score(seen: dict[str, dict[str, str]]) -> str:
     besides = ", ".join(f"`{test.removeprefix('tests/')}`" for test in BESIDES if test != "named")
     also = f"; where that is of the skeleton, or there is none, also {besides}" if besides else ""
     short = f"This time only the named test was run on each{also}. A bug may be caught by more general tests, too."
-    all_of_them, any_paper, facts, skeleton, reports = figures(seen)
+    all_of_them, any_paper, facts, skeleton, reports = figures(seen.values())
     lines = [
         "# Planted bugs",
         "",
