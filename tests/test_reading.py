@@ -1,12 +1,17 @@
 """``python read.py``: what the paper states is found, quoted and proposed; nothing is set, and nothing of a person's is touched."""
 
+import gzip
 import io
 import tarfile
+from functools import partial
+from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
+from threading import Thread
 
 import pypdf
 import pytest
 from conftest import run
+from reading import measure
 from reading.pages import write_pdf
 
 EXPERIMENT = "configs/experiment/paper.yaml"
@@ -110,6 +115,14 @@ def test_pdf(repo: Path):
     ):
         assert row in sheet, sheet
     assert "4096" not in sheet
+
+
+def test_text_as_ieee_prints_it(repo: Path):
+    lines = "I. INTRODUCTION\nWords.\nII. METHOD\nA. Training\nWe use a batch size of 32.\nTABLE I: Settings.\nEpochs 3\nIII. RESULTS\nMore.\n"
+    (repo / "paper.txt").write_text(lines)
+    read(repo)
+    sheet = (repo / "READING.md").read_text()
+    assert "| batch size | 32 |  | Section II-A |" in sheet and "- Section II-A: Training · Table I" in sheet
 
 
 def test_nothing_of_a_person_is_touched(repo: Path):
@@ -233,3 +246,96 @@ def test_eighty_pages(repo: Path):
     read(repo)
     sheet = (repo / "READING.md").read_text()
     assert "| batch size | 64 |  | Table 1, page 2 |" in sheet and "- Section 81: Results ddx, page 80" in sheet
+
+
+def test_real_papers():
+    """A wrong proposal costs more than a missing one."""
+    _, find, _, _ = measure.reader()
+    stated, found, wrong = (
+        sum(map(len, parts))
+        for parts in zip(*(measure.in_words(paper, find) for paper in measure.GOLD.values()), strict=True)
+    )
+    assert found / (found + wrong) >= 0.95 and found / stated >= 0.75, (stated, found, wrong)
+    words = [entry[3].split() for paper in measure.GOLD.values() for entry in paper["stated"]]
+    assert len(measure.GOLD) >= 12 and max(map(len, words)) <= 25
+
+
+NUMBERS = {
+    "3e-4": 3e-4, "3 × 10^-4": 3e-4, "3×10-4": 3e-4, "3·10^{-4}": 3e-4, "0.0003": 3e-4, "10^-4": 1e-4, "2^-8": 2**-8, "2^{-8}": 2**-8,
+    "1/128": 1 / 128, "10k": 1e4, "25,000": 25000, "1.5M": 1.5e6, "four": 4, "10%": 0.1, ".07": 0.07, "60 × 104": 6e5,
+}  # fmt: skip
+SENTENCES = {  # what is found in a sentence: settings with their values, a grid in brackets
+    "We use Adam with β1 = 0.9 and a batch size of 128.": "optimizer adam, beta1 0.9, batch size 128",
+    "with (β1, β2) = (0.9, 0.98)": "beta1 0.9, beta2 0.98",
+    "Models were trained for 300 epochs with a learning rate of 3 × 10^-4, decayed by cosine.": "epochs 300, learning rate 3e-4, schedule cosine",
+    "We search over learning rates in {1e-3, 1e-4}.": "learning rate [0.001, 1e-4]",
+    "The batch size was 16, 32 and 64.": "batch size [16, 32, 64]",
+    "A batch size 16, 12 heads.": "batch size 16, heads 12",
+    "increasing the batch size to 4096 helps": "",
+    "The ResNet-50 of [12] with momentum [25]": "",
+    "a learning rate decay of 0.1": "",
+    "anneals every 25 epochs of training": "",
+    "Theirs was trained with a dropout of 0.5, their model without": "",
+}
+
+
+def test_numbers_and_sentences():
+    _, find, _, _ = measure.reader()
+    assert {text: find.all_numbers(text) for text in NUMBERS} == {
+        text: pytest.approx([value]) for text, value in NUMBERS.items()
+    }
+    said = {
+        text: ", ".join(
+            f"{name} [{', '.join(values)}]" if grid else f"{name} {values[0]}"
+            for name, values, grid, _, _ in find.in_text(text)
+            if not find.FOREIGN.search(text)
+        )
+        for text in SENTENCES
+    }
+    assert {text: sorted(found.split(", ")) for text, found in said.items()} == {
+        text: sorted(expected.split(", ")) for text, expected in SENTENCES.items()
+    }
+
+
+class Arxiv(BaseHTTPRequestHandler):
+    """A server of a few files."""
+
+    def __init__(self, files: dict[str, bytes], *rest):
+        self.files = files
+        super().__init__(*rest)
+
+    def do_GET(self):
+        content = self.files.get(self.path)
+        self.send_response(404 if content is None else 200)
+        self.end_headers()
+        self.wfile.write(content or b"")
+
+    def log_message(self, *_):
+        pass
+
+
+def test_fetch(repo: Path, tmp_path: Path):
+    pdf = write_pdf(tmp_path / "x.pdf", PAGES).read_bytes()
+    tex = gzip.compress((MAIN.replace(r"\input{training}", TRAINING)).encode())
+    files = {"/pdf/1706.03762": pdf, "/e-print/1706.03762": tex, "/pdf/1706.00001": b"<html>"}
+    server = HTTPServer(("127.0.0.1", 0), partial(Arxiv, files))
+    Thread(target=server.serve_forever, daemon=True).start()
+    address = {"PAPER_TEMPLATE_ARXIV_FILES_URL": f"http://127.0.0.1:{server.server_port}"}
+    for asked, message in {
+        "1706.00002": "knows no paper 1706.00002",
+        "1706.00001": "that is no PDF",
+        "a title": "a title is not an arXiv id",
+    }.items():
+        done = run("python", "read.py", "--fetch", asked, cwd=repo, ok=False, **address)
+        assert message in done.stderr and done.stderr.count("\n") == 1 and not (repo / "paper.pdf").exists()
+    assert (
+        "Fetched: paper.pdf, paper/main.tex\nRead paper/"
+        in run("python", "read.py", "--fetch", "1706.03762", cwd=repo, **address).stdout
+    )
+    server.shutdown()
+    assert "is there already" in read(repo, "--fetch", "1706.03762", ok=False)
+    (repo / "paper.pdf").unlink(), (repo / "paper/main.tex").unlink(), (repo / "paper").rmdir()
+    address = {"PAPER_TEMPLATE_ARXIV_FILES_URL": "http://127.0.0.1:9"}
+    assert (
+        "cannot be reached" in run("python", "read.py", "--fetch", "1706.03762", cwd=repo, ok=False, **address).stderr
+    )

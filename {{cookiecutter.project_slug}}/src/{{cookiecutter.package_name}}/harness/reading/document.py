@@ -19,7 +19,7 @@ ENDS = re.compile(r"(?<=[.!?])[)\]']*\s+(?=[A-Z(\['•\d])|\s*•\s*")
 CAPTION = re.compile(r"(Table|Figure|Algorithm) ([A-Z]?\.?\d+(?:\.\d+)?)\s*[:.]", re.I)
 # Sections about other work, or about what changes with a setting
 ELSEWHERE = re.compile(
-    r"related|background|preliminar|introduction|conclusion|discussion|acknowledge|broader|ablat|effects? of|impact of|\bvs\b|sensitiv",
+    r"^abstract|related|background|preliminar|introduction|conclusion|discussion|acknowledge|broader|ablat|effects? of|impact of|\bvs\b|sensitiv",
     re.I,
 )
 
@@ -117,7 +117,7 @@ def build(source: str, lines: list[str], pages: bool) -> Document:
         elif CELL in line:
             flush()
             name, *cells = [readable(cell) for cell in line.split(CELL)]
-            if rows_end != count - 1:
+            if rows_end < count - 3 or name != found.tables[-1].name and name:
                 above = caption[0] if caption[0].startswith("Table") and caption[1] >= count - 5 else ""
                 found.tables.append(Table(name or above, place))
             found.tables[-1].rows.append(cells)

@@ -16,17 +16,24 @@ _BETWEEN = (
     " size parameter global probability parameters equal"
 )
 _CHOICE = r"in|from|over|among|between|∈|searched|swept|tuned|selected|chosen|ranging|ranges|range"
-LINK = rf"(?P<link>(?:[\s:,(|]*(?:\b(?:{'|'.join(_BETWEEN.split())}|{_CHOICE})\b|∈)){{0,7}}[\s:=≈∼~(|]*)"
+LINK = rf"(?P<link>(?:[\s:,(|]*(?:\b(?:{'|'.join(_BETWEEN.split())}|{_CHOICE})\b|∈)){{0,7}}[\s:=≈∼~(|]*(?:[αηγλτ]\s?=\s?)?)"
 # Before a match: no value of the training itself follows
 AGAINST = re.compile(
     r"\b(?:increas\w+|larger|smaller|higher|lower|more|less|fewer|than|(?<!for )up to|at least|at most|compared (?:to|with)|instead of|e\.g\.,?"
-    r"|such as|for example|vs\.?|unlike|without|no|not|if|would|could|effect of|another|when|whether|original|previous)\s+(?:[\w-]+\s+){0,2}$",
+    r"|such as|for example|vs\.?|unlike|without|no|not|if|would|could|effect of|another|when|whether|original|previous|replac\w+)\s+(?:[\w-]+\s+){0,2}$",
     re.I,
 )
-DRAWN = re.compile(r"(?:\d[\d.,]*\s+){4,}")  # the ticks of a figure's axis
-AFTERWARDS = re.compile(r"[\s,(]*(?:compared|instead|rather|vs\b|is (?:\w+ )?too|here\b)", re.I)
+DRAWN = re.compile(r"(?:\d[\d.]*[kKM]?\s+){3,}\D")  # the ticks of a figure's axis
+AFTERWARDS = re.compile(r"[\s,(]*(?:before|compared|vs\b|times\b|-\s?\d|is (?:\w+ )?too|here\b|equivalent)", re.I)
+# Powers that a PDF wrote without raising the exponent: 10^4, 2^18
+LOST = re.compile(r"(?<![\d.,])(?<![×·x]\s)(?:10[3-9]|2[12]\d)(?![\d.,%])")
+# Whether a sentence is about this training: "we use", "was trained", "models are trained", or a line of a table
+OURS = re.compile(
+    r"\b(?:we|our|was|were|us)\b|\b(?:is|are) (?:\w+ )?(?:pre-?|fine-?)?(?:train|tun|optimi|updat|minimi|perform|set|halved|decayed)|[Oo]ptimi[sz]er:? [A-Z]|algorithm used",
+    re.I,
+)
 FOREIGN = re.compile(
-    r"^(?:[A-Z][\w-]+ (?:et al|and [A-Z])|In \[\d+\]|\[\d+\])|\bbaselines?\b|\btheir\b|\bthey\b"
+    r"^For (?:evaluation|testing|inference|example)|\bwould (?:require|result)|\brequires? (?:about|around)|^(?:[A-Z][\w-]+ (?:et al|and [A-Z])|In \[\d+\]|\[\d+\])|\bbaselines?\b|\bstate-of-the-art \w+ model\b|\btheir (?:method|model|paper|work|approach)|\bthey (?!have|are|were|both|all)|future work"
     r"|^(?:• ?)?(?-i:[A-Z][\w-]*[A-Z]\w*) (?:was|were|is|used|uses)\b(?!.*\b(?:we|our)\b)",
     re.I,
 )
@@ -60,7 +67,12 @@ def find(document: Document) -> list[Found]:
     found = []
     for sentence in document.sentences:
         text = sentence.text
-        if not ELSEWHERE.search(sentence.place.title) and not FOREIGN.search(text) and not DRAWN.search(text):
+        if (
+            not ELSEWHERE.search(sentence.place.title)
+            and not FOREIGN.search(text)
+            and not _drawn(text)
+            and not sentence.part.startswith("Figure")
+        ):
             where = sentence.part or str(sentence.place)
             for name, values, grid, start, end in in_text(text):
                 if sentence.part and SETTINGS[name].options:  # a caption says what differs, not what is used
@@ -71,6 +83,12 @@ def find(document: Document) -> list[Found]:
     once = {(one.setting, one.values, one.where): one for one in reversed(found)}
     order = list(SETTINGS)
     return sorted(reversed(once.values()), key=lambda one: order.index(one.setting))
+
+
+def _drawn(text: str) -> bool:
+    """Whether a text is what a PDF holds of a figure or a formula: the ticks of an axis, or mostly single letters."""
+    words = text.split()
+    return bool(DRAWN.search(text)) or sum(len(word) < 3 for word in words) > 0.55 * len(words)
 
 
 def quoted(text: str, start: int, end: int) -> str:
@@ -86,7 +104,8 @@ def in_text(text: str) -> Iterator[tuple[str, tuple[str, ...], bool, int, int]]:
         if setting.needs and not re.search(setting.needs, text, re.I):
             continue
         if setting.options:
-            yield from ((name, (value,), False, start, end) for value, start, end in _words(setting, text))
+            if not setting.keys or OURS.search(text):
+                yield from ((name, (value,), False, start, end) for value, start, end in _words(setting, text))
             continue
         for values, grid, start, end in _numbers(setting, text):
             if grid:
@@ -104,20 +123,31 @@ def _clause(text: str, start: int) -> str:
 def _patterns(name: str, unit: str) -> tuple[re.Pattern, re.Pattern, re.Pattern]:
     """Either word, which is quick to find; the name before its values; and the values before their unit."""
     after = rf"(?<![\w-])(?:{name}){LINK}(?P<values>(?x:{VALUES}))"
-    before = rf"(?P<values>(?x:{VALUES}))[\s-]?(?P<link>)(?:{unit})(?!{LINK.replace('?P<link>', '?:')}(?x:{ONE}))"
+    before = rf"(?P<values>(?x:{VALUES}))[\s-]?(?P<link>)(?:{unit})(?!\s*[=:]?\s*(?x:{ONE}))"
     return re.compile(f"{name}|{unit}", re.I), re.compile(after, re.I), re.compile(before, re.I)
 
 
 def _numbers(setting: Setting, text: str) -> Iterator[tuple[tuple[str, ...], bool, int, int]]:
     quick, *patterns = _patterns(setting.name, setting.unit)
-    for found in (found for pattern in patterns if quick.search(text) for found in pattern.finditer(text)):
+    for pattern, found in ((one, found) for one in patterns if quick.search(text) for found in one.finditer(text)):
         start, end = found.end() - len(found[0].lstrip()), found.end()
         around = _clause(text, start) + (found["link"] or text[end : end + 8])
         if re.search(setting.never, around, re.I) or _against(text, start, end):
             continue
         if not setting.whole and not re.search(r"\d", found["values"]):  # "two learning rates"
             continue
-        values = [value for value in all_numbers(found["values"])]
+        stated = found["values"].strip()
+        if re.fullmatch(r"\[[\d, ]*\]?", stated) or setting.whole and LOST.search(stated):  # a reference, or a power
+            continue
+        values = all_numbers(stated)
+        if len(values) == 2 and setting.pair is not None and "2" in found[0][:12]:
+            values = [values[setting.pair]]
+        if not setting.whole and re.fullmatch(r"\d+", stated) and re.match(r"\s?[α-ω∂∇]", text[end:]):
+            continue  # "stepsize 1 λ"
+        if re.fullmatch(r"[^{[(a-z]*", stated):  # "16, 12 heads": each number may belong to another setting
+            values = (
+                values[-1:] if pattern is patterns[1] else values[:1] if re.match(r"\s?[a-z]", text[end:]) else values
+            )
         while values and not all(setting.possible(value) for value in values):
             values.pop()  # "momentum of 0.9, 128 images": the second number is another setting's
         choice = re.search(rf"\b(?:{_CHOICE})\b|∈|\{{", found["link"] + found["values"][:2])
@@ -133,14 +163,15 @@ def _against(text: str, start: int, end: int) -> bool:
 
 
 def _words(setting: Setting, text: str) -> Iterator[tuple[str, int, int]]:
+    """Each option that a sentence names, at the first place where it is meant."""
     for value, pattern in setting.options.items():
         for found in re.finditer(pattern, text):
-            near = text[max(0, found.start() - 70) : found.end() + 50]
-            clause = text[max(0, found.start() - 40) : found.start()]
-            if setting.needs and not re.search(setting.needs, near, re.I):
-                continue
-            if not re.search(setting.never, clause, re.I):
-                yield value or found[0].strip(), found.start(), found.end()
+            start, end = found.span()
+            before = text[max(0, start - 60) : start]
+            meant = re.search(f"(?:{setting.before})$", before, re.I) or re.match(setting.after, text[end:], re.I)
+            near = not setting.needs or re.search(setting.needs, text[max(0, start - 70) : end + 50], re.I)
+            if meant and near and not re.search(setting.never, before[-40:], re.I):
+                yield value or found[0].strip(), start, end
                 break
 
 

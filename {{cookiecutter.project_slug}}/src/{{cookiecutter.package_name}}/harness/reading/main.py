@@ -12,6 +12,7 @@ from ..evidence.paper import paper_text
 from ..identity import UsageError
 from . import latex, plain, propose, sheet
 from .document import Document, build
+from .fetch import fetch
 from .find import find
 
 NOTHING = (
@@ -48,12 +49,17 @@ def main() -> None:
     parser.add_argument(
         "--accept", nargs="+", metavar="KEY", help="set what the paper states, for example optimizer.lr"
     )
+    parser.add_argument(
+        "--fetch", nargs="?", const="", metavar="ID", help="get PDF and LaTeX from arXiv first, for example 1706.03762"
+    )
     asked = parser.parse_args()
     with errors_for_people():
         print(_answer(asked), file=sys.stdout)
 
 
 def _answer(asked: argparse.Namespace) -> str:
+    if asked.fetch is not None:
+        print("Fetched:", ", ".join(fetch(asked.fetch)))
     document = read()
     found = find(document)
     offered = propose.proposals(found)

@@ -4,11 +4,11 @@ import re
 
 WORDS = "zero one two three four five six seven eight nine ten eleven twelve".split()
 UNITS = {"k": 1e3, "K": 1e3, "thousand": 1e3, "M": 1e6, "million": 1e6, "B": 1e9, "billion": 1e9, "%": 0.01, "": 1}
-_PLAIN = r"(?:\d{1,3}(?:,\d{3})+|\d+(?:\.\d+)?|\.\d+)(?![\d.]*\d)"
+_PLAIN = r"(?:\d{1,3}(?:,\d{3}|,\s000)+|\d+(?:\.\d+)?|\.\d+)(?![\d.]*\d)"
 NUMBER = re.compile(
     rf"""
     (?<![\w.^×-])(?<!×\s) -? (?:
-      (?P<base>{_PLAIN}) \s? [×x·*] \s? 10 \s? \^? \s? \(?(?P<exponent>-\s?\d+|(?<=10)[2-9]\b|(?<=\^)\d+)\)?  # 3 × 10^-4
+      (?P<base>{_PLAIN}) \s? [×x·*] \s? 10 \s? \^? \s? [({{]?(?P<exponent>-\s?\d+|(?<=10)[2-9]\b|(?<=\^)\d+)[)}}]?  # 3 × 10^-4
     | (?P<root>2|10) \s? (?:\^\s?\{{?)? (?P<power>-\s?\d+|(?<=\^)\d+|(?<=\^\{{)\d+) \}}? # 2^-8, or 10-4 from a PDF
     | (?P<over>\d+) \s? / \s? (?P<under>\d+) (?![\d./])                                # 1/128
     | (?P<plain>{_PLAIN}) (?:\s?[eE]\s?(?P<e>[-+]?\d+))? \s?

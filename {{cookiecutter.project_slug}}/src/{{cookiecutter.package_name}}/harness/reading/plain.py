@@ -11,10 +11,11 @@ UNNUMBERED = re.compile(
     r"(abstract|references|bibliography|acknowledge?ments?|(?:supplementary (?:material|information)|appendix)\b.{0,40})\.?",
     re.I,
 )
-CAPTION = re.compile(r"(Table|Figure|Fig\.|Algorithm)\s+([A-Z]?\.?\d+(?:\.\d+)?)\s*[:.|]?\s+(\S.*)", re.I)
+CAPTION = re.compile(r"(Table|Figure|Fig\.|Algorithm)\s+([IVX]+|[A-Z]?\.?\d+(?:\.\d+)?)\s*[:.|]?\s+(\S.*)", re.I)
+ROMAN = re.compile(r"([IVX]{1,5})\. ([A-Z][A-Z :,-]{3,60})$")  # II. METHOD
 EQUATION = re.compile(r"(?:^|\s)\(((?:[A-Z]\.?)?\d{1,3}(?:\.\d{1,2})?)\)$")
 VALUE = re.compile(ONE, re.VERBOSE)
-ROW = re.compile(rf"([A-Za-z#][^=,;]{{2,45}}?[a-z)\]])\s+((?:(?x:{ONE})\s*)+)")
+ROW = re.compile(rf"([^\W\d][^=,;]{{0,45}}?[^\s\d])\s+((?:(?x:{ONE})\s*)+)")
 
 
 def marked(text: str) -> list[str]:
@@ -71,6 +72,7 @@ def _marks(line: str, following: str, last: str, numbers: set[str]) -> str:
     """The mark that a line is, if any: the heading, the caption, or the equation's number at its end."""
     line = readable(line)
     if UNNUMBERED.fullmatch(line):
+        numbers.add("" if line.lower().startswith("abstract") else "end")  # appendices come after
         return mark("Section", "", line)
     if caption := CAPTION.match(line):
         kind = "Figure" if caption[1].lower().startswith("fig") else caption[1].title()
@@ -79,7 +81,13 @@ def _marks(line: str, following: str, last: str, numbers: set[str]) -> str:
         if is_caption and named_before not in numbers:
             numbers.add(named_before)
             return mark(kind, caption[2].rstrip("."), caption[3])
+    if roman := ROMAN.match(line):
+        return mark("Section", roman[1], roman[2])
+    if last and last[0] in "IVX" and (below := re.match(r"([A-Z])\. ([A-Z][a-z][^.]{2,60})$", line)):
+        return mark("Section", f"{last.split('-')[0]}-{below[1]}", below[2])
     heading = NUMBERED.match(line)
+    if heading and heading[1] == "A" and "end" not in numbers and not line.startswith("Appendix"):
+        heading = None  # "A method that ..."
     if heading and _follows(heading[1], last) and _is_title(heading[2], following):
         return mark("Section" if heading[1][0].isdigit() else "Appendix", heading[1], heading[2])
     equation = EQUATION.search(line)

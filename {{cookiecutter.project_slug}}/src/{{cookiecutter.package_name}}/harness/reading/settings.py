@@ -17,7 +17,10 @@ class Setting:
     number: tuple[float, float] | None = None
     whole: tuple[float, float] | None = None
     options: dict[str, str] = field(default_factory=dict, hash=False)
+    pair: int | None = None
     needs: str = ""
+    before: str = ""
+    after: str = "(?!)"
     never: str = "(?!)"
 
     def possible(self, value: float) -> bool:

@@ -1,0 +1,93 @@
+"""How much of what papers state ``read.py`` finds, and how much of what it finds they state: the figures of README.md.
+
+python tests/reading/measure.py              from the words in gold.yaml
+python tests/reading/measure.py FOLDER       from whole papers, which are not in this repository: for each name in
+                                             gold.yaml FOLDER/<name>/*.tex or FOLDER/<name>.txt, the text of its PDF;
+                                             written into README.md
+"""
+
+import sys
+import tempfile
+from collections import Counter
+from pathlib import Path
+
+import yaml
+
+HERE = Path(__file__).parent
+HARNESS = HERE.parents[1] / "{{cookiecutter.project_slug}}/src/{{cookiecutter.package_name}}/harness"
+GOLD = yaml.safe_load((HERE / "gold.yaml").read_text(encoding="utf-8"))
+
+
+def reader():
+    """The package as a bake has it."""
+    folder = Path(tempfile.mkdtemp()) / "paper_of_nobody"
+    folder.mkdir()
+    (folder / "__init__.py").touch()
+    (folder / "harness").symlink_to(HARNESS)
+    sys.path.insert(0, str(folder.parent))
+    from paper_of_nobody.harness.reading import document, find, latex, plain
+
+    return document, find, latex, plain
+
+
+def in_words(paper: dict, find) -> tuple[set, set, set]:
+    """Stated, found and wrongly found pairs of setting and value, from the quoted words alone."""
+    quoted = [entry for entry in paper["stated"]] + paper.get("not stated", [])
+    stated = {(name, value) for name, value, _, _ in paper["stated"]}
+    found = {(name, ", ".join(values)) for *_, words in quoted for name, values, *_ in find.in_text(words)}
+    return (
+        stated,
+        found & stated,
+        {(name, value) for name, value in found - stated if not _part_of(name, value, stated)},
+    )
+
+
+def _part_of(name: str, value: str, stated: set) -> bool:
+    """Whether a value is one of several that are stated: a quote may hold half of a range."""
+    return any(other == name and value in values.split(", ") for other, values in stated)
+
+
+def in_paper(name: str, paper: dict, folder: Path, modules) -> tuple[list, list, list]:
+    """Stated, found and wrongly found settings of a whole paper, with value and place."""
+    document, find, latex, plain = modules
+    if (folder / name).is_dir():
+        files = {path.name: path.read_text(errors="replace") for path in (folder / name).rglob("*.tex")}
+        read = document.build(name, latex.marked(files), pages=False)
+    else:
+        read = document.build(name, plain.marked((folder / f"{name}.txt").read_text(errors="replace")), pages=True)
+    stated = [tuple(entry[:3]) for entry in paper["stated"]]
+    found = [(one.setting, ", ".join(one.values), one.where) for one in find.find(read)]
+    return stated, [one for one in found if one in stated], [one for one in found if one not in stated]
+
+
+def table(folder: Path) -> str:
+    """Precision and recall for each kind of setting, for the papers of each split."""
+    modules, lines = reader(), []
+    for split in ("dev", "held out"):
+        stated, right, wrong = Counter(), Counter(), Counter()
+        papers = {name: paper for name, paper in GOLD.items() if paper["split"] == split}
+        for name, paper in papers.items():
+            for counter, entries in zip((stated, right, wrong), in_paper(name, paper, folder, modules), strict=True):
+                counter.update(entry[0] for entry in entries)
+        total = [counter.total() for counter in (stated, right, wrong)]
+        lines += [f"### {split}: {len(papers)} papers\n", "| setting | stated | found | wrong | precision | recall |"]
+        lines += ["|---|---|---|---|---|---|"]
+        lines += [_row(name, stated[name], right[name], wrong[name]) for name in sorted(stated | wrong)]
+        lines += [_row("**all**", *total), ""]
+    return "\n".join(lines)
+
+
+def _row(name: str, stated: int, right: int, wrong: int) -> str:
+    precision = f"{right / (right + wrong):.0%}" if right + wrong else ""
+    return f"| {name} | {stated} | {right} | {wrong} | {precision} | {right / stated if stated else 0:.0%} |"
+
+
+if __name__ == "__main__":
+    if len(sys.argv) > 1:
+        readme = HERE / "README.md"
+        text = readme.read_text(encoding="utf-8").split("## Figures")[0]
+        readme.write_text(f"{text}## Figures\n\n{table(Path(sys.argv[1]))}", encoding="utf-8")
+    else:
+        _, finder, _, _ = reader()
+        results = [in_words(paper, finder) for paper in GOLD.values()]
+        print("stated, found, wrong:", *(sum(map(len, parts)) for parts in zip(*results, strict=True)))
