@@ -288,7 +288,7 @@ def test_numbers_and_sentences():
         text: ", ".join(
             f"{name} [{', '.join(values)}]" if grid else f"{name} {values[0]}"
             for name, values, grid, _, _ in find.in_text(text)
-            if not find.FOREIGN.search(text)
+            if not find.PATTERNS["foreign"].search(text)
         )
         for text in SENTENCES
     }

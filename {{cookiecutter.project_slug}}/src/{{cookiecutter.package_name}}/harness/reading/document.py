@@ -17,11 +17,6 @@ ABBREVIATION = re.compile(
 )
 ENDS = re.compile(r"(?<=[.!?])[)\]']*\s+(?=[A-Z(\['•\d])|\s*•\s*")
 CAPTION = re.compile(r"(Table|Figure|Algorithm) ([A-Z]?\.?\d+(?:\.\d+)?)\s*[:.]", re.I)
-# Sections about other work, or about what changes with a setting
-ELSEWHERE = re.compile(
-    r"^abstract|related|background|preliminar|introduction|conclusion|discussion|acknowledge|broader|ablat|effects? of|impact of|\bvs\b|sensitiv",
-    re.I,
-)
 
 
 @dataclass(frozen=True)

@@ -5,38 +5,15 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from .document import ELSEWHERE, Document, Place, Table
+from .document import Document, Place, Table
 from .numbers import ONE, VALUES, all_numbers, written
-from .settings import SETTINGS, Setting
+from .settings import PATTERNS, SETTINGS, Setting
 
-# Between a name and its value, at most seven of these: "learning rate was always set to a value of"
-_BETWEEN = (
-    "of is was are were set fixed kept to at as equal equals being always a an the value values rate constant initial be has have been we"
-    " starts starting starting_from use uses used using with about around approximately roughly both maximum max peak factor coefficient"
-    " size parameter global probability parameters equal"
-)
-_CHOICE = r"in|from|over|among|between|∈|searched|swept|tuned|selected|chosen|ranging|ranges|range"
-LINK = rf"(?P<link>(?:[\s:,(|]*(?:\b(?:{'|'.join(_BETWEEN.split())}|{_CHOICE})\b|∈)){{0,7}}[\s:=≈∼~(|]*(?:[αηγλτ]\s?=\s?)?)"
-# Before a match: no value of the training itself follows
-AGAINST = re.compile(
-    r"\b(?:increas\w+|larger|smaller|higher|lower|more|less|fewer|than|(?<!for )up to|at least|at most|compared (?:to|with)|instead of|e\.g\.,?"
-    r"|such as|for example|vs\.?|unlike|without|no|not|if|would|could|effect of|another|when|whether|original|previous|replac\w+)\s+(?:[\w-]+\s+){0,2}$",
-    re.I,
-)
+_BETWEEN, _CHOICE = PATTERNS["between"].pattern, PATTERNS["choice"].pattern
+LINK = rf"(?P<link>(?:[\s:,(|]*(?:\b(?:{_BETWEEN}|{_CHOICE})\b|∈)){{0,7}}[\s:=≈∼~(|]*(?:[αηγλτ]\s?=\s?)?)"
 DRAWN = re.compile(r"(?:\d[\d.]*[kKM]?\s+){3,}\D")  # the ticks of a figure's axis
-AFTERWARDS = re.compile(r"[\s,(]*(?:before|compared|vs\b|times\b|-\s?\d|is (?:\w+ )?too|here\b|equivalent)", re.I)
 # Powers that a PDF wrote without raising the exponent: 10^4, 2^18
 LOST = re.compile(r"(?<![\d.,])(?<![×·x]\s)(?:10[3-9]|2[12]\d)(?![\d.,%])")
-# Whether a sentence is about this training: "we use", "was trained", "models are trained", or a line of a table
-OURS = re.compile(
-    r"\b(?:we|our|was|were|us)\b|\b(?:is|are) (?:\w+ )?(?:pre-?|fine-?)?(?:train|tun|optimi|updat|minimi|perform|set|halved|decayed)|[Oo]ptimi[sz]er:? [A-Z]|algorithm used",
-    re.I,
-)
-FOREIGN = re.compile(
-    r"^For (?:evaluation|testing|inference|example)|\bwould (?:require|result)|\brequires? (?:about|around)|^(?:[A-Z][\w-]+ (?:et al|and [A-Z])|In \[\d+\]|\[\d+\])|\bbaselines?\b|\bstate-of-the-art \w+ model\b|\btheir (?:method|model|paper|work|approach)|\bthey (?!have|are|were|both|all)|future work"
-    r"|^(?:• ?)?(?-i:[A-Z][\w-]*[A-Z]\w*) (?:was|were|is|used|uses)\b(?!.*\b(?:we|our)\b)",
-    re.I,
-)
 
 
 @dataclass(frozen=True)
@@ -68,8 +45,8 @@ def find(document: Document) -> list[Found]:
     for sentence in document.sentences:
         text = sentence.text
         if (
-            not ELSEWHERE.search(sentence.place.title)
-            and not FOREIGN.search(text)
+            not PATTERNS["elsewhere"].search(sentence.place.title)
+            and not PATTERNS["foreign"].search(text)
             and not _drawn(text)
             and not sentence.part.startswith("Figure")
         ):
@@ -104,7 +81,7 @@ def in_text(text: str) -> Iterator[tuple[str, tuple[str, ...], bool, int, int]]:
         if setting.needs and not re.search(setting.needs, text, re.I):
             continue
         if setting.options:
-            if not setting.keys or OURS.search(text):
+            if not setting.keys or PATTERNS["ours"].search(text):
                 yield from ((name, (value,), False, start, end) for value, start, end in _words(setting, text))
             continue
         for values, grid, start, end in _numbers(setting, text):
@@ -159,7 +136,9 @@ def _numbers(setting: Setting, text: str) -> Iterator[tuple[tuple[str, ...], boo
 
 def _against(text: str, start: int, end: int) -> bool:
     """Whether the words around a match say that its value is not that of the training."""
-    return bool(AGAINST.search(text[max(0, start - 40) : start]) or AFTERWARDS.match(text[end:]))
+    return bool(
+        PATTERNS["against"].search(text[max(0, start - 40) : start]) or PATTERNS["afterwards"].match(text[end:])
+    )
 
 
 def _words(setting: Setting, text: str) -> Iterator[tuple[str, int, int]]:

@@ -78,15 +78,8 @@ def _grammar():
     from pylatexenc.latexwalker import get_default_latex_context_db
     from pylatexenc.macrospec import MacroSpec
 
-    arguments = {
-        "caption": "*[{",
-        "paragraph": "*[{",
-        "gobble": "{",
-        "cref": "{",
-        "Cref": "{",
-        "autoref": "{",
-        "rule": "[{{",
-    }
+    arguments = dict.fromkeys(["gobble", "cref", "Cref", "autoref"], "{") | {"rule": "[{{"}
+    arguments |= dict.fromkeys(["caption", "paragraph"], "*[{")
     database = get_default_latex_context_db()
     database.add_context_category("paper", prepend=True, macros=[MacroSpec(*item) for item in arguments.items()])
     return database
@@ -218,16 +211,12 @@ class _Writer:
         return ""
 
     def appendices(self, node, l2tobj) -> str:
-        self.begin_appendix(node, l2tobj)
-        return l2tobj.nodelist_to_text(node.nodelist)
+        return self.begin_appendix(node, l2tobj) + l2tobj.nodelist_to_text(node.nodelist)
 
     def equation(self, node, l2tobj) -> str:
         verbatim, marks = node.latex_verbatim(), []
-        rows = (
-            re.split(r"\\\\", verbatim)
-            if re.match(r"\\begin\{(?:align|gather|eqnarray|flalign)", verbatim)
-            else [verbatim]
-        )
+        several = re.match(r"\\begin\{(?:align|gather|eqnarray|flalign)", verbatim)
+        rows = re.split(r"\\\\", verbatim) if several else [verbatim]
         text = l2tobj.nodelist_to_text(node.nodelist)
         for row in rows if not node.environmentname.endswith("*") else [row for row in rows if "\\tag" in row]:
             if not re.search(r"\\(?:nonumber|notag)\b", row) and re.sub(r"\\(?:begin|end)\{.*?\}|\W", "", row):

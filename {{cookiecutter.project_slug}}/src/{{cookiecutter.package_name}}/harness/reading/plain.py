@@ -25,12 +25,10 @@ def marked(text: str) -> list[str]:
     found, last, numbers, cited = [], "", set(), False
     for count, lines in enumerate(pages):
         first = True
-        for position, line in enumerate(lines):
-            line = line.strip()
+        for line in map(str.strip, lines):
             if re.fullmatch(r"[\d\W]{0,6}", line) or re.sub(r"\d+", "#", line) in repeated:
                 continue
-            following = next((other for other in lines[position + 1 :] if other.strip()), "")
-            marks = _marks(line, following, last, numbers)
+            marks = _marks(line, last, numbers)
             if marks.startswith(f"\n{MARK}Section") or marks.startswith(f"\n{MARK}Appendix"):
                 _, _, number, title = marks.strip("\n").split(MARK)
                 cited = re.match("references|bibliography", title, re.I) is not None or (cited and number.isdigit())
@@ -68,7 +66,7 @@ def _running_heads(pages: list[list[str]]) -> set[str]:
     return {line for line, count in Counter(ends).items() if count >= 3}
 
 
-def _marks(line: str, following: str, last: str, numbers: set[str]) -> str:
+def _marks(line: str, last: str, numbers: set[str]) -> str:
     """The mark that a line is, if any: the heading, the caption, or the equation's number at its end."""
     line = readable(line)
     if UNNUMBERED.fullmatch(line):
@@ -88,7 +86,7 @@ def _marks(line: str, following: str, last: str, numbers: set[str]) -> str:
     heading = NUMBERED.match(line)
     if heading and heading[1] == "A" and "end" not in numbers and not line.startswith("Appendix"):
         heading = None  # "A method that ..."
-    if heading and _follows(heading[1], last) and _is_title(heading[2], following):
+    if heading and _follows(heading[1], last) and _is_title(heading[2]):
         return mark("Section" if heading[1][0].isdigit() else "Appendix", heading[1], heading[2])
     equation = EQUATION.search(line)
     if equation and equation[1] not in numbers and re.search(r"[=<>≤≥∝≈∈→~+]|\bmin|\bmax|∑|∫", line):
@@ -97,7 +95,7 @@ def _marks(line: str, following: str, last: str, numbers: set[str]) -> str:
     return ""
 
 
-def _is_title(title: str, following: str) -> bool:
+def _is_title(title: str) -> bool:
     words = re.findall(r"[^\W\d_]{2,}", title)
     if not words or title.endswith((",", ";", "-")) or re.search(r"[=∈]|\d\.\d|\b(?:is|are|was|were|we)\b", title):
         return False

@@ -28,6 +28,6 @@ class Setting:
         return low <= value <= high and (not self.whole or value == int(value))
 
 
-_TABLE = yaml.safe_load(Path(__file__).with_suffix(".yaml").read_text(encoding="utf-8"))
-SETTINGS = {name: Setting(**row) for name, row in _TABLE.items() if isinstance(row, dict)}
-NAMED = {name: re.compile(pattern) for name, pattern in _TABLE.items() if isinstance(pattern, str)}
+_table, _patterns = yaml.safe_load_all(Path(__file__).with_suffix(".yaml").read_text(encoding="utf-8"))
+SETTINGS = {name: Setting(**row) for name, row in _table.items()}
+PATTERNS = {name: re.compile(pattern, re.I) for name, pattern in _patterns.items()}

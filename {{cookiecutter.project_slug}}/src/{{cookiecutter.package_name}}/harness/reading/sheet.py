@@ -5,27 +5,11 @@ import re
 from ..identity import ROOT
 from .document import Document, Sentence, Table
 from .find import Found
-from .settings import NAMED, SETTINGS
+from .settings import PATTERNS, SETTINGS
 
 SHEET, NOTES = ROOT / "READING.md", ROOT / "PAPER.md"
 HEAD = "<!-- written by read.py: change nothing here -->"
-# Which sentences of the paper answer a heading of PAPER.md: what they say, and the titles of the sections they are in
-SETUP = r"train|implement|experiment|set-?up|detail|hyper|optimi|regime"
-ANSWERS = {
-    "Contribution": (
-        r"\b(?:we|this paper|this work) (?:\w+ )?(?:propose|introduce|present|show|develop|describe|find)\b",
-        r"^$|abstract|introduc",
-    ),
-    "Architecture": (
-        r"\b(?:architecture|network|model|encoder|decoder|layer)s? (?:\w+ )?(?:consists?|is composed|has|have|uses?|contains?|follows?)\b",
-        r"model|method|architect|network|approach|implement",
-    ),
-    "Training": (r"\b(?:pre-?train|train|optimi[sz]|fine-?tune)\w*\b.*(?:\d|SGD|Adam)", SETUP),
-    "Evaluation": (
-        r"\b(?:we|is|are) (?:\w+ )?(?:evaluate|report|measure|test)\w*\b",
-        rf"{SETUP}|evaluat|result|metric|data",
-    ),
-}
+ANSWERED = ("Contribution", "Architecture", "Training", "Evaluation")  # headings of PAPER.md
 
 
 def sheet(document: Document, found: list[Found], offered: dict[str, list[Found]]) -> str:
@@ -51,12 +35,12 @@ def sheet(document: Document, found: list[Found], offered: dict[str, list[Found]
             "\n## Results\n",
             *(_results(document.tables) or ["No table of numbers could be read."]),
             "\n## Data, metrics, links\n",
-            f"Data sets that are named: {_named(document, NAMED['DATA SETS'])}.\n",
-            f"Metrics that are named: {_named(document, NAMED['METRICS'])}.\n",
-            f"Links: {_named(document, NAMED['LINKS'])}.\n",
+            f"Data sets that are named: {_named(document, PATTERNS['data sets'])}.\n",
+            f"Metrics that are named: {_named(document, PATTERNS['metrics'])}.\n",
+            f"Links: {_named(document, PATTERNS['links'])}.\n",
             "Not described in the text:\n",
             *(
-                [f"- {_cited(one)}" for one in document.sentences if NAMED["NOT DESCRIBED"].search(one.text)][:8]
+                [f"- {_cited(one)}" for one in document.sentences if PATTERNS["not described"].search(one.text)][:8]
                 or ["- nothing found"]
             ),
             "",
@@ -135,9 +119,10 @@ def _cited(sentence: Sentence) -> str:
 
 def noted(document: Document, notes: str) -> str:
     """``PAPER.md`` with the paper's own sentences under each question that is still the template's."""
-    for heading, (said, titles) in ANSWERS.items():
-        inside = [one for one in document.sentences if re.search(titles, one.place.title, re.I) and not one.part]
-        answers = [one for one in inside if re.search(said, one.text, re.I) and 60 < len(one.text) < 600][:2]
+    for heading in ANSWERED:
+        said, titles = PATTERNS[heading.lower()], PATTERNS[f"{heading.lower()} in"]
+        inside = [one for one in document.sentences if titles.search(one.place.title) and not one.part]
+        answers = [one for one in inside if said.search(one.text) and 60 < len(one.text) < 600][:2]
         lines = "".join(f"\n> {_cited(one)}\n" for one in answers)
         question = rf"(^## {heading}\n\nTODO\(paper\): [^\n]*\n)(?:\n> “[^\n]*\n)*"
         notes = re.sub(question, lambda found, lines=lines: found[1] + lines, notes, flags=re.MULTILINE)
