@@ -17,6 +17,7 @@ from ..evidence.claims import claims_of
 from ..evidence.record import Record
 from ..identity import UsageError, identity
 from ..procedure import Procedure
+from . import lightning_internals as internals
 from .callbacks import OwnNoise
 from .checkpoints import WholeCheckpointIO
 from .resume import LastCheckpoint
@@ -96,7 +97,9 @@ def build_trainer(cfg: DictConfig, callbacks: list[Callback] = (), loggers: list
         settings = {"check_val_every_n_epoch": None} | settings
     bar = any(isinstance(callback, ProgressBar) for callback in callbacks)
     settings = {"callbacks": list(callbacks), "logger": list(loggers), "enable_progress_bar": bar} | settings
-    return hydra.utils.instantiate(cfg.trainer, **settings)
+    trainer = hydra.utils.instantiate(cfg.trainer, **settings)
+    internals.skip_idle_hooks(trainer)
+    return trainer
 
 
 def build_loggers(cfg: DictConfig, record: Record, log_position: dict[str, int]) -> list[Logger]:
