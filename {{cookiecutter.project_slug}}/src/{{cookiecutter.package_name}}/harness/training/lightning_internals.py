@@ -30,9 +30,7 @@ def skip_idle_hooks(trainer: Trainer) -> None:
     from lightning.pytorch.callbacks import Callback
     from lightning.pytorch.profilers import PassThroughProfiler
 
-    of_batches = [
-        name for name in dir(Callback) if name.startswith("on_") and re.search("_batch_|_before_|_after_", name)
-    ]
+    of_batches = [name for name in dir(Callback) if re.match("on_(before|after|.*_batch)_", name)]
     for callback in trainer.callbacks:
         for name in of_batches:
             if getattr(type(callback), name) is getattr(Callback, name):
