@@ -14,7 +14,7 @@ from test_report import CLAIM, KNOWN, checksum, edit
 
 VOID = {"meta", "img", "br"}
 LOADS = {"src", "srcset", "data", "poster", "background", "action", "formaction", "xlink:href"}
-SECTIONS = "results figures uncounted sources assumed parts tests architecture differences compute environment left completeness"
+SECTIONS = "results figures architecture sources assumed differences parts tests uncounted compute environment left completeness"
 HOSTILE = [
     *(TEMPLATE / "tests/titles.txt").read_text(encoding="utf-8").splitlines(),
     "<script>alert(1)</script> &amp; <!-- ]]> </title></style>",
@@ -191,22 +191,22 @@ def test_finished(trained):
 
     assert shown.texts("strong")[0] == "Runs · 1 of 1 within the tolerance · 3 seeds"
     values = [100 * (record["metrics"]["test/accuracy"] - seed / 1000) for seed in range(3)]
-    assert f"{values[1]:.2f} ± 0.10 % (n = 3)" in shown.row("paper")[4]
-    assert shown.row("paper")[6] == "± 10: the paper's own spread, doubled"
-    assert shown.texts("td")[7].endswith("python train.py -m experiment=paper seed=0,1,2")
+    metric, paper, ours, verdict = shown.row("test/accuracypaper")
+    assert paper == "94.3 ± 0.2 %± 10" and ours.startswith(f"{values[1]:.2f} ± 0.10 %(n = 3)95 % interval")
+    assert verdict == "ReproducedTolerance: the paper's own spread, doubled"
+    assert "python train.py -m experiment=paper seed=0,1,2" in shown.texts("pre")[0]
 
     names = re.findall(r"docs/figures/([\w.-]+)", " ".join(shown.texts("figcaption")))
     assert names == ["results.svg", "curves-paper.svg", "paper-seed0-grid.png", "paper-seed0-sample.txt"]
-    assert shown.texts("pre") == ["<b>To be & or not"]
+    assert shown.texts("pre")[1:] == ["<b>To be & or not"]
     content = [base64.b64decode(image["src"].partition(",")[2]) for image in shown.images]
     assert content == [(figures / name).read_bytes() for name in names[:3]]
     assert f"ours {values[1]:.2f} ± 0.10 %" in shown.images[0]["alt"]
 
     modules = record["architecture"]
-    assert [row[0] for row in shown.rows if re.match(r"model(\.|$)", row[0])] == [module["name"] for module in modules]
-    assert shown.row("model") == ["model", "PaperModel", "10,026", "39,583,744", "(64, 1, 8, 8)", "(64, 10)"]
     outer = next(text for text in reversed(shown.texts("li")) if text.startswith("model PaperModel"))
     assert all(module["type"] in outer for module in modules)  # boxes within boxes
+    assert "(64, 1, 8, 8) → (64, 10) · 10,026 parameters · 39,583,744 operations" in outer
 
     arrows = [module["name"] for module in modules if re.fullmatch(r"model\.\w+\.[1-9]", module["name"])]
     assert (trained / "REPORT.html").read_text().count('<li class="follows">') == len(arrows)  # both are Sequential
@@ -242,8 +242,7 @@ def test_doubt_is_said_where_the_verdict_is(repo, value, tolerance, verdict, dou
     records(repo, {"git": {"commit": "0" * 40, "dirty": False}}, runs)
     told, said = run("python", "report.py", cwd=repo).stdout, f"{verdict} {doubt}".strip()
     assert re.search(rf"± {tolerance} +{re.escape(said)}\n", told)
-    assert re.search(rf"\| {re.escape(said)} \| `python train.py", (repo / "README.md").read_text())
-    assert f": {said}\n" in (repo / "src/my_paper/__init__.py").read_text()
+    assert f"| {said} |" in (repo / "README.md").read_text()
     assert said.capitalize() in Page((repo / "REPORT.html").read_text()).texts("strong")
     drawn = (repo / "docs/figures/results.svg").read_text()
     assert all(f"<!-- {text} -->" in drawn for text in (verdict, doubt) if text)
@@ -315,7 +314,11 @@ def test_there_is_one_headline(repo, accuracy, loss, status, look):
     records(repo, template, [{"metrics": {"test/accuracy": accuracy, "test/loss": loss}}])
     told, printed, readme, docstring, shown = json.loads(run("python", "-c", HEADLINE, cwd=repo).stdout)
     assert told == status
-    assert f"status: {status}\n" in printed and f"**Status: {status}**" in readme and f"    {status}\n" in docstring
+    assert (
+        f"status: {status}\n" in printed
+        and f"**Status: {status}**" in readme
+        and f"    {status} (README.md" in docstring
+    )
     assert Page(shown).texts("strong")[0] == status.capitalize() and f'<div class="status {look}">' in shown
 
 
@@ -383,7 +386,7 @@ def test_text_is_text(repo):
     assert shown.ids == SECTIONS.split()
     cells = [cell for row in shown.rows for cell in row]
     for text in HOSTILE:
-        assert sum(seen(text) in cell for cell in cells) >= 18, text
+        assert sum(seen(text) in cell for cell in cells) >= 13, text
     assert not [link for link in shown.links if not link.startswith("#")]
 
 

@@ -390,6 +390,7 @@ def test_alternatives(judge):
         ("{relu, gelu}", "relu", ["gelu"]),
         ("{true, false}", "true", [False]),
         ("{1, 2, …}", 1, []),
+        ("{1, 2}, not run: an hour each", 1, [2]),
     ]:
         (found,) = judge(f"optimizer:\n  lr: {value}  # assumed: usual; {written}").values()
         assert (found["alternatives"], found["problems"]) == (read, []), written

@@ -283,7 +283,7 @@ def test_a_seed_counts_once(claimed, add):
 
 def test_a_diverged_run_is_no_success(claimed, add):
     add(0, 94.3), add(1, float("nan"))
-    assert line(claimed).endswith("nan % (n = 2) – ± 0.5 not reproduced")
+    assert line(claimed).endswith("diverged in 1 of 2 runs – ± 0.5 not reproduced")
 
 
 def test_code_digest_does_not_depend_on_the_version_of_python(repo):
@@ -389,7 +389,41 @@ def test_status_text_cannot_end_the_docstring(claimed, add):
         cwd=claimed,
     )
     table = [text for text in (claimed / "README.md").read_text().splitlines() if text.startswith("| paper ")]
-    assert len(table) == 1 and len(re.findall(r"(?<!\\)\|", table[0])) == 10
+    assert len(table) == 1 and len(re.findall(r"(?<!\\)\|", table[0])) == 8
+
+
+def test_rows_of_several_tables(claimed, add):
+    """Defaults, rows grouped by table, seeds of their own, one run of what draws nothing, a threshold of our own."""
+    path = claimed / "configs/paper.yaml"
+    defaults = "target_defaults: {metric: test/accuracy, scale: 100, unit: '%', tolerance: 0.5, reason: spread}\n"
+    targets = """targets:
+  - {value: 94.3, table: Table 1}
+  - {metric: test/f1, value: 90, table: Table 2, explanation: "no | augmentation"}
+  - {metric: test/pca, value: 80, table: Table 1, deterministic: true, tolerance: 1}
+  - {metric: test/auc, value: 70, claim: at least, tolerance: null, stated_by: us, seeds: [1]}
+
+"""
+    path.write_text(re.sub(r"(?ms)^targets:\n.*?\n\n", lambda _: defaults + targets, path.read_text()))
+    metrics = {"test/accuracy": 0.943, "test/f1": 0.8, "test/pca": 0.80123456, "test/auc": 0.75}
+    add(0, 0, metrics=metrics), add(1, 0, metrics=metrics)
+    told = re.sub(" +", " ", run("python", "report.py", cwd=claimed).stdout)
+    assert told.index("\nTable 1\n") < told.index("test/pca") < told.index("\nTable 2\n") < told.index("test/f1")
+    assert "test/pca – 80 % 80.12346 % (deterministic) – ± 1 reproduced\n" in told
+    assert "test/auc – – 75 % (n = 1) – ≥ 70 %, our own threshold reproduced (n = 1)\n" in told
+    readme = (claimed / "README.md").read_text()
+    assert (
+        "**Table 2**" in readme
+        and "| not reproduced <sup>2</sup> |" in readme
+        and "\n2. no \\| augmentation\n" in readme
+    )
+    commands = ["python train.py -m experiment=paper seed=0,1", "python train.py experiment=paper seed=1"]
+    assert re.search("```bash\n(.*?)```", readme, re.DOTALL)[1].split("\n")[::2] == [commands[0], commands[1]]
+
+
+def test_far_numbers_are_powers_of_ten(claimed, add):
+    for seed, accuracy in enumerate([1e9, 2e9, 4e9]):
+        add(seed, accuracy)
+    assert "2.3·10⁹ ± 1.5·10⁹ % (n = 3) -1.5·10⁹ … 6.1·10⁹ ± 0.5 not reproduced" in line(claimed)
 
 
 @pytest.mark.parametrize("content", ["{", "[]", "{}", "1"])
@@ -448,7 +482,9 @@ def test_check_sees_a_number_that_was_typed(claimed, add):
     for name in ("README.md", "src/my_paper/__init__.py", "docs/figures/results.svg"):
         path = claimed / name
         before = path.read_text()
-        path.write_text(before.replace("94.20 ±", "94.30 ±").replace("<path d=", "<path  d=", 1))
+        path.write_text(
+            before.replace("94.20 ±", "94.30 ±").replace("1 of 1", "2 of 1").replace("<path d=", "<path  d=", 1)
+        )
         assert path.read_text() != before, f"{name} has no such number"
         assert name in false_claims(claimed)
         path.write_text(before)

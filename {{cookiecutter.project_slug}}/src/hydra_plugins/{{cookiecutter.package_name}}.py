@@ -34,7 +34,7 @@ class AmbiguitySweeper(BasicSweeper):
             found += [
                 [*job, sources.override(value, alternative)]
                 for value in assumed
-                if value.key not in given
+                if value.key not in given and not value.not_run
                 for alternative in value.alternatives
             ]
         if len(found) == len(jobs):

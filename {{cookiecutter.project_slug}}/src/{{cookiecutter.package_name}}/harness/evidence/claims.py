@@ -1,18 +1,16 @@
 """What the paper claims beside what our runs reached: which runs count, and whether they reproduce the claim."""
 
 import math
-import re
 import statistics
 from dataclasses import dataclass
 from functools import cached_property
-from pathlib import Path
 
 from omegaconf import DictConfig, OmegaConf
 
 from ..identity import CONFIGS, ROOT, compose, differences, digest, identity
-from .history import doubts
-from .record import checksum, code_digest, read
+from .record import read
 from .targets import AGGREGATES, DECIDE_VERDICT, Target, read_seeds, read_targets
+from .trust import why_rejected
 
 # The 97.5 % points of Student's t distribution for 1 to 9 degrees of freedom. From 10 on, a series about the normal
 # distribution is exact to three digits (Abramowitz and Stegun, Equation (26.7.5)).
@@ -102,7 +100,7 @@ class Result:
         if self.why_no_verdict:
             return self.why_no_verdict
         target, within, limits = self.target, self.within_tolerance(self.ours), []
-        if within and len(self.counted) == 1:
+        if within and len(self.counted) == 1 and not target.deterministic:
             limits.append("n = 1")
         if not within and target.claim == "equal":  # beyond a bound, our value can only be worse
             better = self.ours > target.value if target.mode == "max" else self.ours < target.value
@@ -110,6 +108,11 @@ class Result:
         if self.interval and not self.interval_agrees:
             limits.append("interval exceeds tolerance" if within else "interval reaches tolerance")
         return ("reproduced" if within else "not reproduced") + (f" ({', '.join(limits)})" if limits else "")
+
+    @property
+    def diverged(self) -> int:
+        """The number of runs whose value is not finite."""
+        return sum(not math.isfinite(value) for value in self.values)
 
     @property
     def claim_changes(self) -> str:
@@ -121,12 +124,6 @@ class Result:
             keys = [key for key in DECIDE_VERDICT if key != "mode" or target.claim == "equal"]
             before |= {key: then[key] for key in keys if key in then and then[key] != getattr(target, key)}
         return ", ".join(f"{key} ({value} then, {getattr(target, key)} now)" for key, value in before.items())
-
-    @property
-    def command(self) -> str:
-        """The command that trains all declared seeds."""
-        several = "-m " if len(self.seeds) > 1 else ""
-        return f"python train.py {several}experiment={self.target.experiment} seed={','.join(map(str, self.seeds))}"
 
 
 def t_975(freedom: int) -> float:
@@ -153,7 +150,7 @@ class Evidence:
         """What was changed in targets and seeds, or loosened in the facts, after the counted runs began."""
         found = [f"{result.target.metric} {result.claim_changes}" for result in self.results if result.claim_changes]
         targets = {(result.target.experiment, result.target.metric) for result in self.results}
-        seeds, facts = self.results[0].seeds, OmegaConf.to_container(self.paper.get("facts") or OmegaConf.create())
+        seeds, facts = read_seeds(self.paper), OmegaConf.to_container(self.paper.get("facts") or OmegaConf.create())
         for record in {record["file"]: record for result in self.results for record in result.counted}.values():
             gone = [name for name in record.get("claims", {}) if (record["experiment"], name) not in targets]
             found += [f"the target {name} of {record['experiment']} is gone" for name in gone]
@@ -175,14 +172,37 @@ class Evidence:
             if record["file"] not in counted
         ]
 
+    def tables(self) -> dict[str, list[Result]]:
+        """The results by the paper's table."""
+        found: dict[str, list[Result]] = {}
+        for result in self.results:
+            found.setdefault(result.target.table, []).append(result)
+        return found
+
     def counted_folders(self) -> list[str]:
         """The run folders of the counted records, as far as they exist on this machine."""
         names = dict.fromkeys(record["run"] for result in self.results for record in result.counted)
         return [name for name in names if (ROOT / name / "checkpoints").is_dir()]
 
+    def commands(self) -> list[str]:
+        """The commands that train all declared seeds of all experiments."""
+        return _commands(self.results)
+
     def missing_commands(self) -> list[str]:
         """The commands that train the missing seeds and skip the finished ones."""
-        return list(dict.fromkeys(f"{result.command} resume=auto" for result in self.results if result.missing_seeds))
+        missing = _commands([result for result in self.results if result.missing_seeds])
+        return [f"{command} resume=auto" for command in missing]
+
+
+def _commands(results: list[Result]) -> list[str]:
+    """One command for the experiments that have the same seeds."""
+    groups: dict[str, dict[str, None]] = {}
+    for result in results:
+        groups.setdefault(",".join(map(str, result.seeds)), {})[result.target.experiment] = None
+    return [
+        f"python train.py {'-m ' if len(names) > 1 or ',' in seeds else ''}experiment={','.join(names)} seed={seeds}"
+        for seeds, names in groups.items()
+    ]
 
 
 def read_evidence() -> Evidence:
@@ -195,11 +215,7 @@ def read_evidence() -> Evidence:
     targets, seeds = read_targets(paper), read_seeds(paper)
     records = [read(path) | {"file": path.stem} for path in sorted((ROOT / "results").glob("*-seed*.json"))]
     records.sort(key=lambda record: record.get("started", ""), reverse=True)  # of several runs of a seed, the newest
-    doubtful = doubts(records)
-    rejected = {
-        record["file"]: _why_not_authentic(record) or doubtful.get(record["file"], "") or _why_outdated(record)
-        for record in records
-    }
+    rejected = why_rejected(records)
     configs = {name: compose(f"experiment={name}") for name in dict.fromkeys(target.experiment for target in targets)}
     results = [_result(target, seeds, configs[target.experiment], records, rejected) for target in targets]
     return Evidence(paper, results, records, configs, [record for record in records if not rejected[record["file"]]])
@@ -207,6 +223,7 @@ def read_evidence() -> Evidence:
 
 def _result(target: Target, seeds: list[int], cfg: DictConfig, records: list[dict], rejected: dict) -> Result:
     """Sort the records of the target's experiment into those that count and those that do not."""
+    seeds = target.seeds or (seeds[:1] if target.deterministic else seeds)
     result, seed_of_curves = Result(target, [], [], seeds), {}
     name, config = digest(cfg), identity(cfg)
     for record in records:
@@ -233,42 +250,6 @@ def _result(target: Target, seeds: list[int], cfg: DictConfig, records: list[dic
             seed_of_curves[curves] = record["seed"]
     result.counted.sort(key=lambda record: record["seed"])
     return result
-
-
-def _why_not_authentic(record: dict) -> str:
-    """Why a record is not what a run wrote; empty if it is."""
-    name = f"{record['experiment']}-{record['digest']}-seed{record['seed']}"
-    if record.get("checksum") != checksum((ROOT / "results" / f"{record['file']}.json").read_text(encoding="utf-8")):
-        return "edited after the run: the checksum does not match the content"
-    if not re.fullmatch(re.escape(name) + r"(-\d+)?", record["file"]) or Path(record["run"]).name != record["file"]:
-        return f"renamed: it is the record of {name}"
-    beside = ROOT / record["run"] / "record.json"
-    if beside.is_file() and str(read(beside)["metrics"]) != str(record["metrics"]):  # as text, nan equals nan
-        return f"its run wrote other numbers, in {record['run']}"
-    wrong = [name for name in record["metrics"] if not _ends_at_its_metric(record, name)]
-    return f"the curve of {wrong[0]} ends at another value than its metric" if wrong else ""
-
-
-def _ends_at_its_metric(record: dict, name: str) -> bool:
-    """Whether the curve of a metric ends at its value; where the last step was not logged, nobody knows."""
-    curve, value, trainer = record.get("curves", {}).get(name), record["metrics"][name], record["config"].get("trainer")
-    measured_again = record.get("tested", {}).get("checkpoint") == "best" and name.startswith("val/")
-    accumulates = trainer and trainer.get("accumulate_grad_batches", 1) != 1  # several batches in a step
-    if not curve or curve["steps"][-1] != record.get("steps") or measured_again or accumulates:
-        return True
-    return math.isclose(curve["values"][-1], value, rel_tol=1e-3, abs_tol=1e-9) or not math.isfinite(value)
-
-
-def _why_outdated(record: dict) -> str:
-    """Why a run says nothing about the present code; empty if it does."""
-    git = record["git"]
-    if record["status"] != "finished":
-        return record["status"]
-    if git["commit"] is None:
-        return "code not in git"
-    if git["dirty"]:
-        return "code not committed"
-    return "" if record["code"] == code_digest() else f"the code has changed since commit {git['commit'][:7]}"
 
 
 def claims_of(cfg: DictConfig) -> dict[str, dict]:

@@ -3,13 +3,14 @@
 import ast
 import json
 import re
+from pathlib import Path
 from typing import Any
 
 import hydra
 import yaml
 from omegaconf import OmegaConf
 
-from ..identity import CONFIGS, NOT_IDENTITY, NOT_IDENTITY_OF, compose, flat
+from ..identity import CONFIGS, NOT_IDENTITY, NOT_IDENTITY_OF, flat
 from .citations import OTHER_PAPER, cited_parts
 from .comments import Value, read_items, read_values
 from .paper import QUOTE, differing_numbers, has_place, has_quote, paper_text
@@ -56,9 +57,14 @@ def source_kind(source: str) -> str:
     return next(kinds, "paper" if any(cited_parts(unquoted)) else "elsewhere" if OTHER_PAPER.search(unquoted) else "")
 
 
+def _path(experiment: str) -> Path:
+    return CONFIGS / "experiment" / f"{experiment}.yaml"
+
+
 def _never_built(experiment: str) -> set[str]:
     """Of optimizer and scheduler those that the procedure does not use: its ``configure_optimizers`` builds others."""
-    target = compose(f"experiment={experiment}").procedure.get("_target_", "")
+    stated = [value.value for value in read_values(_path(experiment)) if value.key == "procedure._target_"]
+    target = [OmegaConf.load(CONFIGS / "train.yaml").procedure._target_, *stated][-1]  # composed within Hydra, too
     path = CONFIGS.parent / "src" / f"{target.rpartition('.')[0].replace('.', '/')}.py"
     tree = ast.parse(path.read_text(encoding="utf-8")) if path.is_file() else ast.Module([])
     names = {node.name for node in ast.walk(tree) if isinstance(node, ast.FunctionDef)}
@@ -74,7 +80,9 @@ def _options(group: str) -> list[str]:
 def _read_assumption(value: Value) -> None:
     """Fill in the alternatives of an assumed value, and the problems with them and with the reason."""
     # {1, 2, …} is an example and no list of alternatives
-    reason, inside = re.fullmatch(r"(?i:assumed)(.*?)(?:\{([^{}…]*)\}\W*)?", value.source).groups()
+    form = r"(?i:assumed)(.*?)(?:\{([^{}…]*)\}\W*(?:not run:\s*(.+))?)?"
+    reason, inside, not_run = re.fullmatch(form, value.source).groups()
+    value.not_run = not_run or ""
     if not re.search(r"\w", reason):
         value.problems.append("assumed without a reason. Write, for example: # assumed: not stated")
     if inside is None:
@@ -127,7 +135,7 @@ def _check(value: Value) -> Value:
 
 def experiment_values(experiment: str) -> list[Value]:
     """The settings of an experiment, inherited ones first, each with its source and the problems with it."""
-    found = read_values(CONFIGS / "experiment" / f"{experiment}.yaml")
+    found = read_values(_path(experiment))
     unused = _never_built(experiment)
     return [
         _check(value)
@@ -155,7 +163,7 @@ def _compose(*overrides: str) -> dict[str, Any]:
 
 def values_without_source(experiment: str) -> list[str]:
     """The hyperparameters of a group's file that neither this file nor the experiment gives a source."""
-    stated = [value.key for value in read_values(CONFIGS / "experiment" / f"{experiment}.yaml") if not value.group]
+    stated = [value.key for value in read_values(_path(experiment)) if not value.group]
     stated += ["scheduler.interval", "scheduler.frequency"]  # they follow from the schedule's name
     found, unused = [], _never_built(experiment)
     settings = _compose(f"experiment={experiment}")

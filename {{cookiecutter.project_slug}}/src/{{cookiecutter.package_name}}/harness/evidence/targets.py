@@ -11,9 +11,9 @@ from ..identity import UsageError
 
 CLAIMS = {"equal": "", "at least": "≥ ", "at most": "≤ "}
 AGGREGATES = {"mean": statistics.fmean, "median": statistics.median, "max": max, "min": min}
-CHOICES = {"claim": [*CLAIMS], "aggregate": [*AGGREGATES], "mode": ["max", "min"]}
-DECIDE_VERDICT = ["value", "claim", "aggregate", "scale", "mode", "tolerance"]
-EXPECTED = {bool: "true or false", str: "text"}  # every other type is a number
+CHOICES = {"claim": [*CLAIMS], "aggregate": [*AGGREGATES], "mode": ["max", "min"], "stated_by": ["paper", "us"]}
+DECIDE_VERDICT = ["value", "claim", "aggregate", "scale", "mode", "tolerance", "seeds"]
+EXPECTED = {bool: "true or false", str: "text", list[int] | None: "a list of whole numbers"}  # others are numbers
 
 
 @dataclass
@@ -34,6 +34,11 @@ class Target:
     reason: str = ""
     experiment: str = "paper"
     log_x: bool = False  # of the plotted curves
+    table: str = ""  # of the paper; rows of one table are shown together
+    seeds: list[int] | None = None  # if other than those of all targets
+    deterministic: bool = False  # nothing is drawn, so that one run is enough
+    stated_by: str = "paper"  # or "us": a threshold of our own, which is never shown as the paper's
+    explanation: str = ""  # why the value is not reached
 
 
 def read_seeds(paper: DictConfig) -> list[int]:
@@ -48,8 +53,9 @@ def read_targets(paper: DictConfig) -> list[Target]:
         UsageError: names every mistake in the targets and the seeds, one per line.
     """
     targets, problems = [], []
+    defaults = paper.get("target_defaults") or {}
     for position, given in enumerate(paper.get("targets") or [], start=1):
-        target, wrong = _read_target(given)
+        target, wrong = _read_target(OmegaConf.merge(defaults, given))
         targets.append(target)
         problems += [f"target {position} ({given.get('metric') or 'without a metric'}): {text}" for text in wrong]
     for (experiment, metric), times in Counter((target.experiment, target.metric) for target in targets).items():

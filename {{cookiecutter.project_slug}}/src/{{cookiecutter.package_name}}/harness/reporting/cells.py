@@ -5,6 +5,8 @@ import math
 from ..evidence.claims import Result
 from ..evidence.targets import CLAIMS
 
+SUPERSCRIPTS = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹", "+")
+
 
 def cells(result: Result) -> dict[str, str]:
     """The cells by column."""
@@ -12,32 +14,44 @@ def cells(result: Result) -> dict[str, str]:
     std = f" ± {target.std:g}" if target.std else ""
     of = "n =" if target.aggregate == "mean" else f"{target.aggregate} of"
     runs = f" ({of} {target.n_runs})" if target.n_runs else ""
-    ours, interval = "–", "–"
-    if result.counted:
+    stated = "–" if target.value is None else f"{CLAIMS[target.claim]}{target.value:g}{std}{unit}{runs}"
+    tolerance, ours, interval = "–" if target.tolerance is None else f"± {target.tolerance:g}", "–", "–"
+    if target.stated_by == "us":
+        tolerance, stated = f"{stated}{f' {tolerance}' if target.tolerance else ''}, our own threshold", "–"
+    if result.diverged:
+        ours = f"diverged in {result.diverged} of {len(result.values)} runs"
+    elif target.deterministic and result.counted:
+        ours = f"{result.ours:.7g}{unit} (deterministic)"
+    elif result.counted:
         ours = f"{number(result.ours, result.std)}{unit} ({of} {len(result.counted)})"
     if result.interval:
         low, high = result.interval
-        places = _decimals((high - low) / 2)
-        interval = f"{low:.{places}f} … {high:.{places}f}"
+        interval = f"{number(low, (high - low) / 2, show=False)} … {number(high, (high - low) / 2, show=False)}"
     return {
         "experiment": target.experiment,
         "metric": target.metric,
         "data": " ".join(target.dataset.split()) or "–",
-        "paper": "–" if target.value is None else f"{CLAIMS[target.claim]}{target.value:g}{std}{unit}{runs}",
+        "paper": stated,
         "ours": ours,
         "95 % interval": interval,
-        "tolerance": "–" if target.tolerance is None else f"± {target.tolerance:g}",
+        "tolerance": tolerance,
         "verdict": result.verdict,
     }
 
 
-def number(value: float, std: float | None = None) -> str:
-    """``value ± std`` with two digits of ``std``; without it, four digits of ``value``."""
+def number(value: float, std: float | None = None, show: bool = True) -> str:
+    """``value ± std`` with two digits of ``std``; without it, four digits of ``value``. Far from 1, powers of ten."""
+    largest = max(abs(value), std or 0)
+    if largest >= 1e6 or 0 < largest < 1e-5:
+        spread = f" ± {_power(std)}" if std and show else ""
+        return _power(value) + spread
     if not std:
         return f"{value:.4g}"
-    return f"{value:.{_decimals(std)}f} ± {std:.{_decimals(std)}f}"
+    places = max(0, 1 - math.floor(math.log10(std)))
+    return f"{value:.{places}f}" + (f" ± {std:.{places}f}" if show else "")
 
 
-def _decimals(std: float) -> int:
-    """How many decimals show two digits of ``std``."""
-    return max(0, 1 - math.floor(math.log10(std))) if std > 0 and math.isfinite(std) else 2
+def _power(value: float) -> str:
+    """``1.5·10⁹``."""
+    digits, _, power = f"{value:.1e}".partition("e")
+    return f"{digits}·10{str(int(power)).translate(SUPERSCRIPTS)}" if math.isfinite(value) else f"{value}"

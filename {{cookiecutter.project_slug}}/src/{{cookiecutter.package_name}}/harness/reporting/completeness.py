@@ -14,14 +14,15 @@ def completeness(known: Report) -> list[tuple[str, str, str]]:
     untrained = [f"TODO(paper) in {', '.join(stand_ins)}"] if stand_ins else []
     untrained += [] if records else ["no run of it counts yet"]
     readme = _text("README.md")
-    not_told = [row.target.metric for row in known.rows if not row.counted or row.command not in readme]
+    not_told = [row.target.metric for row in known.rows if not row.counted]
+    not_told += [command for command in known.evidence.commands() if command not in readme]
     answers = {
         "Are the dependencies specified?": [] if "==" in _text("constraints.txt") else ["constraints.txt pins none"],
         "Is there code to train?": untrained if _text("train.py") else ["no train.py"],
         "Is there code to evaluate?": untrained if _text("evaluate.py") else ["no evaluate.py"],
         "Are there trained weights?": _lacks_weights(list(records.values()), readme),
         "Does the README have a table of results, with the exact commands?": [
-            f"no result of {metric} with its command in README.md" for metric in not_told
+            f"no {missing} in README.md" for missing in not_told
         ],
     }
     return [(question, "no" if lacks else "yes", "; ".join(lacks)) for question, lacks in answers.items()]

@@ -55,7 +55,7 @@ def draw_curves(rows: list[Result]) -> str:
     if len(set().union(*rates)) == 1 < len(names):
         names.remove("learning rate")
     names.sort(key="learning rate".__eq__)  # the last
-    figure, panels = _panels(len(names), across=2, width=4.8, height=3.2)
+    figure, panels = _panels(len(names), across=2, width=4.8 if len(names) > 1 else 7, height=3.4)
     for axes, name in zip(panels, names, strict=True):
         for split, color, label in [("train", GREY, "training"), ("val", OURS, "validation")]:
             curves = [r["curves"][f"{split}/{name}"] for r in counted if f"{split}/{name}" in r["curves"]]

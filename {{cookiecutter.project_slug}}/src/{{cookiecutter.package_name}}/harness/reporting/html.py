@@ -8,6 +8,7 @@ from pathlib import Path
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from ..evidence import paper
+from ..evidence.comments import Value
 from ..evidence.record import git_state, read
 from ..identity import ROOT, UsageError
 from .cells import cells
@@ -42,6 +43,7 @@ def html(known: Report, figures: list[Path]) -> str:
         cells=cells,
         left=steps_left(known),
         figures=[_embedded(path) for path in figures],
+        settings=_settings(known),
         tests=Counter(known.outcomes.values()),
         modules=next((r["architecture"] for r in counted.values() if r.get("architecture")), []),
         differences=paper.known_differences(),
@@ -52,6 +54,16 @@ def html(known: Report, figures: list[Path]) -> str:
         git=git_state(),
         completeness=completeness(known),
     )
+
+
+def _settings(known: Report) -> dict[str, list[Value]]:
+    """The claims, the settings of the first experiment, and of each further one those that differ from the first."""
+    shown = {"the claims": known.claimed}
+    first: dict[str, object] = {}
+    for name, values in known.sources.items():
+        shown[name] = [value for value in values if not first or first.get(value.key, ...) != value.value]
+        first = first or {value.key: value.value for value in values}
+    return {name: values for name, values in shown.items() if values}
 
 
 def _embedded(path: Path) -> tuple[str, str, str]:

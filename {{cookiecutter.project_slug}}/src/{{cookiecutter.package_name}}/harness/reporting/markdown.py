@@ -3,7 +3,6 @@
 import re
 from pathlib import Path
 
-from ..evidence.claims import Result
 from ..identity import PACKAGE, ROOT
 from .cells import cells
 from .report import Report
@@ -12,6 +11,7 @@ from .text import columns, one_line, shape
 STATUS = re.compile(r"(<!-- status:begin[^>]*-->\n).*?(<!-- status:end -->)", re.DOTALL)
 ARCHITECTURE = re.compile(r"(<!-- architecture:begin[^>]*-->\n).*?(<!-- architecture:end -->)", re.DOTALL)
 DOCSTRING_STATUS = re.compile(r'(\nReproduction status:\n).*?(""")', re.DOTALL)
+COLUMNS = ["experiment", "metric", "data", "paper", "ours", "tolerance", "verdict"]
 NOT_STARTED = "not started: python train.py experiment=paper, then python report.py"
 README, NOTES, DOCSTRING = ROOT / "README.md", ROOT / "PAPER.md", PACKAGE / "__init__.py"
 
@@ -23,10 +23,9 @@ def texts(known: Report, figures: list[str]) -> dict[Path, str]:
         readme += [f"\nNot verified: {escaped('; '.join(known.unverified))}."] if known.unverified else []
         changed = known.evidence.claim_changes
         readme += [f"\nChanged after the runs: {escaped('; '.join(changed))}."] if changed else []
-        readme += ["", *_table(known.rows)]
+        readme += _tables(known)
         readme += [f"\n![{name.removesuffix('.svg')}](docs/figures/{name})" for name in figures]
-        line = "{experiment}, {metric}, {data}: paper {paper}, ours {ours}: {verdict}"
-        docstring = [known.status, *(line.format(**cells(row)) for row in known.rows)]
+        docstring = [f"{known.status} (README.md has the table of results)"]
     lines = "".join(f"    {one_line(text)}\n" for text in docstring).replace("\\", "\\\\").replace('"', '\\"')
     notes = _between(NOTES.read_text(encoding="utf-8"), STATUS, _checklist(known))
     return {
@@ -48,15 +47,22 @@ def escaped(text: str) -> str:
     return text.replace("@", "@<!-- -->")
 
 
-def _table(rows: list[Result]) -> list[str]:
-    lines = []
-    for row in rows:
-        shown = cells(row)
-        if row.target.reason:
-            shown["tolerance"] += f": {one_line(row.target.reason)}"
-        lines.append([*map(escaped, shown.values()), f"`{row.command}`"])
-    header = [*cells(rows[0]), "command"]
-    return [f"| {' | '.join(texts)} |" for texts in [header, ["---"] * len(header), *lines]]
+def _tables(known: Report) -> list[str]:
+    """A table of results for each table of the paper, then the reasons as notes, then the commands."""
+    lines, notes = [], {}
+    for table, rows in known.evidence.tables().items():
+        lines += ["", *([f"**{escaped(one_line(table))}**", ""] if table else [])]
+        used = [name for name in COLUMNS if any(cells(row)[name] != "–" for row in rows)]
+        lines += [f"| {' | '.join(texts)} |" for texts in [used, ["---"] * len(used)]]
+        for row in rows:
+            shown = {name: escaped(cell) for name, cell in cells(row).items()}
+            limit = "tolerance" if shown["tolerance"] != "–" else "verdict"
+            for name, note in ((limit, row.target.reason), ("verdict", row.target.explanation)):
+                if note.strip():
+                    shown[name] += f" <sup>{notes.setdefault(one_line(note), len(notes) + 1)}</sup>"
+            lines.append(f"| {' | '.join(shown[name] for name in used)} |")
+    lines += [""] * bool(notes) + [f"{number}. {escaped(note)}" for note, number in notes.items()]
+    return [*lines, "", "```bash", *known.evidence.commands(), "```"]
 
 
 def _checklist(known: Report) -> str:

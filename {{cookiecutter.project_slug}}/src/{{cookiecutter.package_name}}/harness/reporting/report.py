@@ -33,7 +33,8 @@ class Effect:
     def as_text(self) -> str:
         """The mean difference in the paper's unit, and the number of seeds."""
         if not self.differences:
-            return "none of ours counts yet" if self.found else "not run"
+            not_run = f"not run: {self.value.not_run}" if self.value.not_run else "not run"
+            return "none of ours counts yet" if self.found else not_run
         mean = statistics.fmean(self.differences)
         return f"{mean:+.3g} {self.row.target.unit}".rstrip() + f" (n = {len(self.differences)})"
 
@@ -122,7 +123,7 @@ def report(write: bool = True) -> Report:
         evidence=known,
         sources=by_experiment,
         claimed=sources.target_values(),
-        unstated={name: sources.values_without_source(name) for name in experiments},
+        unstated=_told_once({name: sources.values_without_source(name) for name in experiments}),
         outcomes=suite.outcomes,
         not_tested=suite.unknown,
         lost_checks=tests.lost_checks(suite),
@@ -132,6 +133,14 @@ def report(write: bool = True) -> Report:
     )
     found.unverified = _unverified(found)
     return found
+
+
+def _told_once(unstated: dict[str, list[str]]) -> dict[str, list[str]]:
+    """Without those that an earlier experiment has too: experiments inherit."""
+    seen: dict[str, str] = {}
+    for name, texts in unstated.items():
+        seen = {text: name for text in texts} | seen
+    return {name: [text for text in texts if seen[text] == name] for name, texts in unstated.items()}
 
 
 def todos() -> dict[str, list[int]]:

@@ -14,8 +14,10 @@ def printed(known: Report) -> str:
     lines += [f"Not verified: {'; '.join(known.unverified)}."] if known.unverified else []
     changes = known.evidence.claim_changes
     lines += [f"Changed after the runs: {'; '.join(changes)}."] if changes else []
-    rows = [cells(row) for row in known.rows]
-    lines += ["", *columns([list(rows[0]), *(list(row.values()) for row in rows)])]
+    for table, rows in known.evidence.tables().items():
+        shown = [cells(row) for row in rows]
+        lines += ["", *([one_line(table)] if table else [])]
+        lines += columns([list(shown[0]), *(list(row.values()) for row in shown)])
     lines += _shortened([f"  not counted: {record['run']} ({reason})" for record, reason in known.evidence.uncounted])
     changes = [
         [f"{e.row.target.experiment}: {e.value.key}={e.alternative}", e.row.target.metric, e.as_text()]

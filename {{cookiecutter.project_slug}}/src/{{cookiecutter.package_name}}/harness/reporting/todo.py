@@ -53,7 +53,7 @@ def _to_write(known: Report) -> list[Step]:
     for experiment, unstated in known.unstated.items():
         if unstated:
             keys = [text.split(" ")[0] for text in unstated]
-            what = f"{count(len(keys), 'setting')} without a source: {', '.join(keys[:3])}{', …' * bool(keys[3:])}"
+            what = f"{count(len(keys), 'setting')} without a source: {', '.join(keys)}"
             steps.append(Step(what, f"configs/experiment/{experiment}.yaml"))
     for row in known.rows:
         if row.target.value is not None and row.target.claim == "equal" and row.target.tolerance is None:
@@ -95,7 +95,7 @@ def _to_run(known: Report) -> list[Step]:
         steps += [Step("seeds without a run that counts", command) for command in missing]
     not_run: dict[str, set[str]] = {}
     for effect in known.effects:
-        if not effect.found:
+        if not effect.found and not effect.value.not_run:
             not_run.setdefault(effect.row.target.experiment, set()).add(effect.value.key)
     for experiment, alternatives in not_run.items():  # in the order of the targets
         keys = ", ".join(sorted(alternatives))

@@ -1,17 +1,29 @@
-"""What git shows of the records: which were edited after their first commit, or are older than the code they name."""
+"""Which records cannot count for any claim: edited, renamed, contradicted by git, or of other code."""
 
 import functools
 import json
+import math
+import re
 import subprocess
 from datetime import datetime
+from pathlib import Path
 
 from ..identity import ROOT
-from .record import checksum
+from .record import checksum, code_digest, read
 
 CLOCK = 600  # seconds by which the clocks of two machines may differ
 
 
-def doubts(records: list[dict]) -> dict[str, str]:
+def why_rejected(records: list[dict]) -> dict[str, str]:
+    """Why each record cannot count, by the name of its file; empty if it can."""
+    doubts = _git_doubts(records)
+    return {
+        record["file"]: _why_not_authentic(record) or doubts.get(record["file"]) or _why_outdated(record)
+        for record in records
+    }
+
+
+def _git_doubts(records: list[dict]) -> dict[str, str]:
     """Why git contradicts a record, by the name of its file. Without git, or in a shallow clone, there is no doubt."""
     versions: dict[str, list[tuple[str, str]]] = {}  # commit and blob of each version, the oldest first
     commit = ""
@@ -70,3 +82,39 @@ def _git(*arguments: str) -> str:
     except FileNotFoundError:
         return ""
     return done.stdout if done.returncode == 0 else ""
+
+
+def _why_not_authentic(record: dict) -> str:
+    """Why a record is not what a run wrote; empty if it is."""
+    name = f"{record['experiment']}-{record['digest']}-seed{record['seed']}"
+    if record.get("checksum") != checksum((ROOT / "results" / f"{record['file']}.json").read_text(encoding="utf-8")):
+        return "edited after the run: the checksum does not match the content"
+    if not re.fullmatch(re.escape(name) + r"(-\d+)?", record["file"]) or Path(record["run"]).name != record["file"]:
+        return f"renamed: it is the record of {name}"
+    beside = ROOT / record["run"] / "record.json"
+    if beside.is_file() and str(read(beside)["metrics"]) != str(record["metrics"]):  # as text, nan equals nan
+        return f"its run wrote other numbers, in {record['run']}"
+    wrong = [name for name in record["metrics"] if not _ends_at_its_metric(record, name)]
+    return f"the curve of {wrong[0]} ends at another value than its metric" if wrong else ""
+
+
+def _ends_at_its_metric(record: dict, name: str) -> bool:
+    """Whether the curve of a metric ends at its value; where the last step was not logged, nobody knows."""
+    curve, value, trainer = record.get("curves", {}).get(name), record["metrics"][name], record["config"].get("trainer")
+    measured_again = record.get("tested", {}).get("checkpoint") == "best" and name.startswith("val/")
+    accumulates = trainer and trainer.get("accumulate_grad_batches", 1) != 1  # several batches in a step
+    if not curve or curve["steps"][-1] != record.get("steps") or measured_again or accumulates:
+        return True
+    return math.isclose(curve["values"][-1], value, rel_tol=1e-3, abs_tol=1e-9) or not math.isfinite(value)
+
+
+def _why_outdated(record: dict) -> str:
+    """Why a run says nothing about the present code; empty if it does."""
+    git = record["git"]
+    if record["status"] != "finished":
+        return record["status"]
+    if git["commit"] is None:
+        return "code not in git"
+    if git["dirty"]:
+        return "code not committed"
+    return "" if record["code"] == code_digest() else f"the code has changed since commit {git['commit'][:7]}"
