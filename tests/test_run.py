@@ -438,6 +438,18 @@ def test_a_bar_for_people_alone(repo):
     assert "Epoch 0: 100%|" in shown.stdout and "train/loss=" in shown.stdout
 
 
+@pytest.mark.parametrize("stands_still", [False, True])
+def test_a_line_now_and_then_where_there_is_no_terminal(repo, stands_still):
+    """Also in train.log, with what all seeds will take; a loss that does not move is said, one that moves is not."""
+    if stands_still:
+        edit(repo / "src/my_paper/procedure.py", "logits = self.model(images)", "logits = 0 * self.model(images)")
+    train(repo, "trainer.max_epochs=4", "callbacks.lines.seconds=0")
+    text = only(repo, "runs/*/train.log").read_text()
+    parts = r"0:00:\d\d · step 25 of 80 · \S+ steps/s · 0:0\S* left · 0:0\S* for 3 seeds · train/loss \d"
+    assert re.search(parts, text)
+    assert text.endswith("which stands still\n") == stands_still
+
+
 def test_torch_is_imported_without_the_garbage_collector(repo):
     program = """
 import gc

@@ -124,8 +124,8 @@ def build_callbacks(cfg: DictConfig, record: Record, loggers: list[Logger]) -> l
     """Build those callbacks of ``cfg.callbacks`` that this run can use."""
     unused = {"best"} if cfg.monitor.metric is None else set()
     unused |= set() if loggers else {"learning_rate"}
-    if not sys.stdout.isatty() or cfg.trainer.get("enable_progress_bar") is False:
-        unused |= {"progress"}  # in a file, a progress bar fills a page per epoch
+    bar = sys.stdout.isatty() and cfg.trainer.get("enable_progress_bar") is not False
+    unused |= {"lines"} if bar else {"progress"}  # in a file, a progress bar fills a page per epoch
     callbacks = [
         hydra.utils.instantiate(callback)
         for name, callback in cfg.callbacks.items()

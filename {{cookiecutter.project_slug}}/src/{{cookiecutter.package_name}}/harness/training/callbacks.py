@@ -1,7 +1,10 @@
 """Callbacks that Lightning does not have."""
 
+import logging
 import math
+import time
 from contextlib import suppress
+from datetime import timedelta
 from typing import Any
 
 import lightning as L
@@ -11,6 +14,8 @@ from torch import Tensor
 from torch.utils._pytree import tree_leaves
 
 from ..identity import UsageError
+
+log = logging.getLogger(__name__)
 
 
 class FiniteLoss(Callback):
@@ -82,6 +87,46 @@ def first_module_not_finite(trainer: L.Trainer, procedure: L.LightningModule, ba
     with suppress(NotImplementedError), trainer.precision_plugin.train_step_context():  # no step: a manual procedure
         procedure.step(batch, procedure.train_metrics)
     return f" The first module whose output is not finite: {found[0]}." if found else ""
+
+
+class ProgressLines(Callback):
+    """Logs a line now and then: time, step, rate, time left for this run and for all seeds, and the loss.
+
+    Args:
+        seconds: between two lines. The first comes sooner, so that a budget that is too long is seen at once.
+        seeds: those of the paper's claim.
+    """
+
+    def __init__(self, seconds: float, seeds: list[int]):
+        self.seconds, self.seeds = seconds, seeds
+
+    def on_train_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
+        self.begin, self.first_step, self.losses = time.monotonic(), trainer.global_step, {}
+        self.next = self.begin + self.seconds / 6
+
+    def on_train_batch_end(self, trainer: L.Trainer, pl_module: L.LightningModule, *of_batch: Any) -> None:
+        now, done = time.monotonic(), trainer.global_step - self.first_step
+        if now < self.next or done == 0 or not trainer.is_global_zero:
+            return
+        self.next, rate = now + self.seconds, done / (now - self.begin)
+        parts = [_clock(now - self.begin), f"step {trainer.global_step:,}", f"{rate:.3g} steps/s"]
+        total = trainer.estimated_stepping_batches
+        if 0 < total < math.inf:
+            parts[1] += f" of {total:,.0f}"
+            parts.append(f"{_clock((total - trainer.global_step) / rate)} left")
+            if len(self.seeds) > 1:
+                parts.append(f"{_clock(len(self.seeds) * total / rate)} for {len(self.seeds)} seeds")
+        if (loss := trainer.callback_metrics.get("train/loss")) is not None:
+            parts.append(f"train/loss {loss.item():.4g}")
+            # by the step of its mean, because a loss that was not logged since the line before has not stood still
+            self.losses[trainer.global_step // trainer.log_every_n_steps] = parts[-1]
+            if len(self.losses) > 2 and len(set(list(self.losses.values())[-3:])) == 1:
+                parts.append("which stands still")
+        log.info(" · ".join(parts))
+
+
+def _clock(seconds: float) -> str:
+    return str(timedelta(seconds=round(seconds)))
 
 
 class OwnNoise(Callback):

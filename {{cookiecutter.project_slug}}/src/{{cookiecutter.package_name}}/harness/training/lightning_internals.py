@@ -25,7 +25,7 @@ CURRENT_HOOK = "_current_fx_name"  # the attribute of a LightningModule that nam
 def skip_idle_hooks(trainer: Trainer) -> None:
     """Spare what Lightning does around each hook of each callback, also around those that do nothing.
 
-    It is a fifth of a small training step.
+    They are a fifth of the calls in a small training step.
     """
     from lightning.pytorch.callbacks import Callback
     from lightning.pytorch.profilers import PassThroughProfiler
