@@ -1,0 +1,242 @@
+"""Whether a metric measures what its name says, however the validation samples reach it."""
+
+import math
+
+import lightning as L
+import pytest
+import torch
+from conftest import QUIET, Draws
+from lightning_utilities.core.apply_func import apply_to_collection
+from splits import loaders
+from torch import Tensor
+from torch.utils.data import DataLoader, IterableDataset
+from torchmetrics import Metric
+
+from {{ cookiecutter.package_name }}.harness.training.build import build_procedure, build_trainer
+
+
+class DrawsInSteps(L.Callback):
+    """Notices whether a validation step draws random numbers."""
+
+    def __init__(self):
+        self.draws = Draws()
+
+    def on_validation_batch_start(self, *_):
+        self.draws.__enter__()
+
+    def on_validation_batch_end(self, *_):
+        self.draws.__exit__(None, None, None)
+
+
+class Validation:
+    """Validates the weights of a short training on a few samples, in any batches.
+
+    Args:
+        cfg: the configuration.
+        data: the data module.
+        trainer: of the short training.
+    """
+
+    def __init__(self, cfg, data, trainer: L.Trainer):
+        self.cfg, self.data, self.trained = cfg, data, trainer.lightning_module
+        given = loaders(data, "val")
+        loader = given[0] if len(given) == 1 else None
+        if not isinstance(loader, DataLoader) or not loader.batch_size or isinstance(loader.dataset, IterableDataset):
+            pytest.skip("the samples of validation cannot be put into other batches")
+        self.loader, indices = loader, list(loader.sampler)
+        few = min(len(indices), max(12, min(64, loader.batch_size)))
+        order = torch.randperm(len(indices), generator=torch.Generator().manual_seed(0))[:few]
+        self.samples = [indices[i] for i in order]
+
+    def procedure(self) -> L.LightningModule:
+        procedure = build_procedure(self.cfg)
+        procedure.load_state_dict(self.trained.state_dict())
+        return procedure
+
+    def batches(self, sizes: list[int]) -> list[list]:
+        rest = iter(self.samples)
+        return [[next(rest) for _ in range(size)] for size in sizes]
+
+    def loader_of(self, batches: list[list]) -> DataLoader:
+        return DataLoader(self.loader.dataset, batch_sampler=batches, collate_fn=self.loader.collate_fn)
+
+    def __call__(self, batches: list[list], procedure=None, callback=None, seed: int = 0) -> dict[str, float]:
+        self.data.val_dataloader = lambda: self.loader_of(batches)
+        L.seed_everything(seed, verbose=False)
+        trainer = build_trainer(self.cfg, [callback] if callback else [], **QUIET | {"limit_val_batches": 1.0})
+        try:
+            trainer.validate(procedure or self.procedure(), self.data, verbose=False)
+        except (RuntimeError, ValueError, IndexError) as error:
+            pytest.skip(f"the paper's own batches can be measured, others cannot: {str(error).splitlines()[0]}")
+        return {name: float(value) for name, value in trainer.callback_metrics.items()}
+
+    def updates(self) -> dict[str, tuple[Metric, list]]:
+        """Each metric, empty, and the arguments of its updates in a validation of eight samples in pairs."""
+        procedure, found = self.procedure(), {}
+        for name, metric in procedure.named_modules():
+            if isinstance(metric, Metric):
+                found[name.replace("val_metrics.", "val/")] = metric.clone(), (calls := [])
+                metric.update = record(metric.update, calls)
+        self(self.batches([2] * (min(len(self.samples), 12) // 2)), procedure)
+        return {name: given for name, given in found.items() if len(given[1]) > 3}
+
+
+def record(update, calls: list):
+    def recorded(*args, **kwargs):
+        calls.append((args, kwargs))
+        return update(*args, **kwargs)
+
+    return recorded
+
+
+@pytest.fixture
+def validation(cfg, data, validated, trained) -> Validation:
+    return Validation(cfg, data, trained[0])
+
+
+def near(one, other) -> bool:
+    return one == pytest.approx(other, rel=1e-4, abs=1e-7, nan_ok=True)
+
+
+def test_a_metric_does_not_depend_on_the_batches(validation, facts):
+    """The same samples in batches of other sizes, in another order, have the same value."""
+    few, watch = len(validation.samples), DrawsInSteps()
+    if few < 12 or len(list(validation.loader.sampler)) <= validation.loader.batch_size:
+        pytest.skip("all samples of validation are in one batch")
+    sizes = [few // 2, 2, 3, few - few // 2 - 5]
+    whole = validation([validation.samples], callback=watch)
+    again = validation([validation.samples], seed=1)
+    if watch.draws.found or not all(near(whole[name], again[name]) for name in whole):
+        pytest.skip("validation draws random numbers")
+    parts = validation(validation.batches(sizes))
+    if facts["batch_interaction"] == "any" or parts.get("val/loss", 0) != pytest.approx(
+        whole.get("val/loss", 0), rel=0.05
+    ):
+        pytest.skip("the samples of a batch are compared with each other, and the loss depends on the batch")
+    terms = {f"val/{name}" for name in validation.trained.terms} | {"val/loss"}
+    names = whole.keys() - terms if validation.trained.terms else whole.keys() & validation.trained.val_metrics.keys()
+    wrong = [
+        f"{name} is {whole[name]:.6g} or {parts[name]:.6g}" for name in names if not near(whole[name], parts[name])
+    ]
+    assert not wrong, (
+        f"{'; '.join(wrong)}: the same {few} samples in one batch, or in batches of {sizes}. A mean over batches, or of a "
+        "function of the batch, such as exp(loss), weighs samples by their batch. Add up numerator and denominator in "
+        "update, and divide in compute. Where the paper measures within batches, such as retrieval among 32, compose them by "
+        "a batch_sampler"
+    )
+
+
+def fed(metric: Metric, calls: list) -> Metric:
+    metric = metric.clone()
+    for args, kwargs in calls:
+        metric.update(*args, **kwargs)
+    return metric
+
+
+def value_of(metric: Metric, calls: list) -> Tensor:
+    """What the metric computes from these updates, as a vector; empty after an error."""
+    try:
+        return numbers(fed(metric, calls).compute())
+    except (RuntimeError, ValueError):
+        return torch.empty(0)
+
+
+def numbers(value) -> Tensor:
+    found: list[Tensor] = []
+    apply_to_collection(
+        value, (Tensor, float, int), lambda leaf: found.append(torch.as_tensor(leaf).flatten().double())
+    )
+    return torch.cat(found) if found else torch.empty(0)
+
+
+def test_a_metric_is_the_same_over_two_processes(validation):
+    """Each process takes every other batch; torchmetrics joins their states as ``dist_reduce_fx`` says."""
+    for name, (metric, calls) in validation.updates().items():
+        one, two = value_of(metric, calls), joined(fed(metric, calls[::2]), fed(metric, calls[1::2]))
+        assert near(two.tolist(), one.tolist()), (
+            f"{name} is {one.tolist()} in one process and {two.tolist()} over two. Register all that update changes by "
+            "add_state, with dist_reduce_fx='sum' for sums and counts and 'cat' for lists of samples"
+        )
+
+
+def joined(here: Metric, there: Metric) -> Tensor:
+    """What ``here`` computes if ``there`` is the same metric in another process."""
+    theirs: list[Tensor] = []
+    there.sync(lambda state, group: theirs.append(state) or [state], distributed_available=lambda: True)
+    here.dist_sync_fn, here.distributed_available_fn = lambda state, group: [state, theirs.pop(0)], lambda: True
+    return numbers(here.compute())
+
+
+def test_a_metric_shows_what_is_not_a_number(validation):
+    """A NaN among what is measured makes the value NaN, or worse, or an error; it does not vanish."""
+    for name, (metric, calls) in validation.updates().items():
+        whole, without = (
+            value_of(metric, calls),
+            [value_of(metric, calls[:i] + calls[i + 1 :]) for i in range(len(calls))],
+        )
+        if all(near(whole.tolist(), one.tolist()) for one in without):
+            continue  # whatever is left out, the value is the same
+        for bad in (math.nan, math.inf):
+            hidden = [hides(metric, calls, i, bad, whole, without[i]) for i in range(len(calls))]
+            assert not all(hidden), (
+                f"{name} leaves out what is {bad}, so that a diverged sample or run improves it. In a metric of "
+                "torchmetrics set nan_strategy='disable' or 'error' ('warn' is the default, and drops). In your own, use no "
+                "nanmean and no mask of what is finite"
+            )
+
+
+def hides(metric: Metric, calls: list, i: int, bad: float, whole: Tensor, without: Tensor) -> bool:
+    """Whether the value is finite, and better or as if it were left out, when the first number of an update is ``bad``."""
+    args, kwargs = calls[i]
+    leaf = next((x for x in (*args, *kwargs.values()) if torch.is_tensor(x) and x.is_floating_point()), None)
+    if leaf is None or not leaf.numel():
+        return False
+    broken, one = leaf.clone(), leaf.shape[:1]
+    (broken[:1] if one else broken).fill_(bad)
+
+    def value(change) -> Tensor:
+        args, kwargs = apply_to_collection(calls[i], Tensor, change)
+        return value_of(metric, [*calls[:i], (args, kwargs), *calls[i + 1 :]])
+
+    found = value(lambda x: broken if x is leaf else x)
+    if not len(found) or not found.isfinite().all():
+        return False
+    shorter = value(lambda x: x[1:] if x.shape[:1] == one else x) if one and one[0] > 1 else without
+    gain = (found - whole).sum().item() * {True: 1, False: -1}.get(metric.higher_is_better, 0)
+    return gain > 0 or near(found.tolist(), without.tolist()) or near(found.tolist(), shorter.tolist())
+
+
+def test_a_constant_model_measures_as_chance(cfg, validation, stepped):
+    """If all outputs of the model are equal, ties are not counted as hits."""
+    modes = {target.metric.removeprefix("test/"): target.get("mode") for target in cfg.paper.targets}
+    equal, broken = of_constant_model(validation, 0.0), of_constant_model(validation, 1e-4)
+    for name, metric in validation.trained.val_metrics.items():
+        better = {"max": True, "min": False}.get(modes.get(name.removeprefix("val/")), metric.higher_is_better)
+        if better is None or len(set(equal[name])) != 1:  # a constant guess, such as the first class, is right for some
+            continue
+        one, other = equal[name][0], sum(broken[name]) / len(broken[name])
+        gain = one - other if better else other - one
+        assert gain <= 0.05 * max(abs(one), abs(other)), (
+            f"{name} of a model whose outputs are all equal is {one:.4g} for each sample; where they differ by chance in the "
+            f"fourth digit, it is {other:.4g}. Ties count as hits. Rank a tie as the mean of its places"
+        )
+
+
+def of_constant_model(validation: Validation, noise: float) -> dict[str, list[float]]:
+    """Each metric of single samples, for a model whose outputs are one, apart from noise."""
+    procedure = validation.procedure().eval()
+
+    def flat(x: Tensor) -> Tensor:
+        uneven = (12.9898 * torch.arange(x.numel(), device=x.device)).sin().view(x.shape)  # not drawn, for vmap
+        return 0 * x + 1 + noise * uneven if x.is_floating_point() else x
+
+    procedure.model.register_forward_hook(lambda module, args, outputs: apply_to_collection(outputs, Tensor, flat))
+    found: dict[str, list[float]] = {name: [] for name in procedure.val_metrics.keys()}
+    torch.manual_seed(0)
+    for batch in validation.loader_of([[sample] for sample in validation.samples[:16]]):
+        procedure.val_metrics.reset()
+        procedure.step(batch, procedure.val_metrics)
+        for name, metric in procedure.val_metrics.items():
+            if metric.update_called:
+                found[name].append(numbers(metric.compute()).sum().item())
+    return found
