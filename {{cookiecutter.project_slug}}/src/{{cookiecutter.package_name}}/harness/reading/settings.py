@@ -1,4 +1,4 @@
-"""The table of what is looked for, ``settings.yaml``."""
+"""The tables of what is looked for: ``settings.yaml``, and ``patterns.yaml`` for sentences."""
 
 import re
 from dataclasses import dataclass, field
@@ -28,6 +28,9 @@ class Setting:
         return low <= value <= high and (not self.whole or value == int(value))
 
 
-_table, _patterns = yaml.safe_load_all(Path(__file__).with_suffix(".yaml").read_text(encoding="utf-8"))
-SETTINGS = {name: Setting(**row) for name, row in _table.items()}
-PATTERNS = {name: re.compile(pattern, re.I) for name, pattern in _patterns.items()}
+def _table(name: str) -> dict:
+    return yaml.safe_load(Path(__file__).with_name(name).read_text(encoding="utf-8"))
+
+
+SETTINGS = {name: Setting(**row) for name, row in _table("settings.yaml").items()}
+PATTERNS = {name: re.compile(pattern, re.I) for name, pattern in _table("patterns.yaml").items()}
