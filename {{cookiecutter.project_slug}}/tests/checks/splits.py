@@ -121,9 +121,9 @@ def varies(loader, place: int) -> bool:
     return any(not torch.equal(read[0], other) for other in read[1:])
 
 
-def whole(dataset):
+def whole_dataset(dataset):
     """The data set of which this is a ``Subset``, or a subset of a subset; itself if it is none."""
-    return whole(dataset.dataset) if hasattr(dataset, "dataset") else dataset
+    return whole_dataset(dataset.dataset) if hasattr(dataset, "dataset") else dataset
 
 
 def groups_of(dataset, name: str) -> list:
@@ -147,7 +147,7 @@ def unaugmented(loader, plain):
     dataset = inner = copy.copy(loader.dataset)
     while hasattr(inner, "dataset"):  # of a Subset
         inner.dataset = inner = copy.copy(inner.dataset)
-    theirs = whole(plain.dataset)
+    theirs = whole_dataset(plain.dataset)
     if hasattr(inner, "transform") and hasattr(theirs, "transform"):
         inner.transform = theirs.transform
     return copy_loader(loader, dataset=dataset, collate_fn=plain.collate_fn)

@@ -6,7 +6,8 @@ import multiprocessing
 
 import pytest
 import torch
-from conftest import composed, set_up_data
+from conftest import Draws, build_procedure, composed, set_up_data
+from lightning.pytorch.utilities.model_helpers import is_overridden
 from likeness import near_copies, overlapping, small_groups
 from omegaconf import DictConfig, OmegaConf
 from splits import (
@@ -22,6 +23,7 @@ from splits import (
     stated_size,
     unaugmented,
     varies,
+    whole_dataset,
 )
 from torch.utils.data import SequentialSampler
 
@@ -47,8 +49,9 @@ def splits(tmp_path_factory) -> dict[str, Split]:
 
 @pytest.fixture
 def plain_splits(splits, facts) -> dict[str, Split]:
-    """The splits whose samples must not vary."""
-    return {name: split for name, split in splits.items() if name not in (facts["augmented_splits"] or [])}
+    """The splits whose samples must not vary; those of training may, if ``facts.augmented_splits`` is null."""
+    stated = facts["augmented_splits"]
+    return {name: split for name, split in splits.items() if name not in (["train"] if stated is None else stated)}
 
 
 def inputs_of(splits: dict[str, Split]) -> dict[str, torch.Tensor]:
@@ -159,18 +162,18 @@ def test_no_near_copy_in_two_splits(alike):
         )
 
 
-def test_no_group_in_two_splits(facts, splits):
+def test_no_group_in_two_splits(fact, splits):
     """No patient, speaker or document that ``facts.groups`` names."""
-    if facts["groups"] in (None, "none"):
-        pytest.skip(f"facts.groups in configs/paper.yaml is {facts['groups'] or 'null'}")
+    if (stated := fact("groups")) == "none":
+        pytest.skip("facts.groups is none")
     groups = {}
     for name, split in splits.items():
         datasets = [getattr(loader, "dataset", None) for loader in split.loaders]
-        groups[name] = {group for dataset in datasets for group in groups_of(dataset, facts["groups"])}
+        groups[name] = {group for dataset in datasets for group in groups_of(dataset, stated)}
     for one, other in itertools.combinations(groups, 2):
         both = groups[one] & groups[other]
         assert not both, (
-            f"{one} and {other} share {len(both)} of the {len(groups[other])} groups of {other} ({facts['groups']}), such as "
+            f"{one} and {other} share {len(both)} of the {len(groups[other])} groups of {other} ({stated}), such as "
             f"{min(both)}: what is learned of a group in {one} is measured in {other}. Split by group"
         )
 
@@ -239,15 +242,49 @@ def test_statistics_are_those_of_training(fact, splits):
         )
 
 
-def test_only_training_is_augmented(plain_splits):
+def one_for_all(splits: dict[str, Split]) -> str:
+    """What to say where training reads the same data set object as another split."""
+
+    def read(name: str) -> set[int]:
+        return {id(whole_dataset(getattr(loader, "dataset", loader))) for loader in splits[name].loaders}
+
+    others = [name for name in splits if name != "train" and read(name) & read("train")]
+    return f" train and {' and '.join(others)} read one data set object, which has one transform." if others else ""
+
+
+def test_only_training_is_augmented(splits, plain_splits):
     for name, split in plain_splits.items():
         for loader in split.loaders:
             if name == "train" and repeat_batch(loader) is None:
                 continue  # a stream, as of rollouts, which begins anew each time
             assert not varies(loader, split.place), (
-                f"{name}: the input changes each time it is read, but only training is augmented. If the paper augments "
-                f"{name}, name it in facts.augmented_splits; or put the unchanged sample first in the batch"
+                f"{name}: the input changes each time it is read, but facts.augmented_splits does not name {name}."
+                f"{one_for_all(splits)} Read {name} without the transform, or with the unchanged sample first in the batch; if "
+                f"the paper augments {name}, name it there"
             )
+
+
+def test_training_is_augmented(cfg, data, batch, fact, splits, stepped):
+    """Where ``facts.augmented_splits`` names train: by the loader, a hook of Lightning, or random numbers in ``step``."""
+    if "train" not in fact("augmented_splits"):
+        pytest.skip("facts.augmented_splits does not name train")
+    train, procedure = splits["train"], build_procedure(cfg)
+    if any(varies(loader, place) for loader in train.loaders for place in range(len(train.batches[0]))):
+        return
+    for hook, part in itertools.product(("on_before_batch_transfer", "on_after_batch_transfer"), (data, procedure)):
+        if is_overridden(hook, part):
+            pytest.skip(f"{hook} may augment, but is not called here")
+    for module in procedure.modules():
+        if isinstance(module, torch.nn.modules.dropout._DropoutNd):
+            module.p = 0.0
+    with Draws() as draws:
+        procedure.step(batch, procedure.train_metrics)
+    if draws.found:
+        pytest.skip("PaperProcedure.step draws random numbers, which may be the augmentation")
+    pytest.fail(
+        "train: each sample is the same whenever it is read, but facts.augmented_splits states that it is augmented."
+        f"{one_for_all(splits)} Give the data set of train_dataloader the transform, and other splits a data set of their own"
+    )
 
 
 def test_training_is_shuffled(facts, splits, repeated_epochs):
