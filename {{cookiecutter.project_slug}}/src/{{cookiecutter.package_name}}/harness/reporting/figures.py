@@ -11,6 +11,7 @@ from matplotlib.figure import Figure
 from ..evidence.claims import Result
 
 GREY, OURS, THEIRS = "#808080", "#1f77b4", "#d62728"  # readable on a light and on a dark page
+WHOSE = {"paper": "paper ± tolerance", "us": "our own threshold"}
 LINES = 10  # more curves than that are drawn as their median and range
 matplotlib.rcParams |= {
     "svg.hashsalt": "report",  # the same figure is the same file
@@ -29,7 +30,7 @@ def draw_results(rows: list[Result]) -> str:
     for axes, row in zip(panels, rows, strict=True):
         target, ticks = row.target, {record["seed"]: record["seed"] for record in row.counted}
         if target.value is not None:
-            axes.axhline(target.value, color=THEIRS, label="paper ± tolerance")
+            axes.axhline(target.value, color=THEIRS, label=WHOSE[target.stated_by])
             if target.claim == "equal" and target.tolerance is not None:
                 axes.axhspan(target.value - target.tolerance, target.value + target.tolerance, color=THEIRS, alpha=0.15)
         axes.plot(list(ticks), row.values, "o", color=OURS, markersize=4, label="ours")
@@ -62,7 +63,7 @@ def draw_curves(rows: list[Result]) -> str:
             _draw(axes, curves, color, label)
         for row in rows:
             if row.target.metric.split("/", 1)[-1] == name and row.target.value is not None:
-                axes.axhline(row.target.value / row.target.scale, color=THEIRS, linestyle="--", label="paper")
+                axes.axhline(row.target.value / row.target.scale, color=THEIRS, linestyle="--", label=WHOSE[row.target.stated_by])
         axes.set(xlabel="step", ylabel=name)
         if "loss" in name:
             _log_scale(axes)
