@@ -553,6 +553,8 @@ def test_git_shows_a_record_that_was_forged(claimed, add):
     add(0, 94.9, git=git, id="b")
     commit(claimed, "Add")
     assert forged in run("python", "report.py", cwd=claimed).stdout
+    add(0, 94.2, git=git, id="c", started=time.strftime("%Y-%m-%dT%H:%M:%S%z"))
+    assert "94.2 % (n = 1)" in line(claimed), "who deletes results/ may train again"
 
 
 def test_git_shows_a_record_that_is_older_than_its_code(claimed, add):

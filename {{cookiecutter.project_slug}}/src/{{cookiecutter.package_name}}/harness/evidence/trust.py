@@ -44,7 +44,7 @@ def _git_doubts(records: list[dict]) -> dict[str, str]:
         several = len({blob for _, blob in versions.get(path, [])}) > 1 or path in edited
         for commit, blob in versions.get(path, []):
             text = _git("cat-file", "blob", blob) if several else ""
-            if text and _replaced_rightly(json.loads(text), record):
+            if text and _trained_again(json.loads(text), record, commit):
                 continue
             if text and checksum(text) != record.get("checksum"):
                 found[record["file"]] = f"edited or replaced after it was committed in {commit[:7]}"
@@ -58,16 +58,18 @@ def _git_doubts(records: list[dict]) -> dict[str, str]:
     return found
 
 
-def _replaced_rightly(before: dict, record: dict) -> bool:
-    """Whether a seed was trained again because the code had changed or was not committed, under the same name."""
-    return before["code"] != record["code"] or before["git"]["dirty"] is not False
+def _trained_again(before: dict, record: dict, commit: str) -> bool:
+    """Whether a later run has the name of the one in ``commit``: of other code, or because somebody repeats it."""
+    later = _committed(commit) - CLOCK < _seconds(record.get("started", "")) < math.inf
+    other_code = before["code"] != record["code"] or before["git"]["dirty"] is not False
+    return other_code or (later and before.get("id") != record.get("id"))
 
 
 def _seconds(started: str) -> float:
     try:
         return datetime.strptime(started, "%Y-%m-%dT%H:%M:%S%z").timestamp()
     except ValueError:
-        return float("inf")
+        return math.inf
 
 
 @functools.cache

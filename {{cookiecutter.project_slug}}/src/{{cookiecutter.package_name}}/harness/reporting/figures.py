@@ -63,7 +63,9 @@ def draw_curves(rows: list[Result]) -> str:
             _draw(axes, curves, color, label)
         for row in rows:
             if row.target.metric.split("/", 1)[-1] == name and row.target.value is not None:
-                axes.axhline(row.target.value / row.target.scale, color=THEIRS, linestyle="--", label=WHOSE[row.target.stated_by])
+                axes.axhline(
+                    row.target.value / row.target.scale, color=THEIRS, linestyle="--", label=WHOSE[row.target.stated_by]
+                )
         axes.set(xlabel="step", ylabel=name)
         if "loss" in name:
             _log_scale(axes)
