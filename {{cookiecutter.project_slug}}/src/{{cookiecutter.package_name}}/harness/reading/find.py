@@ -10,7 +10,7 @@ from .numbers import ONE, VALUES, all_numbers, written
 from .settings import PATTERNS, SETTINGS, Setting
 
 _BETWEEN, _CHOICE = PATTERNS["between"].pattern, PATTERNS["choice"].pattern
-LINK = rf"(?P<link>(?:[\s:,(|]*(?:\b(?:{_BETWEEN}|{_CHOICE})\b|∈)){{0,7}}[\s:=≈∼~(|]*(?:[αηγλτ]\s?=\s?)?)"
+LINK = rf"(?P<link>(?:(?:[\s:,(|]|\.{{3}})*(?:\b(?:{_BETWEEN}|{_CHOICE})\b|∈)){{0,7}}(?:[\s:=≈∼~(|]|\.{{3}})*(?:[αηγλτ]\s?=\s?)?)"
 DRAWN = re.compile(r"(?:\d[\d.]*[kKM]?\s+){3,}\D")  # the ticks of a figure's axis
 # Powers that a PDF wrote without raising the exponent: 10^4, 2^18
 LOST = re.compile(r"(?<![\d.,])(?<![×·x]\s)(?:10[3-9]|2[12]\d)(?![\d.,%])")

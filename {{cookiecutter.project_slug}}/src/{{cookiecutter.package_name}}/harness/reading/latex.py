@@ -162,7 +162,8 @@ class _Writer:
         macros = {**dict.fromkeys(HEADINGS, self.heading), "paragraph": self.paragraph, "label": self.label}
         macros |= dict.fromkeys(["ref", "eqref", "autoref", "cref", "Cref"], self.reference) | {"caption": self.caption}
         macros |= {"appendix": self.begin_appendix, "gobble": lambda node: "", "rule": lambda node: ""}
-        macros |= dict.fromkeys(["cite", "citep", "citet", "citealp", "citeauthor"], lambda node: "")
+        # a quote with an ellipsis is found in the PDF, whatever the citation looks like there
+        macros |= dict.fromkeys(["cite", "citep", "citet", "citealp", "citeauthor"], lambda node: "…")
         macros |= {"href": self.argument}
         environments = {name + star: self.equation for name in EQUATIONS for star in ("", "*")}
         environments |= {name + star: self.floating for name in FLOATS for star in ("", "*")}
