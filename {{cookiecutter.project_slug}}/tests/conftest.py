@@ -21,6 +21,7 @@ from {{ cookiecutter.package_name }}.harness.identity import ROOT
 with heavy_imports():
     import lightning as L
     import torch
+    from lightning.pytorch.utilities import CombinedLoader
     from lightning.pytorch.utilities.model_helpers import is_overridden
     from torch.utils._python_dispatch import TorchDispatchMode
 
@@ -122,10 +123,16 @@ def data(cfg: DictConfig) -> L.LightningDataModule:
     return set_up_data(cfg)
 
 
+def first_batch(loaders):
+    """The first batch of one loader, or of several together as Lightning takes it."""
+    together = loaders if isinstance(loaders, CombinedLoader) else CombinedLoader(loaders, "max_size_cycle")
+    return next(iter(together))[0]
+
+
 @pytest.fixture
 def batch(data):
     torch.manual_seed(0)
-    return data.trainer.precision_plugin.convert_input(next(iter(data.train_dataloader())))
+    return data.trainer.precision_plugin.convert_input(first_batch(data.train_dataloader()))
 
 
 # Papers differ, and a check may not apply. It asks for what it needs by one of these fixtures, which skip it and say why.
@@ -146,7 +153,8 @@ def stepped(cfg: DictConfig) -> None:
 @pytest.fixture
 def differentiated(trained) -> None:
     trainer, watch = trained
-    if not trainer.lightning_module.automatic_optimization and not watch.finite:
+    by_hand = not trainer.lightning_module.automatic_optimization or not trainer.optimizers
+    if by_hand and not watch.finite:
         pytest.skip("PaperProcedure computes no gradients by backward, but updates its parameters by hand")
 
 
@@ -214,6 +222,13 @@ def fit(
     trainer = build.build_trainer(cfg, callbacks, **settings)
     trainer.fit(build.build_procedure(cfg), data or build.build_data(cfg))
     return trainer
+
+
+def perturb(model: torch.nn.Module) -> None:
+    """Move an untrained model away from its initial weights, with which its output may hardly depend on its input."""
+    torch.manual_seed(0)
+    for parameter in model.parameters():
+        parameter.data += 0.1 * torch.randn_like(parameter)
 
 
 def loss_of(cfg: DictConfig, batch) -> dict[str, float]:

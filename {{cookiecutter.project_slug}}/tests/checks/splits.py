@@ -99,6 +99,8 @@ def copy_loader(loader, **settings):
     ):
         return loader
     sampler = loader.sampler if loader.batch_size else list(itertools.chain(*loader.batch_sampler))
+    if getattr(sampler, "replacement", False):
+        sampler = None  # each sample once
     like = {"dataset": loader.dataset, "batch_size": loader.batch_size or 1, "sampler": sampler}
     return DataLoader(**like | {"collate_fn": loader.collate_fn, "worker_init_fn": loader.worker_init_fn} | settings)
 

@@ -7,7 +7,7 @@ from contextlib import contextmanager, nullcontext
 
 import pytest
 import torch
-from conftest import QUIET, build_procedure, loss_of
+from conftest import QUIET, build_procedure, loss_of, perturb
 from lightning import Callback
 from lightning_utilities.core.apply_func import apply_to_collection
 from splits import has_rows, number_of_samples, require_rows, tensors
@@ -16,6 +16,7 @@ from torch.nn.modules.batchnorm import _BatchNorm
 from torch.testing import assert_close
 from torch.utils.flop_counter import FlopCounterMode
 
+from {{ cookiecutter.package_name }}.harness.procedure import Procedure
 from {{ cookiecutter.package_name }}.harness.training.build import build_trainer
 
 
@@ -119,7 +120,8 @@ def test_a_sample_depends_on_no_other(called, fact, mode):
     )
 
 
-def test_the_output_depends_on_the_input(called):
+def test_the_output_depends_on_the_input(called, differentiated):
+    perturb(called.model)
     called.model.eval()
     one, other = called(), called(called.changed(lambda leaf: leaf.roll(1, 0)))
     if called.samples < 2 or all(torch.equal(leaf, leaf.roll(1, 0)) for leaf in tensors(called.inputs) if leaf.dim()):
@@ -131,9 +133,7 @@ def test_no_position_sees_a_later_one(called, fact):
     """If ``facts.causal`` is true, a position changes the outputs at itself and later, and none before."""
     if not fact("causal"):
         pytest.skip("facts.causal is false")
-    torch.manual_seed(0)
-    for parameter in called.model.parameters():  # the output of an untrained model may hardly depend on its input
-        parameter.data += 0.1 * torch.randn_like(parameter)
+    perturb(called.model)
     called.model.eval()
     length = max(leaf.shape[1] for leaf in tensors(called.inputs) if leaf.dim() > 1)
     one = called()
@@ -185,7 +185,7 @@ def test_measuring_leaves_the_model_alone(cfg, data, validated, facts):
     modes = []
 
     class Mode(Callback):
-        def on_validation_batch_start(self, trainer, pl_module, batch, batch_idx):
+        def on_validation_batch_start(self, trainer, pl_module, batch, batch_idx, dataloader_idx=0):
             modes.append(pl_module.model.training)
 
     procedure = build_procedure(cfg)
@@ -300,6 +300,8 @@ def test_gradient_is_that_of_the_loss(cfg, batch, stepped, differentiated, fact)
 def test_loss_at_initialisation(cfg, data, validated, stepped, fact):
     """The loss of an untrained model is ``facts.initial_loss``, such as log K for K classes."""
     procedure = build_procedure(cfg).eval()
+    if type(procedure).validation_step is not Procedure.validation_step:
+        pytest.skip("PaperProcedure overrides validation_step, so its loss is not that of step")
     with torch.no_grad():
         batches = itertools.islice(data.val_dataloader(), 20)
         losses = [procedure.step(batch, procedure.val_metrics)["loss"] for batch in batches]

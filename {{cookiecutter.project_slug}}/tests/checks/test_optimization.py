@@ -5,7 +5,7 @@ import math
 
 import pytest
 import torch
-from conftest import build_procedure, fit
+from conftest import build_procedure, first_batch, fit
 from lightning import Callback
 from splits import has_rows, number_of_samples
 
@@ -25,7 +25,7 @@ class Schedule(Callback):
     def on_train_start(self, trainer, pl_module):
         epoch = -(-trainer.num_training_batches // trainer.accumulate_grad_batches)  # in optimizer steps
         for step in range(1, self.steps + 1):
-            self.rates.append(trainer.optimizers[0].param_groups[0]["lr"])
+            self.rates += [optimizer.param_groups[0]["lr"] for optimizer in trainer.optimizers[:1]]
             for config in trainer.lr_scheduler_configs:
                 done = step if config.interval == "step" else step / epoch
                 if not config.reduce_on_plateau and done % config.frequency == 0:
@@ -49,7 +49,7 @@ class ManualSteps(Callback):
         self.seen, self.just_stepped, self.not_zeroed = 0, False, False
 
     def on_train_start(self, trainer, pl_module):
-        if len(trainer.optimizers) > 1:
+        if len(trainer.optimizers) != 1:
             raise Enough
         pl_module.loss.register_forward_hook(lambda _, inputs, terms: {k: self.scale * v for k, v in terms.items()})
 
@@ -180,7 +180,7 @@ def test_clipping_is_as_stated(cfg, fact):
 def test_batch_size_is_as_stated(cfg, data, fact):
     """``facts.batch_size``: the samples of one optimizer step, over accumulated batches and processes."""
     stated, trainer = fact("batch_size"), cfg.trainer
-    batch = next(iter(data.train_dataloader()))
+    batch = first_batch(data.train_dataloader())
     samples = number_of_samples(batch) if has_rows(batch) else build_procedure(cfg).weight_of(batch)
     steps = manual_steps(cfg, 2).batches
     accumulated = max(1, steps[1] - steps[0]) if len(steps) == 2 else trainer.accumulate_grad_batches

@@ -132,6 +132,8 @@ class Procedure(L.LightningModule):
         if not kept:
             return {}
         names = list(kept[0][1])
+        if same := set(names) & {name.removeprefix(f"{split}/") for name in getattr(self, f"{split}_metrics")}:
+            raise ValueError(f"{sorted(same)}: a term of the loss and a metric have the same name. Rename one of them.")
         values = torch.stack([terms[name] for _, terms in kept for name in names]).view(-1, len(names))
         values = values.to(torch.promote_types(values.dtype, torch.float32))  # 16 bits are too few for a mean
         weights = torch.tensor([weight for weight, _ in kept], dtype=values.dtype, device=self.device)

@@ -1,5 +1,6 @@
 """What the paper claims beside what our runs reached: which runs count, and whether they reproduce the claim."""
 
+import json
 import math
 import statistics
 from dataclasses import dataclass
@@ -151,6 +152,7 @@ class Evidence:
         found = [f"{result.target.metric} {result.claim_changes}" for result in self.results if result.claim_changes]
         targets = {(result.target.experiment, result.target.metric) for result in self.results}
         seeds, facts = read_seeds(self.paper), OmegaConf.to_container(self.paper.get("facts") or OmegaConf.create())
+        facts = json.loads(json.dumps(facts))  # as in a record, where keys are text
         for record in {record["file"]: record for result in self.results for record in result.counted}.values():
             gone = [name for name in record.get("claims", {}) if (record["experiment"], name) not in targets]
             found += [f"the target {name} of {record['experiment']} is gone" for name in gone]

@@ -29,6 +29,9 @@ def architecture(procedure: Procedure, data: L.LightningDataModule) -> list[dict
         with torch.compiler.set_stance("force_eager"), torch.random.fork_rng():
             root.example_input_array = _inputs(procedure, data)
             return _rows(root)
+    except (NotImplementedError, IndexError):  # no step, or one that does not call the network
+        root.example_input_array = None
+        return _rows(root)
     except Exception as error:  # the result of a training must not be lost because of its summary
         log.warning("The architecture is recorded without shapes: %s: %s", type(error).__name__, error)
         root.example_input_array = None

@@ -38,6 +38,8 @@ SILENCED = [  # warnings of what is right here
     "has `__len__` defined",  # so that a schedule knows the length of an epoch
     "from an ambiguous collection",  # Procedure.weight_of may say what counts
     "exists and is not empty",  # the folder of a run that is resumed
+    "this fit will run with no optimizer",  # optimizer: null, of a procedure that updates its parameters itself
+    "`training_step` returned `None`",  # likewise
     "isinstance.treespec, LeafSpec",  # Lightning 2.6 with torch 2.13
 ]
 
