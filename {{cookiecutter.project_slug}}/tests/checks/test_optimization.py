@@ -25,7 +25,7 @@ class Schedule(Callback):
     def on_train_start(self, trainer, pl_module):
         epoch = -(-trainer.num_training_batches // trainer.accumulate_grad_batches)  # in optimizer steps
         for step in range(1, self.steps + 1):
-            self.rates += [optimizer.param_groups[0]["lr"] for optimizer in trainer.optimizers[:1]]
+            self.rates.append(trainer.optimizers[0].param_groups[0]["lr"])
             for config in trainer.lr_scheduler_configs:
                 done = step if config.interval == "step" else step / epoch
                 if not config.reduce_on_plateau and done % config.frequency == 0:
@@ -106,7 +106,7 @@ def scheduled(cfg, steps: int, **settings) -> list[float]:
 
 
 @schedule_alone
-def test_learning_rate_is_as_stated(cfg, fact):
+def test_learning_rate_is_as_stated(cfg, differentiated, fact):
     """``facts.learning_rate`` by optimizer step, counted from 1: {1: 1.75e-7, 4000: 7.0e-4}."""
     stated = {int(step): rate for step, rate in fact("learning_rate").items()}
     rates = scheduled(cfg, max(stated), **paper_budget(cfg))
@@ -121,7 +121,7 @@ def test_learning_rate_is_as_stated(cfg, fact):
 
 
 @schedule_alone
-def test_the_schedule_is_followed(cfg, trained):
+def test_the_schedule_is_followed(cfg, trained, differentiated):
     """Each step has the learning rate that the schedule sets for it."""
     trainer, watch = trained
     if not trainer.lightning_module.automatic_optimization:

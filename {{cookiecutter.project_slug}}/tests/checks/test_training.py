@@ -135,7 +135,7 @@ def test_checkpoint_holds_the_model(cfg, tmp_path, trained, stepped):
     checkpoint = torch.load(tmp_path / "test.ckpt", weights_only=True)  # plain containers and tensors only
     loaded = build_procedure(cfg)
     loaded.load_state_dict(checkpoint["state_dict"])
-    batch = trainer.precision_plugin.convert_input(next(iter(trainer.train_dataloader)))
+    batch = trainer.precision_plugin.convert_input(first_batch(trainer.train_dataloader))
     losses = []
     for procedure in (trainer.lightning_module, loaded):
         procedure.eval()
