@@ -197,9 +197,10 @@ def test_measuring_leaves_the_model_alone(cfg, data, validated, facts):
         assert not any(modes), "validation runs the model in training mode"
 
 
-def test_size_is_as_stated(called, fact):
+def test_size_is_as_stated(cfg, fact):
     """``facts.parameters``, to its precision: 65_000_000 also stands for 65,049,600."""
-    stated, found = fact("parameters"), sum(p.numel() for p in called.model.parameters() if p.requires_grad)
+    model = build_procedure(cfg).model
+    stated, found = fact("parameters"), sum(p.numel() for p in model.parameters() if p.requires_grad)
     assert rounds_to(found, stated), f"the model has {found:,} trained parameters, the paper states {stated:,}"
 
 

@@ -1,6 +1,5 @@
 """The modules of the network with their shapes, parameters and operations, from Lightning's ``ModelSummary``."""
 
-import logging
 from typing import Any
 
 import lightning as L
@@ -11,7 +10,6 @@ from torch import nn
 
 from ..procedure import Procedure
 
-log = logging.getLogger(__name__)
 ROWS = 60  # of a larger network, only the outer modules are listed
 
 
@@ -29,11 +27,7 @@ def architecture(procedure: Procedure, data: L.LightningDataModule) -> list[dict
         with torch.compiler.set_stance("force_eager"), torch.random.fork_rng():
             root.example_input_array = _inputs(procedure, data)
             return _rows(root)
-    except (NotImplementedError, IndexError):  # no step, or one that does not call the network
-        root.example_input_array = None
-        return _rows(root)
-    except Exception as error:  # the result of a training must not be lost because of its summary
-        log.warning("The architecture is recorded without shapes: %s: %s", type(error).__name__, error)
+    except Exception:  # no step, or a network that is not called, or only within torch.vmap: without shapes
         root.example_input_array = None
         return _rows(root)
 
