@@ -55,7 +55,7 @@ def read_targets(paper: DictConfig) -> list[Target]:
     targets, problems = [], []
     defaults = paper.get("target_defaults") or {}
     for position, given in enumerate(paper.get("targets") or [], start=1):
-        target, wrong = _read_target(OmegaConf.merge(defaults, given))
+        target, wrong = _read_target(OmegaConf.merge({}, defaults, given))  # Hydra's forbid new keys
         targets.append(target)
         problems += [f"target {position} ({given.get('metric') or 'without a metric'}): {text}" for text in wrong]
     for (experiment, metric), times in Counter((target.experiment, target.metric) for target in targets).items():
