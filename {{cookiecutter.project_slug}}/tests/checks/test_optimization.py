@@ -131,13 +131,30 @@ def test_the_schedule_is_followed(cfg, trained, differentiated):
 
 def test_each_parameter_is_optimized_once(trained):
     trainer, _ = trained
-    names = {parameter: name for name, parameter in trainer.lightning_module.named_parameters()}
+    names = listed_parameters(trainer.lightning_module) | {
+        parameter: name for name, parameter in trainer.lightning_module.named_parameters()
+    }
     optimized = [[p for group in optimizer.param_groups for p in group["params"]] for optimizer in trainer.optimizers]
     twice = {names.get(p, "?") for parameters in optimized for p in parameters if sum(p is q for q in parameters) > 1}
     assert not twice, f"an optimizer has {sorted(twice)} twice"
     known = {p for parameters in optimized for p in parameters}
     left_out = [name for p, name in names.items() if p.requires_grad and p not in known]
-    assert not left_out, f"no optimizer has {left_out}. If they must not be trained, use requires_grad_(False)"
+    assert not left_out, (
+        f"no optimizer has {left_out}. If they must not be trained, use requires_grad_(False). Layers in a list or dict are "
+        "found in an nn.ModuleList or nn.ModuleDict alone"
+    )
+
+
+def listed_parameters(procedure) -> dict[torch.Tensor, str]:
+    """The parameters of layers in plain lists and dicts, which PyTorch does not find."""
+    found = {}
+    for name, module in procedure.named_modules():
+        for attribute, value in vars(module).items():
+            items = value.values() if isinstance(value, dict) else value if isinstance(value, (list, tuple)) else ()
+            for item in items if not attribute.startswith("_") else ():
+                layers = item.parameters() if isinstance(item, torch.nn.Module) else [item]
+                found |= {p: f"{name}.{attribute}" for p in layers if isinstance(p, torch.nn.Parameter)}
+    return found
 
 
 def test_optimizer_is_as_stated(trained, fact):
