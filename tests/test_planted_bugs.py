@@ -213,12 +213,16 @@ def score(seen: dict[str, dict[str, str]]) -> str:
             if len(tests) > 3:
                 tests = [*tests[:3], f"{len(tests) - 3} more"]
             shown = ", ".join(f"`{test}`" if ".py" in test else f"and {test}" for test in tests)
-            report = f" ([report]({bug['report']}))" if "report" in bug else ""
-            lines.append(f"| {bug['bug']} | `{bug['file']}` | {shown}{report} |")
+            lines.append(f"| {bug['bug']} | `{bug['file']}` | {shown}{link(bug)} |")
     missed = [key for key in BUGS if not seen[key]]
     if missed:
         lines += ["", "## Not caught", "", "| planted | in | why |", "|---|---|---|"]
         for key in missed:
             name, bug = BUGS[key]
-            lines.append(f"| {bug['bug']} | `{bug['file']}`, {name} | {bug.get('missed', 'no test sees it')} |")
+            why = bug.get("missed", "no test sees it")
+            lines.append(f"| {bug['bug']} | `{bug['file']}`, {name} | {why}{link(bug)} |")
     return "\n".join(lines) + "\n"
+
+
+def link(bug: dict) -> str:
+    return f" ([report]({bug['report']}))" if "report" in bug else ""
