@@ -14,6 +14,7 @@ import torch
 from hydra.utils import get_method
 from lightning.pytorch.utilities import CombinedLoader
 from lightning.pytorch.utilities.model_helpers import is_overridden
+from lightning_utilities.core.apply_func import apply_to_collection
 from torch import Tensor
 from torch.utils._pytree import tree_leaves
 from torch.utils.data import ConcatDataset, DataLoader, IterableDataset
@@ -54,6 +55,11 @@ def require_rows(batch) -> int:
     if not has_rows(batch):
         pytest.skip("the tensors of a batch do not each have one row per sample")
     return number_of_samples(batch)
+
+
+def change_rows(batch, change, samples: int):
+    """The batch, with ``change`` applied to each tensor that has one row per sample."""
+    return apply_to_collection(batch, Tensor, lambda leaf: change(leaf) if leaf.shape[:1] == (samples,) else leaf)
 
 
 def loaders(data, split: str) -> list:

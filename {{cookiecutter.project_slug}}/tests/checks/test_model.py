@@ -10,7 +10,7 @@ import torch
 from conftest import QUIET, build_procedure, loss_of, perturb
 from lightning import Callback
 from lightning_utilities.core.apply_func import apply_to_collection
-from splits import has_rows, number_of_samples, require_rows, tensors
+from splits import change_rows, has_rows, number_of_samples, require_rows, tensors
 from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 from torch.testing import assert_close
@@ -74,11 +74,6 @@ class CalledModel:
         """The inputs, with ``change`` applied to each tensor that has one row per sample."""
         require_rows(self.inputs)
         return change_rows(self.inputs, lambda leaf: change(leaf.detach().clone()), self.samples)
-
-
-def change_rows(batch, change, samples: int):
-    """The batch, with ``change`` applied to each tensor that has one row per sample."""
-    return apply_to_collection(batch, Tensor, lambda leaf: change(leaf) if leaf.shape[:1] == (samples,) else leaf)
 
 
 def double(batch):

@@ -5,11 +5,11 @@ import math
 
 import pytest
 import torch
-from conftest import build_procedure, first_batch, fit
+from conftest import Draws, build_procedure, first_batch, fit, loss_of
 from lightning import Callback
-from splits import has_rows, number_of_samples
+from splits import change_rows, has_rows, number_of_samples, require_rows
 
-from {{ cookiecutter.package_name }}.harness.identity import identity
+from {{ cookiecutter.package_name }}.harness.identity import ROOT, identity
 
 
 class Enough(Exception):
@@ -218,3 +218,63 @@ def test_gradient_of_a_step_is_that_of_its_batches(cfg, stepped, differentiated,
         assert share < count**0.5, (  # a mean has at most 1, apart from noise
             f"the gradient of {count} batches is {share:.2g} times that of one batch: a sum instead of a mean"
         )
+
+
+class Windows(Callback):
+    """The gradient of each optimizer step as a share of the mean over its batches, which should be 1."""
+
+    def __init__(self):
+        self.batches, self.shares = [], []
+
+    def on_train_batch_start(self, trainer, pl_module, batch, batch_idx):
+        self.parameters = [
+            p for group in trainer.optimizers[0].param_groups for p in group["params"] if p.requires_grad
+        ]
+        loss = pl_module.step(batch, pl_module.train_metrics)["loss"]
+        gradients = torch.autograd.grad(loss, self.parameters, materialize_grads=True)
+        self.batches.append(torch.cat([g.flatten() for g in gradients]))
+
+    def on_before_optimizer_step(self, trainer, pl_module, optimizer):
+        mean = torch.stack(self.batches).mean(0)
+        found = torch.cat([(torch.zeros_like(p) if p.grad is None else p.grad).flatten() for p in self.parameters])
+        self.shares.append(((found @ mean) / (mean @ mean)).item())
+        self.batches = []
+
+
+def test_a_step_is_the_mean_of_its_batches(cfg, trained, stepped, differentiated):
+    """Also the last step of an epoch, which may accumulate fewer batches."""
+    window, manual = trained[0].accumulate_grad_batches, not trained[0].lightning_module.automatic_optimization
+    if window == 1 or manual or len(trained[0].optimizers) > 1:
+        pytest.skip("no batches are accumulated by trainer.accumulate_grad_batches")
+    found, last = Windows(), trained[0].num_training_batches % window
+    fit(cfg, 2, found, limit_train_batches=window + (1 if last else window), max_epochs=1)
+    wrong = [share for share in found.shares if not 0.75 < share < 1.33]
+    assert not wrong, (
+        f"with {window} accumulated batches, the gradients of two steps are {found.shares[0]:.2f} and {found.shares[-1]:.2f} of "
+        f"the mean over their batches. Lightning divides the loss of each batch by {window} itself, also in the last step of an "
+        "epoch, which may have fewer batches: do not divide again, and return super().training_step(batch, batch_idx)"
+    )
+
+
+def test_the_objective_does_not_need_the_whole_batch(cfg, batch, trained, stepped):
+    """A step over parts, accumulated or on several devices, is one of the joined batch if their losses average."""
+    accumulated, samples = trained[0].accumulate_grad_batches, require_rows(batch)
+    if accumulated * identity(cfg)["trainer"]["devices"] * cfg.trainer.num_nodes == 1 or samples < 4:
+        pytest.skip("a step takes one batch, on one device")
+    procedure = build_procedure(cfg).eval()
+    with Draws() as draws:
+        procedure.step(batch, procedure.val_metrics)
+    if draws.found:
+        pytest.skip("the loss draws random numbers")
+    half = samples // 2
+    parts = [change_rows(batch, lambda x, rows=rows: x[rows], samples) for rows in (slice(half), slice(half, 2 * half))]
+    joined = loss_of(cfg, change_rows(batch, lambda x: x[: 2 * half], samples))["loss"]
+    mean = sum(loss_of(cfg, part)["loss"] for part in parts) / 2
+    gathers = any("gather" in path.read_text(encoding="utf-8") for path in (ROOT / "src").glob("*/*.py"))
+    if accumulated == 1 and gathers:
+        pytest.skip("the processes gather their batches")
+    assert mean == pytest.approx(joined, rel=0.03), (
+        f"the loss of a batch is {joined:.4g}, and the mean over its halves {mean:.4g}: its samples are compared with each "
+        "other. Accumulated batches or devices do not replace a larger batch, whatever facts.batch_size says. Gather the "
+        "candidates of all devices, or raise data.batch_size and accumulate nothing"
+    )

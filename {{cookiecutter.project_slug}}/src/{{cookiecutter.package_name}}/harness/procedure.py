@@ -64,7 +64,13 @@ class Procedure(L.LightningModule):
         self.terms = self._step("train", batch)
         if internals.logging_now(self.trainer):
             self._log_terms("train", on_step=True, prog_bar=True)
-        return self.terms["loss"]
+        return self._of_its_window(self.terms["loss"], batch_idx)
+
+    def _of_its_window(self, loss: Tensor, batch_idx: int) -> Tensor:
+        """Lightning divides by accumulate_grad_batches, even where an epoch ends with fewer batches."""
+        window = self.trainer.accumulate_grad_batches
+        left = self.trainer.num_training_batches - batch_idx // window * window
+        return loss * (window / left) if left < window else loss
 
     def validation_step(self, batch: Any, batch_idx: int) -> None:
         self._step("val", batch)

@@ -10,7 +10,7 @@ class PaperLoss(nn.Module):
     TODO(paper): the paper's objective, as in Equation (…).
 
     Args:
-        smoothing: ε, the probability spread over all classes, in [0, 1).
+        smoothing: ε, the probability spread over all classes in training, in [0, 1).
 
     Shapes:
         logits (B, K) float, labels (B,) long; returns scalars.
@@ -22,6 +22,6 @@ class PaperLoss(nn.Module):
 
     def forward(self, logits: Tensor, labels: Tensor) -> dict[str, Tensor]:
         """The terms of the loss by name, their total under ``loss``."""
-        cross_entropy = F.cross_entropy(logits, labels, label_smoothing=self.smoothing)
+        cross_entropy = F.cross_entropy(logits, labels, label_smoothing=self.smoothing * self.training)
         # TODO(paper): add the paper's further terms here, L = L_main + λ · L_aux, and name each in the dict.
         return {"loss": cross_entropy}

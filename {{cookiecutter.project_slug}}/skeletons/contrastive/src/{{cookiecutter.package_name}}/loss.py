@@ -6,7 +6,8 @@ from .components.contrastive import ContrastiveLoss
 
 
 class PaperLoss(nn.Module):
-    """NT-Xent (Chen et al. 2020): each view finds the other view of its image among those of the whole batch.
+    """NT-Xent (Chen et al. 2020): each view finds the other view of its image among those of the whole batch,
+    over all processes.
 
     TODO(paper): the paper's objective, as in Equation (…).
 
@@ -19,7 +20,7 @@ class PaperLoss(nn.Module):
 
     def __init__(self, temperature: float = 0.07):
         super().__init__()
-        self.contrastive = ContrastiveLoss(temperature)
+        self.contrastive = ContrastiveLoss(temperature, gather=True)
 
     def forward(self, z_i: Tensor, z_j: Tensor) -> dict[str, Tensor]:
         """The terms of the loss by name, their total under ``loss``."""
