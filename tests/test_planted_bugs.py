@@ -3,6 +3,7 @@
 They stand in ``planted_bugs/``, a file for each repository that they are planted in:
 
     task, answers   what it is baked with
+    shape           the repository of ``shapes/`` whose files are laid over it
     facts           what the paper states, for ``configs/paper.yaml``
     files           what was written into it, correctly, before the bug
     bugs            what the bug is, its file, the text there and the text planted, and the test that must catch it; or,
@@ -27,6 +28,7 @@ from conftest import ENVIRONMENT, TEMPLATE, cookiecutter, heavy
 from warm import HEAVY, Warm
 
 FOLDER = Path(__file__).parent / "planted_bugs"
+SHAPES = Path(__file__).parent / "shapes"
 SCORE = FOLDER / "README.md"
 CHECKS = TEMPLATE / "{{cookiecutter.project_slug}}/tests/checks"
 REPOSITORIES = {path.stem: yaml.safe_load(path.read_text(encoding="utf-8")) for path in sorted(FOLDER.glob("*.yaml"))}
@@ -64,6 +66,11 @@ def bake(name: str, folder: Path) -> Path:
     made = REPOSITORIES[name]
     cookiecutter(folder, task=made["task"], **made.get("answers", {}))
     repo = folder / "my-paper"
+    if shape := made.get("shape"):
+        shutil.copytree(SHAPES / shape / "configs", repo / "configs", dirs_exist_ok=True)
+        for file in (SHAPES / shape).glob("*.py"):
+            shutil.copy(file, repo / "src/my_paper")
+        (repo / "tests/test_paper.py").write_text('"""The claims of the paper."""\n', encoding="utf-8")
     for file, text in made.get("files", {}).items():
         place(repo, file).write_text(text, encoding="utf-8")
     paper = repo / "configs/paper.yaml"
