@@ -24,14 +24,20 @@ def test_nothing_is_chosen_by_a_test_metric(compose, experiment):
 
 @pytest.mark.parametrize("experiment", EXPERIMENTS)
 def test_the_best_checkpoint_is_the_best(compose, experiment):
-    """``monitor.mode`` is the direction in which the metric is better, if the metric knows it."""
+    """``monitor.mode``, and that of each target, is the direction in which the metric is better, if the metric knows it."""
     cfg = compose(f"experiment={experiment}")
-    name = cfg.monitor.metric or ""
-    metric = dict(build_procedure(cfg).val_metrics.items()).get(name)
-    better = False if name == "val/loss" else getattr(metric, "higher_is_better", None)
-    if better is not None:
-        mode = "max" if better else "min"
-        assert cfg.monitor.mode == mode, f"monitor.mode is {cfg.monitor.mode}, but for {name} {mode} is better"
+    procedure = build_procedure(cfg)
+    metrics = dict(procedure.val_metrics.items()) | dict(procedure.test_metrics.items())
+    stated = {"monitor": (cfg.monitor.metric or "", cfg.monitor.mode)}
+    stated |= {
+        f"targets[{i}]": (target.metric, target.mode)
+        for i, target in enumerate(cfg.paper.targets)
+        if target.get("mode")
+    }
+    for place, (name, mode) in stated.items():
+        better = False if name.endswith("/loss") else getattr(metrics.get(name), "higher_is_better", None)
+        right = {True: "max", False: "min"}.get(better, mode)
+        assert mode == right, f"{place}.mode is {mode}, but for {name} {right} is better"
 
 
 class NoTestLoader(L.Callback):
