@@ -33,7 +33,8 @@ def skip_idle_hooks(trainer: Trainer) -> None:
     of_batches = [name for name in dir(Callback) if re.match("on_(before|after|.*_batch)_", name)]
     for callback in trainer.callbacks:
         for name in of_batches:
-            if getattr(type(callback), name) is getattr(Callback, name):
+            # a LambdaCallback has its hooks in the instance
+            if getattr(getattr(callback, name), "__func__", None) is getattr(Callback, name):
                 setattr(callback, name, None)  # Lightning passes over what cannot be called
     if type(trainer.profiler) is PassThroughProfiler:
         nothing = nullcontext()
