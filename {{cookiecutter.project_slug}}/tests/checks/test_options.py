@@ -4,7 +4,6 @@ import ast
 import functools
 import time
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -14,10 +13,10 @@ from omegaconf import DictConfig, OmegaConf
 from splits import batches, copy_loader, loaders, stated_size, tensors
 from torch.utils._pytree import tree_leaves
 
-import {{ cookiecutter.package_name }}
+from {{ cookiecutter.package_name }}.harness.identity import PACKAGE
 from {{ cookiecutter.package_name }}.harness.procedure import Procedure
 
-SOURCES = [path for path in Path({{ cookiecutter.package_name }}.__file__).parent.rglob("*.py") if "harness" not in path.parts]
+SOURCES = [path for path in PACKAGE.rglob("*.py") if "harness" not in path.relative_to(PACKAGE).parts]
 SETTINGS = ("batch_size", "num_workers", "drop_last", "pin_memory", "persistent_workers", "prefetch_factor", "timeout")
 SLOW = 5  # seconds to set up the data
 
