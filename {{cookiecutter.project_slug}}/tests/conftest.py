@@ -8,10 +8,10 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import hydra
 import pytest
 from omegaconf import DictConfig, OmegaConf, open_dict
 
+from {{ cookiecutter.package_name }}.harness import identity
 from {{ cookiecutter.package_name }}.harness.command import heavy_imports
 from {{ cookiecutter.package_name }}.harness.evidence.assertions import Assertions
 from {{ cookiecutter.package_name }}.harness.evidence.record import write_json
@@ -24,6 +24,7 @@ with heavy_imports():
     from lightning.pytorch.utilities import CombinedLoader
     from lightning.pytorch.utilities.model_helpers import is_overridden
     from torch.utils._python_dispatch import TorchDispatchMode
+    from torch.utils._pytree import tree_leaves
 
     from {{ cookiecutter.package_name }}.harness.procedure import Procedure
     from {{ cookiecutter.package_name }}.harness.training import build
@@ -62,7 +63,7 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     if count["skipped"]:
         applied = count["passed"] + count["failed"]
         terminalreporter.write_line(
-            f"{applied} of {applied + count['skipped']} checks apply; above is why not the others."
+            f"{applied} of {applied + count['skipped']} checks apply; below is why not the others."
         )
 
 
@@ -76,8 +77,7 @@ def pytest_configure(config: pytest.Config) -> None:
 
 @functools.cache  # nearly every test needs it, and Hydra takes longer than most of them
 def composed(*overrides: str) -> DictConfig:
-    with hydra.initialize_config_dir(str(ROOT / "configs"), version_base="1.3"):
-        return hydra.compose("train", [*overrides, "name=test", "run.dir=???", "results=null"])
+    return identity.compose(*overrides, "name=test", "run.dir=???", "results=null")
 
 
 @pytest.fixture
@@ -273,7 +273,14 @@ def weights(module: torch.nn.Module) -> dict[str, torch.Tensor]:
     return {name: p.detach().clone() for name, p in module.named_parameters() if p.requires_grad}
 
 
-def same_state(one: torch.nn.Module, other: torch.nn.Module) -> bool:
-    """Whether all parameters and buffers are equal."""
-    others = other.state_dict()
-    return all(torch.equal(value, others[name]) for name, value in one.state_dict().items())
+def same(one: Any, other: Any) -> bool:
+    """Whether two nested structures hold equal tensors and values."""
+    one, other = tree_leaves(one), tree_leaves(other)
+    return len(one) == len(other) and all(
+        torch.is_tensor(a) == torch.is_tensor(b) and (torch.equal(a, b) if torch.is_tensor(a) else a == b)
+        for a, b in zip(one, other, strict=True)
+    )
+
+
+class Enough(Exception):
+    """Ends a training, validation or test that a check needs no longer."""

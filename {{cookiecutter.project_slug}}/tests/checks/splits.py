@@ -72,18 +72,18 @@ def loaders(data, split: str) -> list:
 
 def batches(given: Iterable) -> Iterator[list[Tensor]]:
     """The tensors of each batch, as many as ``MAX_…`` allow."""
-    read = []
-    for batch in itertools.chain(*given):
+    samples = numbers = 0
+    for count, batch in enumerate(itertools.chain(*given), start=1):
         yield (parts := tensors(batch))
-        read.append((number_of_samples(batch), sum(part.numel() for part in parts)))
-        if enough(read):
+        samples += number_of_samples(parts)
+        numbers += sum(part.numel() for part in parts)
+        if enough(count, samples, numbers):
             return
 
 
-def enough(read: list[tuple[int, int]]) -> bool:
-    """Whether to stop after batches with so many samples and numbers."""
-    samples, numbers = (sum(amounts[i] for amounts in read) for i in (0, 1))
-    return samples > MAX_SAMPLES or numbers > MAX_NUMBERS or (len(read) >= MAX_BATCHES and samples >= 10 * MAX_BATCHES)
+def enough(count: int, samples: int, numbers: int) -> bool:
+    """Whether to stop after so many batches, samples and numbers."""
+    return samples > MAX_SAMPLES or numbers > MAX_NUMBERS or (count >= MAX_BATCHES and samples >= 10 * MAX_BATCHES)
 
 
 def stated_size(loader) -> int | None:
@@ -93,16 +93,20 @@ def stated_size(loader) -> int | None:
     return len(loader.sampler)
 
 
+def reads_by_index(loader) -> bool:
+    return (
+        isinstance(loader, DataLoader)
+        and loader.batch_sampler is not None
+        and not isinstance(loader.dataset, IterableDataset)
+    )
+
+
 def copy_loader(loader, **settings):
     """A copy of the loader with all samples, no workers and these settings; the loader itself if it cannot be copied.
 
     Where a ``batch_sampler`` of the paper's own groups the samples, the copy reads them one by one, without padding.
     """
-    if (
-        not isinstance(loader, DataLoader)
-        or loader.batch_sampler is None
-        or isinstance(loader.dataset, IterableDataset)
-    ):
+    if not reads_by_index(loader):
         return loader
     sampler = loader.sampler if loader.batch_size else list(itertools.chain(*loader.batch_sampler))
     if getattr(sampler, "replacement", False):
@@ -113,7 +117,7 @@ def copy_loader(loader, **settings):
 
 def repeat_batch(loader, **settings):
     """A loader of 12 batches with the same samples; None if the loader does not read samples by index."""
-    if getattr(loader, "batch_sampler", None) is None or isinstance(loader.dataset, IterableDataset):
+    if not reads_by_index(loader):
         return None
     few = min(8, len(loader.dataset))
     return copy_loader(loader, batch_size=few, sampler=12 * list(range(few)), **settings)
@@ -180,7 +184,8 @@ class Split:
     @classmethod
     def read(cls, loaders: list) -> "Split":
         read = list(batches(map(copy_loader, loaders)))
-        complete = not enough([(number_of_samples(parts), sum(part.numel() for part in parts)) for parts in read])
+        numbers = sum(part.numel() for parts in read for part in parts)
+        complete = not enough(len(read), sum(map(number_of_samples, read)), numbers)
         sizes = [stated_size(loader) for loader in loaders]
         split = cls(loaders, read, complete, None if None in sizes else sum(sizes))
         if split.size is None and complete and split.inputs is not None:

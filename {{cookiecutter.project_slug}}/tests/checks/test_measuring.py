@@ -5,7 +5,7 @@ import contextlib
 import lightning as L
 import pytest
 import torch
-from conftest import QUIET, fit
+from conftest import QUIET, Enough, fit
 from lightning.pytorch.utilities.model_helpers import is_overridden
 from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
@@ -13,10 +13,6 @@ from torch.nn.modules.dropout import _DropoutNd
 from torch.nn.modules.module import register_module_forward_pre_hook
 
 from {{ cookiecutter.package_name }}.harness.training import build
-
-
-class Enough(Exception):
-    """Ends a validation or test after its first batch."""
 
 
 class Called(L.Callback):

@@ -5,14 +5,14 @@ import math
 import lightning as L
 import pytest
 import torch
-from conftest import QUIET, Draws
+from conftest import QUIET, Draws, build_procedure
 from lightning_utilities.core.apply_func import apply_to_collection
-from splits import loaders
+from splits import loaders, reads_by_index
 from torch import Tensor
-from torch.utils.data import DataLoader, IterableDataset
+from torch.utils.data import DataLoader
 from torchmetrics import Metric
 
-from {{ cookiecutter.package_name }}.harness.training.build import build_procedure, build_trainer
+from {{ cookiecutter.package_name }}.harness.training.build import build_trainer
 
 
 class DrawsInSteps(L.Callback):
@@ -41,7 +41,7 @@ class Validation:
         self.cfg, self.data, self.trained = cfg, data, trainer.lightning_module
         given = loaders(data, "val")
         loader = given[0] if len(given) == 1 else None
-        if not isinstance(loader, DataLoader) or not loader.batch_size or isinstance(loader.dataset, IterableDataset):
+        if not reads_by_index(loader) or not loader.batch_size:
             pytest.skip("the samples of validation cannot be put into other batches")
         self.loader, indices = loader, list(loader.sampler)
         few = min(len(indices), max(12, min(64, loader.batch_size)))

@@ -5,15 +5,11 @@ import math
 
 import pytest
 import torch
-from conftest import Draws, build_procedure, first_batch, fit, loss_of
+from conftest import Draws, Enough, build_procedure, first_batch, fit, loss_of
 from lightning import Callback
 from splits import change_rows, has_rows, number_of_samples, require_rows
 
 from {{ cookiecutter.package_name }}.harness.identity import ROOT, identity
-
-
-class Enough(Exception):
-    """Ends a training that a test needs no longer."""
 
 
 class Schedule(Callback):

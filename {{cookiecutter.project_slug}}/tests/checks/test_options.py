@@ -8,10 +8,9 @@ from typing import Any
 
 import pytest
 import torch
-from conftest import build_procedure, fit, set_up_data
+from conftest import build_procedure, fit, same, set_up_data
 from omegaconf import DictConfig, OmegaConf
 from splits import batches, copy_loader, loaders, stated_size, tensors
-from torch.utils._pytree import tree_leaves
 
 from {{ cookiecutter.package_name }}.harness.identity import PACKAGE
 from {{ cookiecutter.package_name }}.harness.procedure import Procedure
@@ -67,12 +66,6 @@ def trained_weights(cfg: DictConfig, batch) -> list:
     return list(fit(cfg, 2).lightning_module.state_dict().values())
 
 
-def equal(one, other) -> bool:
-    one, other = tree_leaves(one), tree_leaves(other)
-    pairs = zip(one, other, strict=False)
-    return len(one) == len(other) and all(torch.equal(a, b) if torch.is_tensor(a) else a == b for a, b in pairs)
-
-
 def attributes(part) -> Iterator[tuple[str, Any]]:
     """The plain attributes of a part, and of the parts that it holds."""
     modules = part.modules() if isinstance(part, torch.nn.Module) else [part, *vars(part).values()]
@@ -104,7 +97,7 @@ def test_each_option_does_something(cfg, batch):
         for effect in effects[group]:
             one = before(effect)
             try:
-                if not equal(one, effect(changed, batch)):
+                if not same(one, effect(changed, batch)):
                     return True
             except Exception:  # a value that is refused is read
                 return True

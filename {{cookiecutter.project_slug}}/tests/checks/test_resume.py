@@ -4,11 +4,9 @@ import signal
 from pathlib import Path
 
 import pytest
-import torch
-from conftest import QUIET
+from conftest import QUIET, same
 from lightning import Callback
 from lightning.pytorch.utilities.exceptions import SIGTERMException
-from torch.utils._pytree import tree_leaves
 
 from {{ cookiecutter.package_name }}.harness.identity import flat
 from {{ cookiecutter.package_name }}.harness.training import build
@@ -39,14 +37,6 @@ def train(cfg, folder: Path, batches: int, sigterm: bool = False, ckpt_path: Pat
     trainer.fit(procedure, build.build_data(cfg), ckpt_path=ckpt_path, weights_only=True)
     optimizers = {f"optimizer {i}": optimizer.state_dict() for i, optimizer in enumerate(trainer.optimizers)}
     return flat(procedure.state_dict() | optimizers)
-
-
-def same(one, other) -> bool:
-    one, other = tree_leaves(one), tree_leaves(other)  # L-BFGS keeps lists of tensors
-    return len(one) == len(other) and all(
-        torch.equal(a, b) if torch.is_tensor(a) and torch.is_tensor(b) else a == b
-        for a, b in zip(one, other, strict=True)
-    )
 
 
 def test_resumed_training_is_the_same(cfg, tmp_path):
