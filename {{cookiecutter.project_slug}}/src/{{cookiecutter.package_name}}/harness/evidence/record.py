@@ -27,6 +27,15 @@ POINTS = 200  # of a curve, at most
 PACKAGES = ["torch", "lightning", "torchmetrics", "hydra-core", "numpy"]
 
 
+def git(*arguments: str) -> str:
+    """What a command of git prints; empty if it fails, or without git."""
+    try:
+        done = subprocess.run(["git", *arguments], cwd=ROOT, capture_output=True, text=True, encoding="utf-8")
+    except FileNotFoundError:
+        return ""
+    return done.stdout if done.returncode == 0 else ""
+
+
 @functools.cache  # the state of the code that this process has imported, not of later edits
 def git_state() -> dict:
     """The commit, and whether code or configs differ from it; where git cannot say, None, and under ``failure`` why."""

@@ -4,12 +4,11 @@ import functools
 import json
 import math
 import re
-import subprocess
 from datetime import datetime
 from pathlib import Path
 
 from ..identity import ROOT
-from .record import checksum, code_digest, read
+from .record import checksum, code_digest, git, read
 
 CLOCK = 600  # seconds by which the clocks of two machines may differ
 
@@ -27,7 +26,7 @@ def _git_doubts(records: list[dict]) -> dict[str, str]:
     """Why git contradicts a record, by the name of its file. Without git, or in a shallow clone, there is no doubt."""
     versions: dict[str, list[tuple[str, str]]] = {}  # commit and blob of each version, the oldest first
     commit = ""
-    shown = _git(
+    shown = git(
         "log", "--reverse", "--raw", "--no-abbrev", "--no-renames", "--relative", "--format=%H", "--", "results"
     )
     for line in shown.splitlines():
@@ -37,13 +36,13 @@ def _git_doubts(records: list[dict]) -> dict[str, str]:
             versions.setdefault(path, []).extend([(commit, blob)] if blob.strip("0") else [])  # else it was deleted
         elif line:
             commit = line
-    edited = set(_git("diff", "--name-only", "--relative", "HEAD", "--", "results").splitlines())
+    edited = set(git("diff", "--name-only", "--relative", "HEAD", "--", "results").splitlines())
     found = {}
     for record in records:
         path = f"results/{record['file']}.json"
         several = len({blob for _, blob in versions.get(path, [])}) > 1 or path in edited
         for commit, blob in versions.get(path, []):
-            text = _git("cat-file", "blob", blob) if several else ""
+            text = git("cat-file", "blob", blob) if several else ""
             if text and _trained_again(json.loads(text), record, commit):
                 continue
             if text and checksum(text) != record.get("checksum"):
@@ -75,15 +74,7 @@ def _seconds(started: str) -> float:
 @functools.cache
 def _committed(commit: str | None) -> float:
     """When a commit was made, in seconds; 0 if git does not know it."""
-    return float(_git("show", "--no-patch", "--format=%ct", commit or "none") or 0)
-
-
-def _git(*arguments: str) -> str:
-    try:
-        done = subprocess.run(["git", *arguments], cwd=ROOT, capture_output=True, text=True, encoding="utf-8")
-    except FileNotFoundError:
-        return ""
-    return done.stdout if done.returncode == 0 else ""
+    return float(git("show", "--no-patch", "--format=%ct", commit or "none") or 0)
 
 
 def _why_not_authentic(record: dict) -> str:
@@ -112,11 +103,11 @@ def _ends_at_its_metric(record: dict, name: str) -> bool:
 
 def _why_outdated(record: dict) -> str:
     """Why a run says nothing about the present code; empty if it does."""
-    git = record["git"]
+    state = record["git"]
     if record["status"] != "finished":
         return record["status"]
-    if git["commit"] is None:
+    if state["commit"] is None:
         return "code not in git"
-    if git["dirty"]:
+    if state["dirty"]:
         return "code not committed"
-    return "" if record["code"] == code_digest() else f"the code has changed since commit {git['commit'][:7]}"
+    return "" if record["code"] == code_digest() else f"the code has changed since commit {state['commit'][:7]}"

@@ -1,8 +1,6 @@
 """The ML Code Completeness Checklist of Papers with Code (2020), answered from what the repository proves."""
 
-import subprocess
-
-from ..evidence.record import file_digest
+from ..evidence.record import file_digest, git
 from ..identity import ROOT
 from .report import Report
 
@@ -31,8 +29,7 @@ def completeness(known: Report) -> list[tuple[str, str, str]]:
 def _lacks_weights(records: list[dict], readme: str) -> list[str]:
     """Empty if weights of a run that counts are in git, or if the README names them by their SHA-256."""
     digests = {record["tested"]["sha256"] for record in records if record.get("tested")}
-    listing = ["git", "ls-files", "-z", "--", "*.ckpt", "*.pt", "*.pth", "*.safetensors"]
-    tracked = subprocess.run(listing, cwd=ROOT, capture_output=True, text=True).stdout if digests else ""
+    tracked = git("ls-files", "-z", "--", "*.ckpt", "*.pt", "*.pth", "*.safetensors") if digests else ""
     files = [ROOT / path for path in tracked.split("\0")[:-1]]
     if any(digest in readme for digest in digests) or any(f.is_file() and file_digest(f) in digests for f in files):
         return []

@@ -1,13 +1,12 @@
 """What is left to do, the next step first, in the order of AGENTS.md."""
 
 import re
-import subprocess
 from dataclasses import dataclass
 from pathlib import Path
 
 from ..evidence.citations import NOT_ASSERTED
 from ..evidence.paper import paper_text
-from ..evidence.record import git_state
+from ..evidence.record import git, git_state
 from ..evidence.sources import OPEN
 from ..identity import CONFIGS, PACKAGE, ROOT
 from .markdown import STATUS
@@ -122,6 +121,5 @@ def _unticked(path: Path) -> list[int]:
 
 def _not_committed() -> list[str]:
     """What a run and the report have written and git does not have yet."""
-    rooms = ["results", "docs", "README.md", "PAPER.md"]
-    done = subprocess.run(["git", "status", "--porcelain", "--", *rooms], cwd=ROOT, capture_output=True, text=True)
-    return sorted({line[3:].split("/")[0] for line in done.stdout.splitlines()})
+    changed = git("status", "--porcelain", "--", "results", "docs", "README.md", "PAPER.md")
+    return sorted({line[3:].split("/")[0] for line in changed.splitlines()})
