@@ -182,7 +182,7 @@ def test_sizes():
     checks = lines((PROJECT / "tests/checks").glob("*.py"))
     assert not long_files and not long_functions
     # The aim is 3,300; until then it does not grow
-    assert harness <= 6411, f"harness/ has {harness} lines"
+    assert harness <= 6406, f"harness/ has {harness} lines"
 
     # The aim is 1,300
-    assert checks <= 2382, f"tests/checks/ has {checks} lines"
+    assert checks <= 2362, f"tests/checks/ has {checks} lines"

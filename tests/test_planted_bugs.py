@@ -11,6 +11,7 @@ They stand in ``planted_bugs/``, a file for each repository that they are plante
 """
 
 import ast
+import functools
 import json
 import os
 import re
@@ -170,6 +171,7 @@ def run_on(bug: dict) -> list[str]:
     return [*named, *(others if not named or bug["test"].startswith(OF_THE_PAPER) else [])]
 
 
+@functools.cache
 def kind(test: str) -> int:
     """0: it holds for any paper; 1: it asks for a fact that the user states; 2: it is of the skeleton, or of a part."""
     if test.startswith(OF_THE_PAPER):

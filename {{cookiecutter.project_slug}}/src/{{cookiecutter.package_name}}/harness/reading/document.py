@@ -27,6 +27,11 @@ class Place:
     title: str = ""
     page: int | None = None
 
+    @property
+    def on_page(self) -> str:
+        """``, page 6``, or nothing."""
+        return f", page {self.page}" if self.page else ""
+
     def __str__(self) -> str:
         """As the source of a setting names it; a section without a number is named by its page."""
         if self.section or self.title[:8].lower() in ("", "abstract", "appendix"):

@@ -29,10 +29,6 @@ class Found:
     sentence: str = ""
 
     @property
-    def page(self) -> str:
-        return f", page {self.place.page}" if self.place.page else ""
-
-    @property
     def source(self) -> str:
         """As the comment beside a setting states it."""
         page = f" (page {self.place.page})" if self.place.page else ""

@@ -9,7 +9,7 @@ import sys
 
 from ..command import errors_for_people
 from ..evidence.paper import paper_text
-from ..identity import UsageError
+from ..identity import ROOT, UsageError
 from . import latex, plain, propose, sheet
 from .document import Document, build
 from .fetch import fetch
@@ -28,17 +28,13 @@ def read() -> Document:
         UsageError: there is none, or it cannot be read.
     """
     if files := latex.sources():
-        name = (
-            "paper.tar.gz"
-            if (latex.ROOT / "paper.tar.gz").exists() and not (latex.ROOT / "paper").exists()
-            else "paper/"
-        )
+        name = "paper.tar.gz" if (ROOT / "paper.tar.gz").exists() and not (ROOT / "paper").exists() else "paper/"
         return build(name, latex.marked(files), pages=False)
     text, trouble = paper_text()
     if text is None:
         raise UsageError(trouble or NOTHING)
     return build(
-        "paper.txt" if (latex.ROOT / "paper.txt").exists() else "paper.pdf",
+        "paper.txt" if (ROOT / "paper.txt").exists() else "paper.pdf",
         plain.marked(text),
         pages=plain.PAGE in text,
     )

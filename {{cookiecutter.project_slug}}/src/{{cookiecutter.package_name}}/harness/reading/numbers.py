@@ -2,7 +2,8 @@
 
 import re
 
-WORDS = "zero one two three four five six seven eight nine ten eleven twelve".split()
+from ..evidence.paper import WORDS
+
 UNITS = {"k": 1e3, "K": 1e3, "thousand": 1e3, "M": 1e6, "million": 1e6, "B": 1e9, "billion": 1e9, "%": 0.01, "": 1}
 _PLAIN = r"(?:\d{1,3}(?:,\d{3}|,\s000)+|\d+(?:\.\d+)?|\.\d+)(?![\d.]*\d)"
 NUMBER = re.compile(

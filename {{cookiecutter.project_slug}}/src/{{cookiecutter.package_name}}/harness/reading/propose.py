@@ -61,7 +61,7 @@ def comment(ones: list[Found]) -> str:
     """``proposed: 3e-4, Section 5.3: "a learning rate of 3e-4" (page 6)``, or all values where there are several."""
     if len(ones) == 1:
         return f"proposed: {ones[0].values[0]}, {ones[0].source}"
-    listed = " or ".join(f"{one.values[0]} ({one.where}{one.page})" for one in ones[:4])
+    listed = " or ".join(f"{one.values[0]} ({one.where}{one.place.on_page})" for one in ones[:4])
     return f"proposed: {listed}{' or …' if len(ones) > 4 else ''}: see READING.md"
 
 

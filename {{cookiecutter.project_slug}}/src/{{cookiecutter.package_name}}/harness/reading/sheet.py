@@ -16,7 +16,13 @@ def sheet(document: Document, found: list[Found], offered: dict[str, list[Found]
     """The text of ``READING.md``."""
     keys = {id(one): key.lstrip("/") for key, ones in offered.items() for one in ones}
     rows = [
-        (one.setting, ", ".join(one.values), "searched over" if one.grid else "", f"{one.where}{one.page}", one.quote)
+        (
+            one.setting,
+            ", ".join(one.values),
+            "searched over" if one.grid else "",
+            f"{one.where}{one.place.on_page}",
+            one.quote,
+        )
         for one in found
     ]
     missing = [name for name in SETTINGS if name not in {one.setting for one in found}]
@@ -53,7 +59,7 @@ def _parts(document: Document) -> list[str]:
     lines = []
     for part in document.parts:
         if part.name.startswith(("Section", "Appendix")):
-            lines.append(f"- {part.name}: {_cell(part.title[:90])}{_page(part.place)}")
+            lines.append(f"- {part.name}: {_cell(part.title[:90])}{part.place.on_page}")
         elif lines:
             lines[-1] += f" · {part.name}"
     return lines or ["No numbered section was found."]
@@ -81,7 +87,7 @@ def _results(tables: list[Table]) -> list[str]:
         )
         if numbers >= 6 and lines.count("") < 4 and max(map(len, table.rows)) <= 10:
             head, *rows = table.rows[:13]
-            lines += [f"{table.name or table.place}{_page(table.place)}\n", *_table(head, rows), ""]
+            lines += [f"{table.name or table.place}{table.place.on_page}\n", *_table(head, rows), ""]
     return lines
 
 
@@ -107,14 +113,10 @@ def _cell(text: str) -> str:
     return re.sub(r"([\\|*_`<>\[\]])", r"\\\1", text)
 
 
-def _page(place) -> str:
-    return f", page {place.page}" if place.page else ""
-
-
 def _cited(sentence: Sentence) -> str:
     words = sentence.text.split()
     text = " ".join(words[:40]) + (" …" if len(words) > 40 else "")
-    return f"“{_cell(text)}” ({sentence.part or sentence.place}{_page(sentence.place)})"
+    return f"“{_cell(text)}” ({sentence.part or sentence.place}{sentence.place.on_page})"
 
 
 def noted(document: Document, notes: str) -> str:
