@@ -107,7 +107,7 @@ def libraries() -> dict[str, object]:
         "fetcher": _PrefetchDataFetcher(),
         "procedure": LightningModule(),
         "metric": MeanMetric(),
-        "sweeper": BasicSweeper(None),
+        "sweeper": BasicSweeper,  # not an instance: when Hydra looks for plugins it executes this module again
     }
 
 
