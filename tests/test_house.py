@@ -169,7 +169,7 @@ def lines(paths: Iterator[Path]) -> int:
     return sum(len(path.read_text().splitlines()) for path in paths)
 
 
-def test_sizes():
+def test_no_long_file_or_function():
     """What somebody who reproduces a paper can read in an hour."""
     long_files = {name: lines([path]) for name, path in FILES.items() if lines([path]) > 300}
     long_functions = {
@@ -178,11 +178,23 @@ def test_sizes():
         for node in ast.walk(tree(path))
         if isinstance(node, ast.FunctionDef) and node.end_lineno - node.lineno >= 60
     }
-    harness = lines([*HARNESS.rglob("*.py"), *HARNESS.rglob("*.html")])
-    checks = lines((PROJECT / "tests/checks").glob("*.py"))
     assert not long_files and not long_functions
-    # The aim is 3,300; until then it does not grow
-    assert harness <= 6406, f"harness/ has {harness} lines"
 
-    # The aim is 1,300
-    assert checks <= 2362, f"tests/checks/ has {checks} lines"
+
+# No room grows; the aim is 3,300 lines in harness/ and 1,300 in tests/checks/
+SIZES = {
+    "harness": 447,
+    "harness/training": 1455,
+    "harness/verification": 390,
+    "harness/evidence": 1549,
+    "harness/reporting": 1332,
+    "harness/reading": 1233,
+    "tests/checks": 2362,
+}
+
+
+@pytest.mark.parametrize("room", SIZES)
+def test_a_room_does_not_grow(room):
+    """Where a room became smaller, lower its number."""
+    folder = PROJECT / room if room.startswith("tests") else HARNESS.parent / room
+    assert lines(path for path in folder.iterdir() if path.suffix in (".py", ".html")) <= SIZES[room]
