@@ -7,12 +7,12 @@ from pathlib import Path
 
 import pytest
 from conftest import TEMPLATE, run
-from test_resume import EXIT, record, rows, stop, train
+from test_resume import EXIT, differences, record, results_of, rows, stop, train
 
 SHAPES = sorted(path for path in (TEMPLATE / "tests/shapes").iterdir() if (path / "procedure.py").exists())
 
 
-FAST = {"graph_batch", "optimizer_paper", "padded_sequences", "pinn_lbfgs", "policy_gradient", "several_outputs"}
+FAST = {"graph_batch", "optimizer_paper", "padded_sequences", "pinn_lbfgs", "several_outputs", "tabular_td"}
 ALL = [pytest.param(path, id=path.name, marks=[pytest.mark.slow] * (path.name not in FAST)) for path in SHAPES]
 
 
@@ -32,6 +32,21 @@ def shape(path: Path, repo: Path) -> Path:
 def test_no_false_alarm(shape: Path):
     done = run("pytest", "-q", "--tb=short", "-p", "no:cacheprovider", cwd=shape, ok=False)
     assert done.returncode == 0, done.stdout
+
+
+@pytest.mark.parametrize("path", [TEMPLATE / "tests/shapes/tabular_td"])
+def test_a_thousand_steps_in_a_batch(shape: Path):
+    """Budget, curves and a resumed run count single steps."""
+    budget = "experiment=paper", "trainer.max_steps=200_000", "resume=auto"
+    train(shape, *budget)
+    whole = results_of(shape)
+    assert [facts["record.json"]["steps"] for facts in whole.values()] == [200_000]
+    logged = next(iter(whole.values()))["metrics.csv"].splitlines()
+    steps = [int(line.split(",")[1]) for line in logged[1:]]
+    assert steps == [*range(999, 200_000, 1000), 200_000]
+    stop(shape, signal.SIGTERM, rows(2), *budget)
+    train(shape, *budget)
+    assert not differences(results_of(shape), whole)
 
 
 @pytest.mark.slow

@@ -3,6 +3,7 @@
 import functools
 import os
 import re
+import signal
 from collections import defaultdict
 from collections.abc import Callable
 from pathlib import Path
@@ -215,13 +216,32 @@ def with_schedule(cfg: DictConfig, option: str) -> DictConfig:
 def fit(
     cfg: DictConfig, steps: int, *callbacks: L.Callback, data: L.LightningDataModule | None = None, **settings
 ) -> L.Trainer:
-    """Train for some steps on the CPU, as ``cfg`` says but without validation, loggers and checkpoints."""
+    """Train for some steps on the CPU, as ``cfg`` says but without validation, loggers and checkpoints.
+
+    A procedure that steps by hand trains for so many batches, because it may step often, or never, in one.
+    """
     build.prepare(cfg)
-    bounds = {"max_steps": steps, "max_epochs": 10 * steps}  # the latter stops a procedure that never steps
+    procedure = build.build_procedure(cfg)
+    bounds = {"max_steps": steps if procedure.automatic_optimization else -1, "max_epochs": 10 * steps}
     settings = QUIET | bounds | {"limit_val_batches": 0, "val_check_interval": None} | settings
-    trainer = build.build_trainer(cfg, callbacks, **settings)
-    trainer.fit(build.build_procedure(cfg), data or build.build_data(cfg))
+    by_hand = [] if procedure.automatic_optimization else [After(steps)]
+    trainer = build.build_trainer(cfg, [*callbacks, *by_hand], **settings)
+    trainer.fit(procedure, data or build.build_data(cfg))
     return trainer
+
+
+class After(L.Callback):
+    """Ends a training after some batches: normally, or by SIGTERM as on a cluster."""
+
+    def __init__(self, batches: int, sigterm: bool = False):
+        self.left, self.sigterm = batches, sigterm
+
+    def on_train_batch_end(self, trainer, pl_module, outputs, batch, batch_idx):
+        self.left -= 1
+        if self.left == 0 and self.sigterm:
+            signal.raise_signal(signal.SIGTERM)
+        elif self.left == 0:
+            trainer.should_stop = True
 
 
 def perturb(model: torch.nn.Module) -> None:

@@ -1,11 +1,9 @@
 """A training that is stopped within an epoch and resumed ends with the same bits as one without a stop."""
 
-import signal
 from pathlib import Path
 
 import pytest
-from conftest import QUIET, same
-from lightning import Callback
+from conftest import QUIET, After, same
 from lightning.pytorch.utilities.exceptions import SIGTERMException
 
 from {{ cookiecutter.package_name }}.harness.identity import flat
@@ -13,20 +11,6 @@ from {{ cookiecutter.package_name }}.harness.training import build
 from {{ cookiecutter.package_name }}.harness.training.resume import LastCheckpoint
 
 BATCHES, STOPPED_AFTER = 5, 3
-
-
-class After(Callback):
-    """Ends a training after some batches, by SIGTERM as on a cluster, or normally."""
-
-    def __init__(self, batches: int, sigterm: bool):
-        self.left, self.sigterm = batches, sigterm
-
-    def on_train_batch_end(self, trainer, pl_module, outputs, batch, batch_idx):
-        self.left -= 1
-        if self.left == 0 and self.sigterm:
-            signal.raise_signal(signal.SIGTERM)
-        elif self.left == 0:
-            trainer.should_stop = True
 
 
 def train(cfg, folder: Path, batches: int, sigterm: bool = False, ckpt_path: Path | None = None) -> dict:

@@ -115,6 +115,14 @@ class Procedure(L.LightningModule):
             return math.inf
         return math.ceil(total / settings.get("frequency", 1))
 
+    def count_steps(self, number: int) -> None:
+        """Count ``number`` steps that a ``training_step`` has made by hand, without ``self.optimizers()``.
+
+        A call of ``training_step`` costs as much as a thousand tiny updates, so it makes many of them. With this, the
+        budget ``trainer.max_steps``, the curves and a resumed run count single steps.
+        """
+        internals.count_steps(self.trainer, number)
+
     def weight_of(self, batch: Any) -> int:
         """The weight of a batch in the mean of a term over batches: its number of samples.
 

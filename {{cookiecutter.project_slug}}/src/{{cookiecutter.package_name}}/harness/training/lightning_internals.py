@@ -56,6 +56,13 @@ def steps_taken(trainer: Trainer) -> int:
     return trainer.fit_loop.epoch_loop._batches_that_stepped
 
 
+def count_steps(trainer: Trainer, number: int) -> None:
+    """Count ``number`` steps for the current batch, in which no optimizer of Lightning steps."""
+    loop = trainer.fit_loop.epoch_loop
+    loop.manual_optimization.optim_step_progress.total.completed += number
+    loop._batches_that_stepped += number - 1  # Lightning counts one for the batch
+
+
 def log_after_training(trainer: Trainer, values: dict[str, Tensor]) -> None:
     """Log values of the last training step when the training has ended and ``self.log`` is no longer allowed."""
     restore_callback_metrics(trainer, values)
