@@ -450,6 +450,28 @@ def test_a_line_now_and_then_where_there_is_no_terminal(repo, stands_still):
     assert text.endswith("which stands still\n") == stands_still
 
 
+def test_a_claimed_metric_that_is_not_logged_is_named_at_once(repo):
+    edit(repo / "configs/paper.yaml", "test/accuracy", "test/f1")
+    train(repo, "trainer.max_epochs=2")
+    text = only(repo, "runs/*/train.log").read_text()
+    assert text.count("claims test/f1, but validation logs only accuracy") == 1
+
+
+@pytest.mark.skipif(os.cpu_count() == 1, reason="no core is idle")
+def test_idle_cores_are_named_once(repo):
+    train(repo, "trainer.max_epochs=4", "callbacks.threads.seconds=0")
+    assert only(repo, "runs/*/train.log").read_text().count("Try threads=") == 1
+
+
+def test_what_is_not_a_number_is_not_left_out_of_a_mean(repo):
+    """As torchmetrics does by default, with a warning."""
+    procedure = repo / "src/my_paper/procedure.py"
+    edit(procedure, "        logits =", "        self.mean.update(float(\"nan\"))\n        logits =")
+    edit(procedure, "    def step(", "    mean = MeanMetric()\n\n    def step(")
+    edit(procedure, "import MetricCollection", "import MeanMetric, MetricCollection")
+    assert "`nan` values in tensor" in train(repo, ok=False).stderr
+
+
 def test_torch_is_imported_without_the_garbage_collector(repo):
     program = """
 import gc

@@ -19,7 +19,7 @@ NOT_IDENTITY |= {"threads", "compile", "channels_last", "float32_matmul"}
 NOT_IDENTITY_OF = {
     # devices multiply the batch, so they are part of the experiment
     "trainer": {"accelerator", "strategy", "enable_progress_bar", "profiler", "log_every_n_steps"},
-    "callbacks": {"last", "finite", "learning_rate", "progress", "lines"},
+    "callbacks": {"last", "finite", "learning_rate", "progress", "lines", "threads"},
     "data": {"num_workers"},
     "optimizer": {"fused"},
     "tune": {"n_trials", "study"},

@@ -18,7 +18,7 @@ from ..evidence.record import Record
 from ..identity import UsageError, identity
 from ..procedure import Procedure
 from . import lightning_internals as internals
-from .callbacks import OwnNoise
+from .callbacks import ClaimedMetrics, OwnNoise
 from .checkpoints import WholeCheckpointIO
 from .resume import LastCheckpoint
 
@@ -49,6 +49,8 @@ def prepare(cfg: DictConfig) -> None:
     logging.getLogger("lightning.pytorch").setLevel(logging.WARNING)
     for message in SILENCED:
         warnings.filterwarnings("ignore", f".*{message}.*")
+    # torchmetrics leaves out what is not a number, with a warning: the mean would hide what has diverged
+    warnings.filterwarnings("error", ".*values in tensor. Will be removed.*")
     if cfg.threads:
         torch.set_num_threads(cfg.threads)
     torch.set_float32_matmul_precision(cfg.float32_matmul)
@@ -136,7 +138,7 @@ def build_callbacks(cfg: DictConfig, record: Record, loggers: list[Logger]) -> l
     for callback in callbacks:
         if isinstance(callback, LastCheckpoint):
             callback.made_by = {key: record.data[key] for key in ("code", "git")}
-    return callbacks + ([OwnNoise(cfg.seed)] if processes(cfg) > 1 else [])
+    return callbacks + [ClaimedMetrics(claims_of(cfg))] + ([OwnNoise(cfg.seed)] if processes(cfg) > 1 else [])
 
 
 def processes(cfg: DictConfig) -> int:

@@ -2,7 +2,9 @@
 
 import logging
 import math
+import os
 import time
+from collections.abc import Iterable
 from contextlib import suppress
 from datetime import timedelta
 from typing import Any
@@ -123,6 +125,57 @@ class ProgressLines(Callback):
             if len(self.losses) > 2 and len(set(list(self.losses.values())[-3:])) == 1:
                 parts.append("which stands still")
         log.info(" · ".join(parts))
+
+
+class ClaimedMetrics(Callback):
+    """Warns after the first validation if it has logged nothing for a metric that ``configs/paper.yaml`` claims.
+
+    Args:
+        claimed: names such as ``test/accuracy``.
+    """
+
+    def __init__(self, claimed: Iterable[str]):
+        self.claimed = claimed
+
+    def on_validation_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
+        if trainer.sanity_checking:
+            return
+        logged = {name.removeprefix("val/") for name in trainer.callback_metrics if name.startswith("val/")}
+        missing = [
+            name for name in self.claimed if name.startswith("test/") and name.removeprefix("test/") not in logged
+        ]
+        if missing and trainer.is_global_zero:
+            log.warning(
+                f"configs/paper.yaml claims {', '.join(missing)}, but validation logs only "
+                f"{', '.join(sorted(logged)) or 'nothing'}. Unless the test alone measures it, the verdict will be missing."
+            )
+        self.claimed = []  # once is enough
+
+
+class ThreadsHint(Callback):
+    """Says once, after some batches, that idle cores may make large batches faster.
+
+    More threads round differently, so they are never taken in silence.
+
+    Args:
+        batches: after how many.
+        seconds: do not say so if a batch takes less, for then more threads seldom help.
+    """
+
+    def __init__(self, batches: int, seconds: float):
+        self.batches, self.left, self.seconds = batches, batches, seconds
+
+    def on_train_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
+        self.begin = time.monotonic()
+
+    def on_train_batch_end(self, trainer: L.Trainer, pl_module: L.LightningModule, *of_batch: Any) -> None:
+        self.left -= 1
+        seconds, threads = (time.monotonic() - self.begin) / self.batches, torch.get_num_threads()
+        cores = os.cpu_count() // trainer.world_size
+        if self.left or seconds < self.seconds or pl_module.device.type != "cpu" or cores <= threads:
+            return
+        if trainer.is_global_zero:
+            log.info(f"A batch takes {seconds:.2g} s with threads={threads}. Try threads={cores}: it may be faster.")
 
 
 def _clock(seconds: float) -> str:
