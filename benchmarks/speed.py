@@ -1,19 +1,8 @@
 """What the machinery costs, each thing beside its floor, interleaved in one run.
 
-``python benchmarks/speed.py`` prints a table of medians and ratios, and leaves it with the raw seconds and a plot in
-``benchmarks/results/``. Compared are
-
-- the first answer of ``train.py`` with a Hydra application of the same configs that does nothing;
-- ``cookiecutter`` with a template of one file;
-- a training of a perceptron 64-256-256-10 on scikit-learn's digits (batch 64, Adam, one thread, validation after each
-  epoch) with a loop in plain PyTorch over tensors in memory (``bare``), and with Lightning on the same tensors, progress
-  bar, loggers and checkpoints off (``Lightning``). Ours does all it does: bar in a terminal, CSV, best and last
-  checkpoint, torchmetrics, record. Adam is the same on all sides, fused or not as the template has it. A step is the
-  time from the first to the last one with its validations, divided by their number; the process is ``python`` from
-  start to exit, test included.
-
-The suite of an untouched repository and ``report.py`` with 1,000 records have no floor, but a limit in seconds. A second
-table says where a step of ours goes, by a sampler that looks at the running program a thousand times a second.
+``python benchmarks/speed.py`` writes the table of medians and ratios into ``benchmarks/README.md``, which says what each
+row compares, and the raw seconds and a plot into ``benchmarks/results/``. A second table says where a step of ours goes,
+by a sampler that looks at the running program a thousand times a second.
 
 All but ``cookiecutter`` runs in an environment of its own, with what the repository asks for and nothing else: that
 takes a minute, and torch a gigabyte.
@@ -51,9 +40,22 @@ from sklearn.datasets import load_digits
 from sklearn.model_selection import train_test_split
 from torch import nn
 
-class MLP(nn.Sequential):
+class Transformer(nn.Module):  # the eight rows of an image are its tokens
     def __init__(self):
-        super().__init__(nn.Flatten(), nn.Linear(64, 256), nn.ReLU(), nn.Linear(256, 256), nn.ReLU(), nn.Linear(256, 10))
+        super().__init__()
+        self.embed, self.out = nn.Linear(8, 64), nn.Linear(64, 10)
+        layer = nn.TransformerEncoderLayer(64, 4, 256, dropout=0.0, batch_first=True)
+        self.layers = nn.TransformerEncoder(layer, 2, enable_nested_tensor=False)
+    def forward(self, images):
+        return self.out(self.layers(self.embed(images.view(-1, 8, 8))).mean(1))
+
+def network(name):
+    if name == "Transformer":
+        return Transformer()
+    if name == "convolution":
+        layers = nn.Conv2d(1, 32, 3, padding=1), nn.ReLU(), nn.Conv2d(32, 64, 3, padding=1), nn.ReLU()
+        return nn.Sequential(nn.Flatten(), nn.Unflatten(1, (1, 8, 8)), *layers, nn.Flatten(), nn.Linear(4096, 10))
+    return nn.Sequential(nn.Flatten(), nn.Linear(64, 256), nn.ReLU(), nn.Linear(256, 256), nn.ReLU(), nn.Linear(256, 10))
 
 def digits(repeat):
     pixels, labels = load_digits(return_X_y=True)
@@ -64,12 +66,12 @@ def digits(repeat):
 """
 BARE = """
 import sys, time, torch
-from digits import MLP, digits
+from digits import digits, network
 torch.set_num_threads(1)
-repeat, epochs, fused = int(sys.argv[1]), int(sys.argv[2]), sys.argv[3] == "true"
+repeat, epochs, fused, name = int(sys.argv[1]), int(sys.argv[2]), sys.argv[3] == "true", sys.argv[4]
 torch.manual_seed(0)
 x, y, v, w, a, b = digits(repeat)
-model = MLP()
+model = network(name)
 optimizer = torch.optim.Adam(model.parameters(), lr=1e-3, fused=fused)
 loss_of, steps, begin = torch.nn.CrossEntropyLoss(), 0, time.perf_counter()
 for epoch in range(epochs):
@@ -130,11 +132,11 @@ import logging, sys, torch, warnings
 import lightning as L
 from torch.utils.data import DataLoader, TensorDataset
 from clock import Clock
-from digits import MLP, digits
+from digits import digits, network
 torch.set_num_threads(1)
 logging.getLogger("lightning.pytorch").setLevel(logging.ERROR)
 warnings.filterwarnings("ignore")
-repeat, epochs, fused = int(sys.argv[1]), int(sys.argv[2]), sys.argv[3] == "true"
+repeat, epochs, fused, name = int(sys.argv[1]), int(sys.argv[2]), sys.argv[3] == "true", sys.argv[4]
 
 class Whole(TensorDataset):
     def __getitems__(self, indices):
@@ -146,7 +148,7 @@ def loader(*tensors, shuffle=False):
 class Plain(L.LightningModule):
     def __init__(self):
         super().__init__()
-        self.model, self.loss_of = MLP(), torch.nn.CrossEntropyLoss()
+        self.model, self.loss_of = network(name), torch.nn.CrossEntropyLoss()
     def training_step(self, batch, index):
         return self.loss_of(self.model(batch[0]), batch[1])
     def validation_step(self, batch, index):
@@ -175,7 +177,7 @@ class Repeated(PaperDataModule):
         self.train = InMemory(*(t.repeat(self.repeat, *[1] * (t.dim() - 1)) for t in self.train.tensors))
 """
 RECORDS = """
-import random
+import random, sys
 from pathlib import Path
 from my_paper.harness import identity as settings
 from my_paper.harness.evidence import record as records
@@ -183,26 +185,78 @@ cfg = settings.compose("experiment=paper")
 common = {"experiment": "paper", "digest": settings.digest(cfg), "config": settings.identity(cfg), "status": "finished"}
 common |= {"code": records.code_digest(), "git": {"commit": "0" * 40, "dirty": False}}
 steps = list(range(1, 400, 2))
-for seed in range(1000):
+for seed in range(int(sys.argv[1])):
     name = f"paper-{common['digest']}-seed{seed}"
     drawn = ("train/loss", "val/loss", "train/accuracy", "val/accuracy", "train/learning rate")
     curves = {curve: {"steps": steps, "values": [random.random() for _ in steps]} for curve in drawn}
     own = {"seed": seed, "run": f"runs/{name}", "metrics": {"test/accuracy": 0.9 + random.random() / 100}, "curves": curves}
     records.write_json(Path(f"results/{name}.json"), common | own)
 paper = Path("configs/paper.yaml")
-paper.write_text(paper.read_text().replace("seeds: [0, 1, 2]", f"seeds: {list(range(1000))}"))
+paper.write_text(paper.read_text().replace("seeds: [0, 1, 2]", f"seeds: {list(range(int(sys.argv[1])))}"))
 """
-LIMITS = {  # of ours by the floor; of what has none, in seconds
-    "train.py --cfg job": 1.15,
-    "train.py, mistyped": 1.15,
-    "train.py --help": 1.15,
-    "cookiecutter --no-input": 2.0,
-    "a step, 20 an epoch": 1.9,
-    "a step, 460 an epoch": 1.45,
-    "20 epochs, start to exit": 1.2,
-    "the generated suite": 30.0,
-    "report.py, 1,000 records": 3.0,
+TINY = """
+import sys, time, torch
+moves = (2 * torch.randint(2, (int(sys.argv[1]),), generator=torch.Generator().manual_seed(0)) - 1).tolist()
+v, state, begin = [0.0, 0.5, 0.5, 0.5, 0.5, 0.5, 0.0], 3, time.perf_counter()
+for move in moves:
+    after = state + move
+    delta = (after == 6) + v[after] - v[state]
+    v[state] += 0.001 * delta
+    state = after if 0 < after < 6 else 3
+print("seconds of a step:", (time.perf_counter() - begin) / len(moves))
+"""
+STEPS = {  # network, how often the 1,257 images are repeated in an epoch, epochs
+    "a step, perceptron": ("perceptron", 1, 20),
+    "a step, convolution": ("convolution", 1, 10),
+    "a step, Transformer": ("Transformer", 1, 10),
+    "a step, perceptron, long epochs": ("perceptron", 23, 2),
 }
+PROCESS = "20 epochs, start to exit"
+# What is compared, its unit, the side that is the floor (none: a limit in seconds), the limit, and what it means
+ROWS = [
+    (
+        "train.py --cfg job",
+        "s",
+        "bare",
+        1.15,
+        "the first answer, beside a Hydra application of the same configs that does nothing",
+    ),
+    ("train.py, mistyped", "s", "bare", 1.15, "`seeed=1`, answered by the nearest name"),
+    ("train.py --help", "s", "bare", 1.15, ""),
+    ("cookiecutter --no-input", "s", "bare", 2.0, "a bake with its first commit, beside a template of one file"),
+    ("a step, perceptron", "ms", "Lightning", 1.15, "64-256-256-10 on scikit-learn's digits, 20 steps an epoch"),
+    ("a step, convolution", "ms", "Lightning", 1.15, "two layers of 32 and 64 channels"),
+    ("a step, Transformer", "ms", "Lightning", 1.15, "two layers of 64 features, eight tokens"),
+    ("a step, perceptron, long epochs", "ms", "Lightning", 1.15, "460 steps an epoch"),
+    (PROCESS, "s", "Lightning", 1.15, "of the perceptron, with imports, test and record"),
+    ("a tiny step, 1,000 a call", "µs", "bare", 1.1, "updates by hand in `training_step`, beside a loop in plain Python"),
+    ("a tiny step, 10,000 a call", "µs", "bare", 1.1, ""),
+    ("the generated suite", "s", None, 30.0, "`pytest` in an untouched repository"),
+    ("report.py, 20 records", "s", None, 1.0, ""),
+    ("report.py, 1,000 records", "s", None, 2.0, ""),
+]
+SCALE = {"s": 1, "ms": 1e3, "µs": 1e6}
+README = """# What the machinery costs
+
+`make bench` measures this table and writes it. Each row is the median of runs that take turns on one machine: %(machine)s.
+
+%(table)s
+
+- **bare** is the least that does the job: for a step, a loop in plain PyTorch over tensors in memory. **Lightning** is its
+  Trainer on the same tensors, with progress bar, loggers and checkpoints off. **Ours** is `train.py` as it comes: bar, CSV,
+  best and last checkpoint, metrics, check for finite losses, record.
+- All sides have the same network, batch of 64, Adam, one thread, and a validation after each epoch. A step is the time
+  from the first to the last one with the validations, divided by their number.
+- The ratio is ours by the floor, which is Lightning for a step: it is what the choice of this template costs. Ours by bare is what
+  the choice of Lightning costs, too.
+
+Where a step of the perceptron goes, with its share of the validation:
+
+%(parts)s
+
+`python benchmarks/components.py` compares the building blocks, `python benchmarks/gpu.py` a language model on a GPU with a
+loop of forty lines. Raw seconds: [results/speed.json](results/speed.json); each run: [results/speed.svg](results/speed.svg).
+"""
 Measured = dict[str, dict[str, list[float]]]  # seconds, by what and side
 
 
@@ -266,14 +320,20 @@ def compare(runs: int) -> tuple[Measured, dict[str, float]]:
         repository = folder / "ours" / "my-paper"
         install(repository, folder / "environment")
         measured["the generated suite"] = {"ours": [timed("pytest", "--quiet", cwd=repository)]}
-        shutil.copytree(repository, folder / "records")
-        timed("python", "-c", RECORDS, cwd=folder / "records")
+        for number in ("20", "1000"):
+            shutil.copytree(repository, folder / number)
+            timed("python", "-c", RECORDS, number, cwd=folder / number)
+        shutil.copytree(repository, folder / "tiny")
+        for path in (TEMPLATE / "tests/shapes/tabular_td").glob("*.py"):
+            shutil.copy(path, folder / "tiny/src/my_paper")
+        shutil.copytree(TEMPLATE / "tests/shapes/tabular_td/configs", folder / "tiny/configs", dirs_exist_ok=True)
 
-        programs = {"hydra_alone": BARE_HYDRA, "bare": BARE, "lightning_alone": LIGHTNING}
+        programs = {"hydra_alone": BARE_HYDRA, "bare": BARE, "lightning_alone": LIGHTNING, "tiny": TINY}
         modules = {"src/digits": DIGITS, "src/clock": CLOCK, "src/repeated": REPEATED}
         for program, text in (programs | modules).items():
             (repository / f"{program}.py").write_text(text)
-        (repository / "configs/model/mlp.yaml").write_text("_target_: digits.MLP\n")
+        shutil.copy(repository / "src/clock.py", folder / "tiny/src")
+        (repository / "configs/model/bench.yaml").write_text("_target_: digits.network\nname: perceptron\n")
 
         def answer(program: str, *arguments: str) -> Callable[[], float]:
             return lambda: timed("python", program, *arguments, cwd=repository)
@@ -292,36 +352,40 @@ def compare(runs: int) -> tuple[Measured, dict[str, float]]:
         cookies = "cookiecutter --no-input"
         sides[cookies, "ours"] = lambda: bake(TEMPLATE, folder / "again")
         sides[cookies, "bare"] = lambda: bake(folder / "floor", folder / "one-file")
-        sides["report.py, 1,000 records", "ours"] = lambda: timed("python", "report.py", cwd=folder / "records")
+        sides["report.py, 20 records", "ours"] = lambda: timed("python", "report.py", cwd=folder / "20")
+        sides["report.py, 1,000 records", "ours"] = lambda: timed("python", "report.py", cwd=folder / "1000")
         rounds(sides, 2 * runs, measured)
 
         fused = "true" if "fused: true" in (repository / "configs/optimizer/adam.yaml").read_text() else "false"
-        ours = ["train.py", "model=mlp", "+callbacks.clock._target_=clock.Clock", "metrics.num_classes=10"]
-        ours += ["results=null", "data._target_=repeated.Repeated", "optimizer.lr=1e-3"]
+        clock = "+callbacks.clock._target_=clock.Clock"
+        ours = ["train.py", "model=bench", clock, "metrics.num_classes=10", "results=null"]
+        ours += ["data._target_=repeated.Repeated", "optimizer.lr=1e-3"]
 
-        def training(what: str, side: str, *command: str) -> Callable[[], float]:
+        def training(what: str, side: str, *command: str, cwd: Path = repository) -> Callable[[], float]:
             def seconds() -> float:
                 begin = time.perf_counter()
-                shown = told("python", *command, cwd=repository)
-                if what == "a step, 20 an epoch":
-                    process = measured.setdefault("20 epochs, start to exit", {})
-                    process.setdefault(side, []).append(time.perf_counter() - begin)
+                shown = told("python", *command, cwd=cwd)
+                if what == "a step, perceptron":
+                    measured.setdefault(PROCESS, {}).setdefault(side, []).append(time.perf_counter() - begin)
                 return float(shown.split("seconds of a step:")[1].split()[0])
 
             return seconds
 
+        by_hand = ["train.py", "experiment=paper", clock, "results=null", "trainer.max_steps=1_000_000"]
         sides = {}
-        for what, repeat, epochs in (("a step, 20 an epoch", "1", "20"), ("a step, 460 an epoch", "23", "2")):
+        for what, number in (("a tiny step, 1,000 a call", 1000), ("a tiny step, 10,000 a call", 10_000)):
+            sides[what, "bare"] = training(what, "bare", "tiny.py", "1000000")
+            sides[what, "ours"] = training(what, "ours", *by_hand, f"data.batch_size={number}", cwd=folder / "tiny")
+        for what, (name, repeat, epochs) in STEPS.items():
+            same = str(repeat), str(epochs), fused, name
             commands = {
-                "bare": ("bare.py", repeat, epochs, fused),
-                "Lightning": ("lightning_alone.py", repeat, epochs, fused),
-                "ours": (*ours, f"+data.repeat={repeat}", f"trainer.max_epochs={epochs}"),
+                "bare": ("bare.py", *same),
+                "Lightning": ("lightning_alone.py", *same),
+                "ours": (*ours, f"model.name={name}", f"+data.repeat={repeat}", f"trainer.max_epochs={epochs}"),
             }
             sides |= {(what, side): training(what, side, *command) for side, command in commands.items()}
         rounds(sides, runs, measured)
-        measured["20 epochs, start to exit"] = {
-            side: values[1:] for side, values in measured["20 epochs, start to exit"].items()
-        }
+        measured[PROCESS] = {side: values[1:] for side, values in measured[PROCESS].items()}
 
         looked = [
             "python",
@@ -331,52 +395,47 @@ def compare(runs: int) -> tuple[Measured, dict[str, float]]:
             "+callbacks.sampler._target_=clock.Sampler",
         ]
         seen = json.loads(told(*looked, cwd=repository).split("looked:")[1].splitlines()[0])
-        step = statistics.median(measured["a step, 20 an epoch"]["ours"])
+        step = statistics.median(measured["a step, perceptron"]["ours"])
         parts = {part: 1000 * step * times / sum(seen.values()) for part, times in seen.items()}
     return measured, dict(sorted(parts.items(), key=lambda part: -part[1]))
 
 
 def table(measured: Measured) -> str:
-    lines = [f"{'medians':<26}{'ours':>10}{'Lightning':>17}{'bare':>10}{'ratio':>8}{'limit':>8}"]
-    for what, limit in LIMITS.items():
-        unit, scale = ("ms", 1000) if "step" in what else ("s", 1)
+    lines = ["| | ours | Lightning | bare | ours / floor | limit | |", "|---|---|---|---|---|---|---|"]
+    for what, unit, floor, limit, meaning in ROWS:
         medians = {side: statistics.median(values) for side, values in measured[what].items()}
-        bare = medians.get("bare")
-        ratio, floor, beside = "", "", ""
-        if bare:
-            ratio, floor = f"{medians['ours'] / bare:.2f}", f"{bare * scale:.2f} {unit}"
-        if middle := medians.get("Lightning"):
-            beside = f"{middle * scale:.2f} {unit} ({middle / bare:.2f})"
-        allowed = f"{limit:g}" if bare else f"{limit:g} s"
+        cells = [
+            f"{medians[side] * SCALE[unit]:.3g} {unit}" if side in medians else ""
+            for side in ("ours", "Lightning", "bare")
+        ]
+        ratio = f"{medians['ours'] / medians[floor]:.2f} × {floor}" if floor else ""
         lines.append(
-            f"{what:<26}{medians['ours'] * scale:>7.2f} {unit:<2}{beside:>17}{floor:>10}{ratio:>8}{allowed:>8}"
+            " | ".join([f"| {what}", *cells, ratio, f"{limit:g}" if floor else f"{limit:g} s", f"{meaning} |"])
         )
     return "\n".join(lines)
 
 
 def parts_table(parts: dict[str, float]) -> str:
-    lines = ["Of a step of ours, 20 an epoch with their validation:"]
-    lines += [
-        f"{part:<28}{milliseconds:>6.3f} ms {milliseconds / sum(parts.values()):>5.0%}"
-        for part, milliseconds in parts.items()
-    ]
-    return "\n".join(lines)
+    rows = [f"| {part} | {ms:.3f} ms | {ms / sum(parts.values()):.0%} |" for part, ms in parts.items()]
+    return "\n".join(["| | | |", "|---|---|---|", *rows])
 
 
 def draw(measured: Measured, path: Path) -> None:
     """Every run of what has a floor, in units of the floor's median."""
-    compared = [what for what in LIMITS if "bare" in measured[what]][::-1]
+    compared = [(what, floor, limit) for what, _, floor, limit, _ in ROWS[::-1] if floor]
     figure, axes = plt.subplots(figsize=(7, 0.5 * len(compared) + 1), layout="constrained")
     for side, colour in {"bare": "0.6", "Lightning": "tab:orange", "ours": "tab:blue"}.items():
         points = [
-            (value / statistics.median(measured[what]["bare"]), row)
-            for row, what in enumerate(compared)
+            (value / statistics.median(measured[what][floor]), row)
+            for row, (what, floor, _) in enumerate(compared)
             for value in measured[what].get(side, [])
         ]
         axes.plot(*zip(*points, strict=True), "o", color=colour, alpha=0.6, label=side)
-    axes.plot([LIMITS[what] for what in compared], range(len(compared)), "|", color="black", ms=16, label="limit")
-    axes.set(yticks=range(len(compared)), yticklabels=compared, xlabel="time, in medians of bare", xlim=(0.5, None))
-    axes.legend(loc="upper center", bbox_to_anchor=(0.5, 1.2), ncols=4, frameon=False)
+    axes.plot([limit for *_, limit in compared], range(len(compared)), "|", color="black", ms=16, label="limit")
+    axes.set(
+        yticks=range(len(compared)), yticklabels=[what for what, *_ in compared], xlabel="time, in medians of the floor"
+    )
+    axes.legend(loc="upper center", bbox_to_anchor=(0.5, 1.15), ncols=4, frameon=False)
     figure.savefig(path)
 
 
@@ -391,10 +450,12 @@ def main() -> None:
     arguments.results.mkdir(exist_ok=True)
     kept = {"machine": machine, "seconds": measured, "milliseconds of a step": parts}
     (arguments.results / "speed.json").write_text(json.dumps(kept, indent=1) + "\n")
-    tables = f"{table(measured)}\n\n{parts_table(parts)}\n"
-    (arguments.results / "speed.txt").write_text(tables)
     draw(measured, arguments.results / "speed.svg")
-    print(tables)
+    words = f"{machine['cores']} cores, {machine['machine']}, Python {machine['python']}, torch {machine['torch']}"
+    words += f", Lightning {machine['lightning']}"
+    text = README % {"machine": words, "table": table(measured), "parts": parts_table(parts)}
+    (arguments.results.parent / "README.md").write_text(text)
+    print(text)
 
 
 if __name__ == "__main__":

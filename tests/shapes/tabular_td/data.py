@@ -23,7 +23,8 @@ class PaperDataModule(L.LightningDataModule):
         self.moves = 2 * torch.randint(2, (self.steps,), generator=generator) - 1
 
     def train_dataloader(self):
-        return DataLoader(TensorDataset(self.moves), self.batch_size)
+        parts = self.moves.view(-1, self.batch_size)  # a sample is a batch: to put a thousand together takes long
+        return DataLoader(TensorDataset(parts), batch_size=None)
 
     def test_dataloader(self):
         return DataLoader(TensorDataset(torch.zeros(1)), 1)

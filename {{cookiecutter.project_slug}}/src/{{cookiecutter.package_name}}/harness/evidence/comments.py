@@ -14,6 +14,8 @@ from omegaconf import OmegaConf
 
 from ..identity import ROOT
 
+LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+
 
 @dataclass
 class Value:
@@ -67,7 +69,7 @@ def _parse(path: Path) -> tuple[yaml.Node, dict, dict[int, str]]:
     text = path.read_text(encoding="utf-8")
     # OmegaConf reads 1e-3 as a number, PyYAML does not
     settings = OmegaConf.to_container(OmegaConf.load(path))
-    return yaml.compose(text, Loader=yaml.SafeLoader), settings, _comments(text)
+    return yaml.compose(text, Loader=LOADER), settings, _comments(text)
 
 
 def _walk(node: yaml.Node, settings: dict, comments: dict, prefix: str = "", above: str = "") -> Iterator[tuple]:
@@ -87,7 +89,7 @@ def _walk(node: yaml.Node, settings: dict, comments: dict, prefix: str = "", abo
 
 def _comments(text: str) -> dict[int, str]:
     """Each comment beside a setting, with its continuation, by the index of its line."""
-    marks = [(token.start_mark, token.end_mark) for token in yaml.scan(text, Loader=yaml.SafeLoader)]
+    marks = [(token.start_mark, token.end_mark) for token in yaml.scan(text, Loader=LOADER)]
     ends = {end.line: end.column for start, end in marks if start.index < end.index}
     found, last = {}, None
     for number, line in enumerate(text.splitlines()):
