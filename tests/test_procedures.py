@@ -11,7 +11,13 @@ PROCEDURES = sorted((TEMPLATE / "tests/procedures").glob("*.py"))
 SHORT = ["trainer.max_epochs=4", "callbacks.progress=null"]
 
 
-@pytest.mark.parametrize("procedure", PROCEDURES, ids=lambda path: path.stem)
+FAST = {"adversarial", "meta_learning"}
+
+
+@pytest.mark.parametrize(
+    "procedure",
+    [pytest.param(path, id=path.stem, marks=[pytest.mark.slow] * (path.stem not in FAST)) for path in PROCEDURES],
+)
 def test_a_procedure_trains_measures_and_is_verified(repo: Path, procedure: Path):
     (repo / "src/my_paper/procedure.py").write_text(procedure.read_text())
     claims = repo / "configs/paper.yaml"  # whose facts are of another loss

@@ -167,15 +167,15 @@ def test_two_processes_go_on_as_one(repo):
 
 def test_resumed_with_other_code(repo):
     """Half of the training is of other code: the run goes on, its record does not pass for either, and a next one does."""
-    assert stop(repo, CTRL_C, rows(9), "trainer.max_epochs=60") == EXIT[CTRL_C]
+    assert stop(repo, CTRL_C, rows(9), "trainer.max_epochs=30") == EXIT[CTRL_C]
     assert record(repo)["status"] == "interrupted"
     edit(repo / "src/my_paper/model.py", "nn.ReLU()", "nn.GELU()")
     run("git", "commit", "--quiet", "--all", "--message", "Another activation", cwd=repo)
-    train(repo, "trainer.max_epochs=60", "resume=auto")
+    train(repo, "trainer.max_epochs=30", "resume=auto")
     assert record(repo)["code"] == "mixed" and record(repo)["resumed"] is True
-    train(repo, "trainer.max_epochs=60", "resume=auto")
+    train(repo, "trainer.max_epochs=30", "resume=auto")
     assert record(repo, "results/*-seed0-2.json")["code"] != "mixed"
-    assert "finished already" in train(repo, "trainer.max_epochs=60", "resume=auto").stdout
+    assert "finished already" in train(repo, "trainer.max_epochs=30", "resume=auto").stdout
 
 
 def test_ctrl_c_twice_stops_at_once(repo):

@@ -12,7 +12,7 @@ from test_resume import EXIT, differences, record, results_of, rows, stop, train
 SHAPES = sorted(path for path in (TEMPLATE / "tests/shapes").iterdir() if (path / "procedure.py").exists())
 
 
-FAST = {"graph_batch", "optimizer_paper", "padded_sequences", "pinn_lbfgs", "several_outputs", "tabular_td"}
+FAST = {"graph_batch", "padded_sequences", "pinn_lbfgs", "tabular_td"}
 ALL = [pytest.param(path, id=path.name, marks=[pytest.mark.slow] * (path.name not in FAST)) for path in SHAPES]
 
 
