@@ -188,7 +188,7 @@ SIZES = {
     "harness/training": 1517,
     "harness/verification": 390,
     "harness/evidence": 1549,
-    "harness/reporting": 1332,
+    "harness/reporting": 1285,
     "harness/reading": 1233,
     "tests/checks": 2346,
 }
