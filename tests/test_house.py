@@ -187,7 +187,7 @@ SIZES = {
     "harness": 455,
     "harness/training": 1517,
     "harness/verification": 390,
-    "harness/evidence": 1549,
+    "harness/evidence": 1545,
     "harness/reporting": 1285,
     "harness/reading": 1233,
     "tests/checks": 2346,

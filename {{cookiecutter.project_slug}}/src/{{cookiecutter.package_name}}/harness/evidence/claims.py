@@ -186,25 +186,20 @@ class Evidence:
         names = dict.fromkeys(record["run"] for result in self.results for record in result.counted)
         return [name for name in names if (ROOT / name / "checkpoints").is_dir()]
 
-    def commands(self) -> list[str]:
-        """The commands that train all declared seeds of all experiments."""
-        return _commands(self.results)
+    def commands(self, missing: bool = False) -> list[str]:
+        """The commands that train all declared seeds, or those that train the missing ones and skip the finished.
 
-    def missing_commands(self) -> list[str]:
-        """The commands that train the missing seeds and skip the finished ones."""
-        missing = _commands([result for result in self.results if result.missing_seeds])
-        return [f"{command} resume=auto" for command in missing]
-
-
-def _commands(results: list[Result]) -> list[str]:
-    """One command for the experiments that have the same seeds."""
-    groups: dict[str, dict[str, None]] = {}
-    for result in results:
-        groups.setdefault(",".join(map(str, result.seeds)), {})[result.target.experiment] = None
-    return [
-        f"python train.py {'-m ' if len(names) > 1 or ',' in seeds else ''}experiment={','.join(names)} seed={seeds}"
-        for seeds, names in groups.items()
-    ]
+        Experiments that have the same seeds share one command.
+        """
+        groups: dict[str, dict[str, None]] = {}
+        for result in self.results:
+            if not missing or result.missing_seeds:
+                groups.setdefault(",".join(map(str, result.seeds)), {})[result.target.experiment] = None
+        return [
+            f"python train.py {'-m ' if len(names) > 1 or ',' in seeds else ''}experiment={','.join(names)} seed={seeds}"
+            + missing * " resume=auto"
+            for seeds, names in groups.items()
+        ]
 
 
 def read_evidence() -> Evidence:

@@ -82,10 +82,6 @@ def _plain(node: object) -> object:
     return type(node).__name__, *fields
 
 
-def _versions() -> dict[str, str]:
-    return {"python": platform.python_version()} | {package: version(package) for package in PACKAGES}
-
-
 def curves(path: Path) -> dict[str, dict[str, list]]:
     """The curves of training and validation in ``metrics.csv``, thinned: half evenly, half logarithmically in the step.
 
@@ -175,7 +171,7 @@ class Record:
             "git": {key: git_state()[key] for key in ("commit", "dirty")},
             "code": code_digest(),
             "resumed": made_by is not None,
-            "versions": _versions(),
+            "versions": {"python": platform.python_version()} | {package: version(package) for package in PACKAGES},
             "config": identity(cfg),  # without paths of this machine: results/ is committed
         }
         before = made_by or earlier

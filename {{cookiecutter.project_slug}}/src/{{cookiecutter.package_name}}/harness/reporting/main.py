@@ -36,7 +36,7 @@ def _answer(asked: argparse.Namespace) -> str:
     if asked.runs:
         return "".join(f"{run}\n" for run in read_evidence().counted_folders())
     if asked.missing:
-        commands = read_evidence().missing_commands()
+        commands = read_evidence().commands(missing=True)
         if commands and git_state()["dirty"] is not False:
             raise UsageError(f"No run would count: {git_state()['failure'] or 'code or configs are not committed'}")
         return "".join(f"{command}\n" for command in commands)

@@ -88,7 +88,7 @@ def _to_verify(known: Report) -> list[Step]:
 
 def _to_run(known: Report) -> list[Step]:
     steps = []
-    if missing := known.evidence.missing_commands():
+    if missing := known.evidence.commands(missing=True):
         if git_state()["dirty"] is not False:
             steps.append(Step(git_state()["failure"] or "code or configs not committed: no run counts", "git commit"))
         steps += [Step("seeds without a run that counts", command) for command in missing]
