@@ -24,6 +24,9 @@ ENVIRONMENT = {
     "PYTHONPATH": "src",
     "PYTHONHASHSEED": "0",
     "OMP_NUM_THREADS": "1",
+    # torchmetrics imports transformers, which a generated repository does not install: not with its models of PyTorch
+    "USE_TORCH": "0",
+    "TRANSFORMERS_VERBOSITY": "critical",
     "COLUMNS": "200",
     # a port that nobody listens to: no test asks the world
     "PAPER_TEMPLATE_ARXIV_URL": "http://127.0.0.1:9/api/query",

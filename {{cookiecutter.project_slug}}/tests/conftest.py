@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hydra.utils import get_object
 from omegaconf import DictConfig, OmegaConf, open_dict
 
 from {{ cookiecutter.package_name }}.harness import identity
@@ -22,6 +23,7 @@ from {{ cookiecutter.package_name }}.harness.identity import ROOT
 with heavy_imports():
     import lightning as L
     import torch
+    from lightning.pytorch.plugins import Precision
     from lightning.pytorch.utilities import CombinedLoader
     from lightning.pytorch.utilities.model_helpers import is_overridden
     from torch.utils._python_dispatch import TorchDispatchMode
@@ -103,10 +105,14 @@ def cfg(compose: Callable[..., DictConfig]) -> DictConfig:
 QUIET = {"enable_checkpointing": False, "enable_progress_bar": False, "accelerator": "cpu", "devices": 1}
 
 
+@functools.cache  # a trainer takes as long as many a check
+def precision_plugin(precision: str) -> Precision:
+    return L.Trainer(precision=precision, logger=False, **QUIET).precision_plugin
+
+
 def build_procedure(cfg: DictConfig) -> Procedure:
     """``PaperProcedure`` in the precision of ``cfg.trainer``."""
-    trainer = build.build_trainer(cfg, **QUIET)
-    return trainer.precision_plugin.convert_module(build.build_procedure(cfg))
+    return precision_plugin(cfg.trainer.precision).convert_module(build.build_procedure(cfg))
 
 
 def set_up_data(cfg: DictConfig) -> L.LightningDataModule:
@@ -147,7 +153,7 @@ def validated(data) -> None:
 
 @pytest.fixture
 def stepped(cfg: DictConfig) -> None:
-    if type(build_procedure(cfg)).step is Procedure.step:
+    if getattr(get_object(cfg.procedure._target_), "step", None) is Procedure.step:
         pytest.skip("PaperProcedure overrides training_step and has no step, whose loss this check needs")
 
 
@@ -222,10 +228,11 @@ def fit(
     """
     build.prepare(cfg)
     procedure = build.build_procedure(cfg)
-    bounds = {"max_steps": steps if procedure.automatic_optimization else -1, "max_epochs": 10 * steps}
+    bounds = {"max_steps": steps, "max_epochs": 10 * steps}
+    if not procedure.automatic_optimization and not bounds.keys() & settings.keys():
+        bounds["max_steps"], callbacks = -1, [*callbacks, After(steps)]
     settings = QUIET | bounds | {"limit_val_batches": 0, "val_check_interval": None} | settings
-    by_hand = [] if procedure.automatic_optimization else [After(steps)]
-    trainer = build.build_trainer(cfg, [*callbacks, *by_hand], **settings)
+    trainer = build.build_trainer(cfg, callbacks, **settings)
     trainer.fit(procedure, data or build.build_data(cfg))
     return trainer
 
@@ -262,7 +269,7 @@ class Watch(L.Callback):
     """Counts batches, and notes the learning rate of each optimizer step, and what gradients the parameters had."""
 
     def __init__(self):
-        self.rates: list[float] = []
+        self.rates: dict[int, float] = {}  # by step, in which a closure may be called several times
         self.batches = 0
         self.finite: dict[str, bool] = {}  # of each parameter that had a gradient
         self.nonzero: set[str] = set()
@@ -271,7 +278,8 @@ class Watch(L.Callback):
         self.batches += 1
 
     def on_before_optimizer_step(self, trainer, pl_module, optimizer):
-        self.rates += [group["lr"] for group in optimizer.param_groups[:1]]  # none without an optimizer
+        for group in optimizer.param_groups[:1]:  # none without an optimizer
+            self.rates[trainer.global_step] = group["lr"]
         for name, parameter in pl_module.named_parameters():
             if (grad := parameter.grad) is not None:
                 grad = grad.coalesce().values() if grad.is_sparse else grad

@@ -66,7 +66,9 @@ def hashed(parts: Iterable[Tensor]) -> Tensor:
 
 
 def overlapping(train: Tensor, other: Tensor, dim: int = 1) -> float:
-    """The share of sequences in ``other`` of which half is found in ``train``, at any position.
+    """The share of sequences in ``other`` of which half is found in ``train``, at another position.
+
+    What is found at the same position alone may be a common beginning, or the same candidates in two questions.
 
     Shapes:
         train (N, T) or (N, T, C), or (N, C, T) with ``dim`` 2; other the same with M rows.
@@ -85,7 +87,16 @@ def overlapping(train: Tensor, other: Tensor, dim: int = 1) -> float:
         keys.append(hashed(x[:, i : i + starts] for i in range(length)))  # of each passage
         changes = sum((x[:, i : i + starts] != x[:, i + 1 : i + 1 + starts]).long() for i in range(length - 1))
         varied.append(changes >= length / 4)  # others may be padding
-    return (torch.isin(keys[1], keys[0][varied[0]].unique()) & varied[1]).any(1).double().mean().item()
+    starts = torch.arange(keys[0].shape[1]).expand_as(keys[0])[varied[0]]
+    known, index = keys[0][varied[0]].unique(return_inverse=True)
+    first, last = (
+        torch.zeros_like(known).scatter_reduce(0, index, starts, f"a{end}", include_self=False)
+        for end in ("min", "max")
+    )
+    at = torch.searchsorted(known, keys[1]).clamp(max=max(0, len(known) - 1))
+    here = torch.arange(keys[1].shape[1])
+    shifted = (known[at] == keys[1]) & ((first[at] != here) | (last[at] != here)) if len(known) else torch.zeros(1, 1)
+    return (shifted.bool() & varied[1]).any(1).double().mean().item()
 
 
 def whitened(x: Tensor) -> Tensor:

@@ -31,5 +31,6 @@ def test_resumed_training_is_the_same(cfg, tmp_path):
     different = [name for name, value in uninterrupted.items() if not same(value, resumed.get(name))]
     assert not different, (
         f"after a stop, {different} differ. Keep what PaperProcedure remembers between batches in a buffer or in "
-        "on_save_checkpoint, and what PaperDataModule remembers in its state_dict"
+        "on_save_checkpoint, and what PaperDataModule remembers in its state_dict. A stream is read again from the start of "
+        "its epoch: if its samples depend on the model as it learns, as moves of an agent do, make them in step"
     )

@@ -33,10 +33,10 @@ class UsageError(CompactHydraException):
     """A mistake of the person at the keyboard: its message says all, so they see it without a traceback."""
 
 
-def compose(*overrides: str) -> DictConfig:
-    """The configuration that ``train.py`` would have with these overrides."""
+def compose(*overrides: str, with_hydra: bool = False) -> DictConfig:
+    """The configuration that ``train.py`` would have with these overrides; on demand with Hydra's own settings."""
     with hydra.initialize_config_dir(str(CONFIGS), version_base="1.3"):
-        return hydra.compose("train", list(overrides))
+        return hydra.compose("train", list(overrides), return_hydra_config=with_hydra)
 
 
 def identity(cfg: DictConfig) -> dict:

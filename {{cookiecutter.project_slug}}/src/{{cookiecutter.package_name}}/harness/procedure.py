@@ -95,7 +95,10 @@ class Procedure(L.LightningModule):
         self._log_metrics("test")
 
     def configure_optimizers(self) -> Any:
-        optimizer = self.optimizer([p for p in self.parameters() if p.requires_grad])
+        trained = [p for p in self.parameters() if p.requires_grad]
+        # The fused form, our default, knows no complex numbers
+        plain = {"fused": False} if any(p.is_complex() for p in trained) and "fused" in self.optimizer.keywords else {}
+        optimizer = self.optimizer(trained, **plain)
         if self.scheduler is None:
             return optimizer
         return {"optimizer": optimizer, "lr_scheduler": self.scheduler(optimizer, total_steps=self.total_steps())}

@@ -6,11 +6,10 @@ import re
 from pathlib import Path
 from typing import Any
 
-import hydra
 import yaml
 from omegaconf import OmegaConf
 
-from ..identity import CONFIGS, NOT_IDENTITY, NOT_IDENTITY_OF, flat
+from ..identity import CONFIGS, NOT_IDENTITY, NOT_IDENTITY_OF, compose, flat
 from .citations import OTHER_PAPER, cited_parts
 from .comments import Value, read_items, read_values
 from .paper import QUOTE, differing_numbers, has_place, has_quote, paper_text
@@ -157,8 +156,7 @@ def override(value: Value, alternative: Any) -> str:
 
 def _compose(*overrides: str) -> dict[str, Any]:
     """The composed settings by key, with their interpolations."""
-    with hydra.initialize_config_dir(str(CONFIGS), version_base="1.3"):
-        return flat(OmegaConf.to_container(hydra.compose("train", list(overrides), return_hydra_config=True)))
+    return flat(OmegaConf.to_container(compose(*overrides, with_hydra=True)))
 
 
 def values_without_source(experiment: str) -> list[str]:

@@ -26,10 +26,8 @@ def _git_doubts(records: list[dict]) -> dict[str, str]:
     """Why git contradicts a record, by the name of its file. Without git, or in a shallow clone, there is no doubt."""
     versions: dict[str, list[tuple[str, str]]] = {}  # commit and blob of each version, the oldest first
     commit = ""
-    shown = git(
-        "log", "--reverse", "--raw", "--no-abbrev", "--no-renames", "--relative", "--format=%H", "--", "results"
-    )
-    for line in shown.splitlines():
+    log = "log --reverse --raw --no-abbrev --no-renames --relative --format=%H -- results"
+    for line in git(*log.split()).splitlines():
         if line.startswith(":"):
             state, _, path = line.partition("\t")
             blob = state.split()[3]
@@ -48,12 +46,9 @@ def _git_doubts(records: list[dict]) -> dict[str, str]:
             if text and checksum(text) != record.get("checksum"):
                 found[record["file"]] = f"edited or replaced after it was committed in {commit[:7]}"
             break
-        if (
-            not record.get("resumed")
-            and _seconds(record.get("started", "")) < _committed(record["git"]["commit"]) - CLOCK
-        ):
-            named = record["git"]["commit"][:7]
-            found.setdefault(record["file"], f"started before {named}, the code that it names, was committed")
+        named, begun = record["git"]["commit"], _seconds(record.get("started", ""))
+        if not record.get("resumed") and begun < _committed(named) - CLOCK:
+            found.setdefault(record["file"], f"started before {named[:7]}, the code that it names, was committed")
     return found
 
 
