@@ -49,8 +49,8 @@ src/my_paper/harness/reading: __init__.py document.py fetch.py find.py latex.py 
 src/my_paper/harness/reading: propose.py settings.py settings.yaml sheet.py
 src/my_paper/harness/reporting: __init__.py cells.py completeness.py figures.py files.py html.py main.py markdown.py
 src/my_paper/harness/reporting: page.html report.py terminal.py text.py todo.py
-src/my_paper/harness/training: __init__.py architecture.py build.py callbacks.py checkpoints.py evaluate.py export.py
-src/my_paper/harness/training: folder.py lightning_internals.py loggers.py request.py resume.py run.py tune.py
+src/my_paper/harness/training: __init__.py architecture.py build.py callbacks.py checkpoints.py evaluate.py folder.py
+src/my_paper/harness/training: lightning_internals.py loggers.py request.py resume.py run.py tune.py
 src/my_paper/harness/verification: __init__.py reference.py weights.py
 tests: conftest.py record_reference.py test_paper.py test_reference.py
 tests/checks: likeness.py splits.py test_configs.py test_data.py test_measuring.py test_metrics.py test_model.py
@@ -164,7 +164,7 @@ def test_every_option(bake, answers: dict[str, str]):
     assert needed & {"tensorboard", "wandb"} == {answers["logger"]} - {"csv"}
     assert (
         set(project["optional-dependencies"])
-        == {"dev", "joblib", "reading", "slurm", "sweep", "tensorboard", "wandb", "weights"} - needed
+        == {"dev", "joblib", "reading", "slurm", "sweep", "tensorboard", "wandb"} - needed
     )
 
     assert (repo / "LICENSE").exists() == (answers["license"] != "none")

@@ -13,7 +13,6 @@ from pathlib import Path
 
 import pytest
 import torch
-import yaml
 from conftest import ENVIRONMENT, OFFLINE, run
 from wandb.proto import wandb_internal_pb2
 
@@ -101,27 +100,6 @@ def test_evaluate_takes_any_path(repo, tmp_path):
     weights = f"ckpt={run_folder / 'checkpoints/last.ckpt'}"
     for path in (run_folder, run_folder.relative_to(repo)):
         assert "test/accuracy" in run("python", "evaluate.py", f"run={path}", weights, cwd=repo).stdout
-
-
-def test_tested_weights_are_exported(repo):
-    """With a model card of the record's numbers; what is loaded from them computes the same."""
-    train(repo, "experiment=smoke")
-    run_folder, written = only(repo, "runs/*"), repo / "weights"
-    run("python", "evaluate.py", f"run={run_folder}", "export=weights", cwd=repo)
-    head, _, text = (written / "README.md").read_text().removeprefix("---\n").partition("---\n")
-    (result,) = yaml.safe_load(head)["model-index"][0]["results"]
-    measured = {metric["type"]: metric["value"] for metric in result["metrics"]}
-    assert measured["test/accuracy"] == record(repo)["metrics"]["test/accuracy"]
-    state = torch.load(run_folder / "checkpoints/best.ckpt", weights_only=True)["state_dict"]
-    snippet = text.split("```python\n")[1].split("```")[0]
-    code = f"import torch\n{snippet}\ntorch.save(model.state_dict(), 'state.pt')"
-    run("python", "-c", code, cwd=written, PYTHONPATH=str(repo / "src"))
-    loaded = torch.load(written / "state.pt")
-    assert all(torch.equal(value, state[f"model.{name}"]) for name, value in loaded.items())
-    again = run("python", "evaluate.py", f"run={run_folder}", "export=weights", cwd=repo, ok=False)
-    assert again.returncode == 1 and "this folder is not empty" in again.stderr
-    last = run("python", "evaluate.py", f"run={run_folder}", "ckpt=last", "export=other", cwd=repo, ok=False)
-    assert last.returncode == 1 and "can be exported" in last.stderr and not (repo / "other").exists()
 
 
 def test_evaluate_notices_another_checkpoint(repo, tmp_path):

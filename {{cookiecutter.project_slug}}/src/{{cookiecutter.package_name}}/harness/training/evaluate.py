@@ -14,7 +14,6 @@ from ..evidence.record import file_digest, read
 from ..identity import ROOT, UsageError
 from .build import ALONE, build_data, build_procedure, build_trainer, prepare, require_device
 from .checkpoints import read_checkpoint
-from .export import export
 
 GPU_TOLERANCE = 1e-3  # relative: a GPU may add in another order each time
 
@@ -38,10 +37,6 @@ def evaluate(request: DictConfig) -> None:
     record = read(run / "record.json")
     read_checkpoint(checkpoint, record["config"])  # refuses a damaged or foreign one
     comparable = record["status"] == "finished" and ckpt == record["tested"]["checkpoint"]
-    if request.export and not comparable:
-        raise UsageError(
-            f"export={request.export}: only the checkpoint that a finished run has tested can be exported."
-        )
     if comparable and file_digest(checkpoint) != record["tested"]["sha256"]:
         raise UsageError(
             f"{os.path.relpath(checkpoint)} is not the checkpoint in the record of {run.name}: its SHA-256 differs. "
@@ -51,8 +46,7 @@ def evaluate(request: DictConfig) -> None:
     require_device(accelerator)
     prepare(cfg)
     trainer = build_trainer(cfg, accelerator=accelerator, **ALONE)
-    procedure = build_procedure(cfg)
-    metrics = measure(cfg, trainer, procedure, build_data(cfg), checkpoint)
+    metrics = measure(cfg, trainer, build_procedure(cfg), build_data(cfg), checkpoint)
     recorded = record["metrics"] if comparable else {}
     width = max(map(len, metrics), default=6)
     print(f"{os.path.relpath(run, ROOT)} · {ckpt}\n  {'metric':<{width}}  {'now':>12}  {'recorded':>12}")
@@ -72,8 +66,6 @@ def evaluate(request: DictConfig) -> None:
             "compare with record.json of the run."
         )
     print(f"Equal to the record{within}.")
-    if request.export:
-        export(Path(request.export), procedure.model, cfg, record)
 
 
 def measure(cfg: DictConfig, trainer: L.Trainer, procedure, data, checkpoint: Path) -> dict[str, float]:
