@@ -48,8 +48,8 @@ src/my_paper/harness/evidence: paper.py record.py sources.py targets.py tests.py
 src/my_paper/harness/reading: __init__.py document.py fetch.py find.py latex.py main.py numbers.py patterns.yaml plain.py
 src/my_paper/harness/reading: propose.py settings.py settings.yaml sheet.py
 src/my_paper/harness/reporting: __init__.py cells.py completeness.py figures.py files.py html.py main.py markdown.py
-src/my_paper/harness/reporting: page.html report.py terminal.py text.py todo.py
-src/my_paper/harness/training: __init__.py architecture.py build.py callbacks.py checkpoints.py evaluate.py folder.py
+src/my_paper/harness/reporting: page.html report.py terminal.py text.py todo.py weights.py
+src/my_paper/harness/training: __init__.py architecture.py build.py callbacks.py checkpoints.py evaluate.py export.py folder.py
 src/my_paper/harness/training: lightning_internals.py loggers.py request.py resume.py run.py tune.py
 src/my_paper/harness/verification: __init__.py reference.py weights.py
 tests: conftest.py record_reference.py test_paper.py test_reference.py
@@ -164,7 +164,7 @@ def test_every_option(bake, answers: dict[str, str]):
     assert needed & {"tensorboard", "wandb"} == {answers["logger"]} - {"csv"}
     assert (
         set(project["optional-dependencies"])
-        == {"dev", "joblib", "reading", "slurm", "sweep", "tensorboard", "wandb"} - needed
+        == {"dev", "joblib", "reading", "slurm", "sweep", "tensorboard", "wandb", "weights"} - needed
     )
 
     assert (repo / "LICENSE").exists() == (answers["license"] != "none")

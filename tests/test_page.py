@@ -403,3 +403,36 @@ def test_text_is_text(repo):
 def test_only_links_are_links(repo, url, links):
     edit(repo / "configs/paper.yaml", url=json.dumps(url))
     assert [link for link in page(repo).links if not link.startswith("#")] == links
+
+
+LOADED = """
+import hydra, json, safetensors.torch, torch
+from omegaconf import OmegaConf
+{code}
+held = torch.load({checkpoint!r}, weights_only=True)["state_dict"]
+print(all(held["model." + name].equal(value) for name, value in model.state_dict().items()))
+"""
+
+
+def test_weights_to_hand_on(trained):
+    """The weights of the run that counts and lies here; its card loads them, and takes its numbers from the record."""
+    result = json.loads(next((trained / "results").glob("*seed0.json")).read_text())
+    assert run("python", "report.py", "--weights", cwd=trained).stdout == f"weights/{Path(result['run']).name}\n"
+    folder = trained / "weights" / Path(result["run"]).name
+    card = (folder / "README.md").read_text()
+    assert f"| {100 * result['metrics']['test/accuracy']:.4g} % |" in card and result["tested"]["sha256"] in card
+    code = card.partition("```python\n")[2].partition("```")[0]
+    checkpoint = str(trained / result["run"] / "checkpoints/best.ckpt")
+    script = LOADED.format(code=code, checkpoint=checkpoint)
+    assert run("python", "-c", script, cwd=folder, PYTHONPATH=str(trained / "src")).stdout == "True\n"
+
+    shutil.rmtree(trained / "weights")
+    other = run("python", "report.py", "--weights=other", cwd=trained, ok=False)
+    assert f"Those that do: {folder.name}." in other.stderr
+    without = "import lightning, runpy, sys; sys.modules['safetensors.torch'] = None; sys.argv[1:] = ['--weights']\n"
+    without += "runpy.run_path('report.py', run_name='__main__')"
+    assert 'pip install -e ".[weights]"' in run("python", "-c", without, cwd=trained, ok=False).stderr
+    Path(checkpoint).write_bytes(b"another")
+    changed = run("python", "report.py", "--weights", cwd=trained, ok=False)
+    assert "is not the checkpoint in the record" in changed.stderr
+    assert not (trained / "weights").exists()

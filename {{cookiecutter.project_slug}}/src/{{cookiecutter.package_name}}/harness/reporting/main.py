@@ -7,6 +7,8 @@ import argparse
 import gc
 import os
 import sys
+from collections.abc import Callable
+from pathlib import Path
 
 from ..command import errors_for_people
 from ..evidence.claims import read_evidence
@@ -15,24 +17,28 @@ from ..identity import UsageError
 from .files import outdated, write
 from .report import report
 from .terminal import printed
+from .weights import write_weights
 
 
-def main() -> None:
+def main(export: Callable[[dict, Path], None]) -> None:
+    """Answer the command line; ``export`` writes the weights of a record to a path."""
     parser = argparse.ArgumentParser(description=__doc__.replace("``", ""))
     only = parser.add_mutually_exclusive_group()
     only.add_argument("--check", action="store_true", help="write nothing; exit with 1 where something is out of date")
     only.add_argument("--missing", action="store_true", help="print only the commands of the runs that are missing")
     only.add_argument("--runs", action="store_true", help="print only the runs that count and lie in runs/")
+    what = "write only the weights of the runs that count, or of RUN, with a model card, to weights/"
+    only.add_argument("--weights", nargs="?", const="", metavar="RUN", help=what)
     asked = parser.parse_args()
     gc.disable()  # a second's work over many records, all of which stay
     try:
         with errors_for_people():
-            print(_answer(asked), end="", flush=True)
+            print(_answer(asked, export), end="", flush=True)
     except BrokenPipeError:  # python report.py | head
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
-def _answer(asked: argparse.Namespace) -> str:
+def _answer(asked: argparse.Namespace, export: Callable) -> str:
     if asked.runs:
         return "".join(f"{run}\n" for run in read_evidence().counted_folders())
     if asked.missing:
@@ -40,6 +46,8 @@ def _answer(asked: argparse.Namespace) -> str:
         if commands and git_state()["dirty"] is not False:
             raise UsageError(f"No run would count: {git_state()['failure'] or 'code or configs are not committed'}")
         return "".join(f"{command}\n" for command in commands)
+    if asked.weights is not None:
+        return "".join(f"{folder}\n" for folder in write_weights(read_evidence(), asked.weights, export))
     if asked.check:
         known = report(write=False)
         if lines := outdated(known):
