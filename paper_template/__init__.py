@@ -66,6 +66,7 @@ class Answers(Extension):
         beyond_us = {key: value for key, value in _given().items() if _is_beyond_us(key, value)}
         _refuse([*strangers(beyond_us, KEYS), *_unwritable()])
         environment.filters["look_up"] = _look_up
+        environment.filters["stated"] = _stated
         environment.filters["folder_name"] = _folder_name
         environment.filters["import_name"] = import_name
         environment.filters["citation_key"] = citation_key
@@ -124,6 +125,15 @@ def _look_up(paper: str) -> Paper:
     from paper_template.lookup import look_up  # only now: most of what the extension would import
 
     return look_up(paper)
+
+
+def _stated(paper: str, key: str) -> str | None:
+    """The answer that a PDF states for a setting, if it states one."""
+    if not paper.strip():
+        return None
+    from paper_template.lookup import stated
+
+    return stated(paper).get(key)
 
 
 def _folder_name(title: str) -> str:

@@ -5,6 +5,7 @@ import os
 import re
 import sys
 import time
+from contextlib import suppress
 from functools import lru_cache
 from pathlib import Path
 from threading import Thread
@@ -17,6 +18,7 @@ from paper_template.titles import clean, normal, readable
 ARXIV, CROSSREF = "https://export.arxiv.org/api/query", "https://api.crossref.org/works"
 USER_AGENT = "paper-template (https://github.com/org/paper-template)"
 SECONDS = 5  # for the whole look-up
+spent: dict[str, float] = {}  # of the seconds, on each paper
 BYTES = 4 * 2**20  # of an answer; a paper by three thousand authors takes a tenth of it
 
 ARXIV_ID = r"(?:\d\d(?:0[1-9]|1[0-2])\.\d{4,5}|[a-z][a-z-]+(?:\.[A-Z]{2})?/\d\d(?:0[1-9]|1[0-2])\d{3})(?:v[1-9]\d*)?"
@@ -75,6 +77,7 @@ def look_up(paper: str) -> Paper:
         paper: an arXiv link or id, a DOI, a title, or the path of a PDF.
     """
     known, failure = [Paper()], []  # what is learnt on the way stays when the rest fails
+    begin = time.monotonic()
 
     def find() -> None:
         try:
@@ -90,6 +93,7 @@ def look_up(paper: str) -> Paper:
     worker = Thread(target=find, daemon=True)
     worker.start()
     worker.join(SECONDS)
+    spent[paper] = time.monotonic() - begin
     if worker.is_alive():
         failure.append(f"no answer in {SECONDS} seconds")
     found = known[-1]
@@ -100,6 +104,30 @@ def look_up(paper: str) -> Paper:
         said = f"found: {found.title} ({', '.join(filter(None, [found.venue, found.year]))})".removesuffix(" ()")
         said += f", {found.note.upper()}" if found.note else ""
         _say(said + (f"; code: {found.official_code}" if found.official_code else ""))
+    return found
+
+
+@lru_cache
+def stated(paper: str) -> dict[str, str]:
+    """The settings of which a PDF states one value, by the name of their answer, in what is left of the few seconds."""
+    path, found = _path(paper), {}
+    if not path:
+        return {}
+
+    def read() -> None:
+        with suppress(Exception):  # what is wrong with the file is told by the look-up
+            found.update(_settings(path))
+
+    worker = Thread(target=read, daemon=True)
+    worker.start()
+    worker.join(max(0, SECONDS - spent.get(paper, 0)))
+    if worker.is_alive():
+        _say(
+            f"reading the settings in {_short(path.name)} takes longer than {SECONDS} seconds: python read.py has time"
+        )
+        return {}
+    if found:
+        _say(f"the paper states, as proposals: {', '.join(found)}")
     return found
 
 
@@ -451,6 +479,25 @@ def _short(text: str) -> str:
 
 def _year(text: str) -> str:
     return text if re.fullmatch(r"[1-9]\d{3}", text) else ""
+
+
+def _settings(path: Path) -> dict[str, str]:
+    """The settings of which the paper states one value, found by the reader that the generated repository has."""
+    import pypdf
+
+    import paper_template
+
+    project = Path(__file__).parents[1] / "{{cookiecutter.project_slug}}"
+    harness = str(project / "src" / "{{cookiecutter.package_name}}" / "harness")
+    if harness not in paper_template.__path__:
+        paper_template.__path__.append(harness)
+    before, sys.dont_write_bytecode = sys.dont_write_bytecode, True  # it would be copied into the repository
+    try:
+        from paper_template.reading.offer import answers
+    finally:
+        sys.dont_write_bytecode = before
+    text = "\n\f".join(page.extract_text() for page in pypdf.PdfReader(path).pages)
+    return answers(text, project / "configs")
 
 
 def _names(authors: str) -> list[str]:

@@ -178,6 +178,38 @@ def test_what_is_proposed_is_no_source(repo: Path):
     assert "Equation (2), Equation (A), which no code cites" in (repo / "REPORT.html").read_text()
 
 
+def test_a_pdf_prefills_the_answers(bake, tmp_path: Path):
+    """Proposed, where the paper states one value and the person none; never counted before it is accepted."""
+    pdf = write_pdf(tmp_path / "of a paper.pdf", PAGES)
+    repo = bake(paper=str(pdf), title="A", batch_size="32")
+    text = (repo / EXPERIMENT).read_text()
+    for line in (
+        '/optimizer: adam  # proposed: adam, Section 2: "We optimize the final model with Adam',
+        '  lr: 3e-4  # proposed: 3e-4, Section 2: "final model with Adam and a learning rate of 3 × 10-4." (page 1)',
+        '  max_epochs: 10  # proposed: 10, Table 1: "Number of epochs 10" (page 2)',
+        "  batch_size: 32  # TODO(paper): where is it stated?",
+        "  gradient_clip_val: null  # TODO(paper): where is it stated?",
+    ):
+        assert line in text, text
+    assert not [*repo.rglob("__pycache__")]
+    assert "proposals of read.py not accepted: optimizer, " in run("python", "report.py", cwd=repo).stdout
+    pdf.rename(repo / "paper.pdf")
+    read(repo, "--accept", "optimizer.lr")
+    assert '  lr: 3e-4  # Section 2: "final model' in (repo / EXPERIMENT).read_text()
+
+
+def test_a_pdf_that_states_several_values_or_nothing_prefills_nothing(bake, tmp_path: Path):
+    several = [
+        [["1 Training", "We train with a learning rate of 0.1.", "2 More", "We train with a learning rate of 0.2."]]
+    ]
+    for name, path in {
+        "several": write_pdf(tmp_path / "several.pdf", several),
+        "scan": write_pdf(tmp_path / "scan.pdf", [[[]]]),
+    }.items():
+        text = (bake(paper=str(path), title=name) / EXPERIMENT).read_text()
+        assert "  lr: 1e-3  # TODO(paper): where is it stated?" in text and "proposed" not in text
+
+
 def test_archive(repo: Path):
     with tarfile.open(repo / "paper.tar.gz", "w:gz") as archive:
         for name, text in {

@@ -25,8 +25,10 @@ def reader():
     (folder / "__init__.py").touch()
     (folder / "harness").symlink_to(HARNESS)
     sys.path.insert(0, str(folder.parent))
+    before, sys.dont_write_bytecode = sys.dont_write_bytecode, True  # a bake would copy it
     from paper_of_nobody.harness.reading import document, find, latex, plain
 
+    sys.dont_write_bytecode = before
     return document, find, latex, plain
 
 

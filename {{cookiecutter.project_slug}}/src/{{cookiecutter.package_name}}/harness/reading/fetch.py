@@ -46,26 +46,18 @@ def fetch(asked: str) -> list[str]:
 
 def _get(url: str, missing: bytes | None = None) -> bytes:
     """The body of the answer; ``missing`` where the server has none."""
-    host = urlsplit(url).netloc
-    request = urllib.request.Request(
-        url, headers={"User-Agent": "paper-template (https://github.com/org/paper-template)"}
-    )
+    host, agent = urlsplit(url).netloc, {"User-Agent": "paper-template (https://github.com/org/paper-template)"}
     try:
-        with urllib.request.urlopen(request, timeout=SECONDS) as answer:
+        with urllib.request.urlopen(urllib.request.Request(url, headers=agent), timeout=SECONDS) as answer:
             body = answer.read(BYTES + 1)
     except urllib.error.HTTPError as error:
         if missing is not None:
             return missing
-        reason = (
-            f"knows no paper {url.rpartition('/')[2]}" if error.code == 404 else f"answered with status {error.code}"
-        )
-        raise UsageError(f"{host} {reason}.") from None
-    except TimeoutError:
-        raise UsageError(f"{host} gave no answer in {SECONDS} seconds.") from None
+        why = f"knows no paper {url.rpartition('/')[2]}" if error.code == 404 else f"answered with status {error.code}"
     except OSError as error:
-        raise UsageError(
-            f"{host} cannot be reached ({getattr(error, 'reason', error)}). Put paper.pdf here yourself."
-        ) from None
-    if len(body) > BYTES:
-        raise UsageError(f"{host} gave an answer of more than {BYTES // 2**20} MiB.")
-    return body
+        why = f"cannot be reached ({getattr(error, 'reason', error)}). Put paper.pdf here yourself"
+    else:
+        if len(body) <= BYTES:
+            return body
+        why = f"gave an answer of more than {BYTES // 2**20} MiB"
+    raise UsageError(f"{host} {why}.")

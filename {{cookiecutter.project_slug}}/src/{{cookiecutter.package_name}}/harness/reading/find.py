@@ -40,16 +40,11 @@ def find(document: Document) -> list[Found]:
     found = []
     for sentence in document.sentences:
         text = sentence.text
-        if (
-            not PATTERNS["elsewhere"].search(sentence.place.title)
-            and not PATTERNS["foreign"].search(text)
-            and not _drawn(text)
-            and not sentence.part.startswith("Figure")
-        ):
-            where = sentence.part or str(sentence.place)
-            for name, values, grid, start, end in in_text(text):
-                if sentence.part and SETTINGS[name].options:  # a caption says what differs, not what is used
-                    continue
+        if sentence.part.startswith("Figure") or PATTERNS["elsewhere"].search(sentence.place.title) or _foreign(text):
+            continue
+        where = sentence.part or str(sentence.place)
+        for name, values, grid, start, end in in_text(text):
+            if not (sentence.part and SETTINGS[name].options):  # a caption says what differs, not what is used
                 found.append(Found(name, values, where, quoted(text, start, end), sentence.place, grid, text))
     for table in document.tables:
         found += _in_table(table)
@@ -58,10 +53,11 @@ def find(document: Document) -> list[Found]:
     return sorted(reversed(once.values()), key=lambda one: order.index(one.setting))
 
 
-def _drawn(text: str) -> bool:
-    """Whether a text is what a PDF holds of a figure or a formula: the ticks of an axis, or mostly single letters."""
+def _foreign(text: str) -> bool:
+    """Whether a text is about other work, or what a PDF holds of a figure or formula: ticks, or mostly single letters."""
     words = text.split()
-    return bool(DRAWN.search(text)) or sum(len(word) < 3 for word in words) > 0.55 * len(words)
+    drawn = DRAWN.search(text) or sum(len(word) < 3 for word in words) > 0.55 * len(words)
+    return bool(drawn or PATTERNS["foreign"].search(text))
 
 
 def quoted(text: str, start: int, end: int) -> str:
@@ -87,11 +83,6 @@ def in_text(text: str) -> Iterator[tuple[str, tuple[str, ...], bool, int, int]]:
                 yield from ((name, (value,), False, start, end) for value in values)
 
 
-def _clause(text: str, start: int) -> str:
-    """What stands before a match in its clause."""
-    return re.split(r"[,;.(:]\s|\b(?:and|with|for)\b", text[max(0, start - 40) : start])[-1]
-
-
 @functools.cache
 def _patterns(name: str, unit: str) -> tuple[re.Pattern, re.Pattern, re.Pattern]:
     """Either word, which is quick to find; the name before its values; and the values before their unit."""
@@ -104,8 +95,13 @@ def _numbers(setting: Setting, text: str) -> Iterator[tuple[tuple[str, ...], boo
     quick, *patterns = _patterns(setting.name, setting.unit)
     for pattern, found in ((one, found) for one in patterns if quick.search(text) for found in one.finditer(text)):
         start, end = found.end() - len(found[0].lstrip()), found.end()
-        around = _clause(text, start) + (found["link"] or text[end : end + 8])
-        if re.search(setting.never, around, re.I) or _against(text, start, end):
+        before = text[max(0, start - 40) : start]
+        around = re.split(r"[,;.(:]\s|\b(?:and|with|for)\b", before)[-1] + (found["link"] or text[end : end + 8])
+        if (
+            PATTERNS["against"].search(before)
+            or re.search(setting.never, around, re.I)
+            or PATTERNS["afterwards"].match(text[end:])
+        ):
             continue
         if not setting.whole and not re.search(r"\d", found["values"]):  # "two learning rates"
             continue
@@ -130,13 +126,6 @@ def _numbers(setting: Setting, text: str) -> Iterator[tuple[tuple[str, ...], boo
         yield tuple(dict.fromkeys(map(written, values))), grid, start, end
 
 
-def _against(text: str, start: int, end: int) -> bool:
-    """Whether the words around a match say that its value is not that of the training."""
-    return bool(
-        PATTERNS["against"].search(text[max(0, start - 40) : start]) or PATTERNS["afterwards"].match(text[end:])
-    )
-
-
 def _words(setting: Setting, text: str) -> Iterator[tuple[str, int, int]]:
     """Each option that a sentence names, at the first place where it is meant."""
     for value, pattern in setting.options.items():
@@ -151,23 +140,19 @@ def _words(setting: Setting, text: str) -> Iterator[tuple[str, int, int]]:
 
 
 def _in_table(table: Table) -> Iterator[Found]:
-    """Settings named in the first column, each with the values in its row; and settings named in the first row."""
+    """Settings named in the first column, each with the values in its row; and those named in the first row."""
     where = table.name or str(table.place)
     rows = [row for row in table.rows if row]
-    named = [(name, row) for row in rows for name in [_setting(row[0])] if name]
-    for name, row in named if len(named) > 1 else []:
-        cells = [cell for cell in row[1:] if cell.strip()]
-        values = [written(number) for cell in cells for number in _cell(cell, SETTINGS[name])]
-        if values and len(cells) <= 6:
-            for value in dict.fromkeys(values):
-                yield Found(name, (value,), where, " ".join(row), table.place)
-    header = rows[0] if rows else []
-    columns = [(name, column) for column, cell in enumerate(header) for name in [_setting(cell)] if name and column]
-    for name, column in columns if len(columns) > 1 else []:
-        cells = [row[column] for row in rows[1:] if len(row) == len(header)]
-        values = tuple(dict.fromkeys(written(number) for cell in cells for number in _cell(cell, SETTINGS[name])))
-        if values:
-            yield Found(name, values, where, f"{header[column]}: {', '.join(values)}", table.place, len(values) > 1)
+    columns = list(zip(*(row for row in rows if len(row) == len(rows[0])), strict=True))[1:]
+    for lines, grid in ((rows, False), (columns, True)):
+        named = [(name, line) for line in lines if (name := _setting(line[0]))]
+        for name, (head, *cells) in named if len(named) > 1 else []:
+            cells = [cell for cell in cells if cell.strip()]
+            values = tuple(dict.fromkeys(written(number) for cell in cells for number in _cell(cell, SETTINGS[name])))
+            if values and grid:
+                yield Found(name, values, where, f"{head}: {', '.join(values)}", table.place, len(values) > 1)
+            elif len(cells) <= 6:
+                yield from (Found(name, (value,), where, " ".join([head, *cells]), table.place) for value in values)
 
 
 def _setting(cell: str) -> str | None:

@@ -9,8 +9,8 @@ import sys
 
 from ..command import errors_for_people
 from ..evidence.paper import paper_text
-from ..identity import ROOT, UsageError
-from . import latex, plain, propose, sheet
+from ..identity import CONFIGS, ROOT, UsageError
+from . import latex, offer, plain, propose, sheet
 from .document import Document, build
 from .fetch import fetch
 from .find import find
@@ -33,21 +33,14 @@ def read() -> Document:
     text, trouble = paper_text()
     if text is None:
         raise UsageError(trouble or NOTHING)
-    return build(
-        "paper.txt" if (ROOT / "paper.txt").exists() else "paper.pdf",
-        plain.marked(text),
-        pages=plain.PAGE in text,
-    )
+    name = "paper.txt" if (ROOT / "paper.txt").exists() else "paper.pdf"
+    return build(name, plain.marked(text), pages=plain.PAGE in text)
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.replace("``", ""))
-    parser.add_argument(
-        "--accept", nargs="+", metavar="KEY", help="set what the paper states, for example optimizer.lr"
-    )
-    parser.add_argument(
-        "--fetch", nargs="?", const="", metavar="ID", help="get PDF and LaTeX from arXiv first, for example 1706.03762"
-    )
+    parser.add_argument("--accept", nargs="+", metavar="KEY", help="set what the paper states: optimizer.lr")
+    parser.add_argument("--fetch", nargs="?", const="", metavar="ID", help="get it from arXiv first: 1706.03762")
     asked = parser.parse_args()
     with errors_for_people():
         print(_answer(asked), file=sys.stdout)
@@ -58,16 +51,14 @@ def _answer(asked: argparse.Namespace) -> str:
         print("Fetched:", ", ".join(fetch(asked.fetch)))
     document = read()
     found = find(document)
-    offered = propose.proposals(found)
+    offered = offer.proposals(found, CONFIGS)
     if asked.accept:
         return "\n".join(["Set:", *propose.accept(asked.accept, offered)])
     if sheet.SHEET.exists() and sheet.HEAD not in sheet.SHEET.read_text(encoding="utf-8"):
         raise UsageError("READING.md was not written by read.py. Give it another name, first.")
-    written = {sheet.SHEET: sheet.sheet(document, found, offered)}
+    sheet.SHEET.write_text(sheet.sheet(document, found, offered), encoding="utf-8")
     if sheet.NOTES.exists():
-        written[sheet.NOTES] = sheet.noted(document, sheet.NOTES.read_text(encoding="utf-8"))
-    for path, text in written.items():
-        path.write_text(text, encoding="utf-8")
+        sheet.NOTES.write_text(sheet.noted(document, sheet.NOTES.read_text(encoding="utf-8")), encoding="utf-8")
     propose.write(offered)
     settings = len({one.setting for one in found})
     return (

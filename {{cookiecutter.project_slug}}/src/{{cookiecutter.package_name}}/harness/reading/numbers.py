@@ -2,8 +2,7 @@
 
 import re
 
-from ..evidence.paper import WORDS
-
+WORDS = "zero one two three four five six seven eight nine ten eleven twelve".split()
 UNITS = {"k": 1e3, "K": 1e3, "thousand": 1e3, "M": 1e6, "million": 1e6, "B": 1e9, "billion": 1e9, "%": 0.01, "": 1}
 _PLAIN = r"(?:\d{1,3}(?:,\d{3}|,\s000)+|\d+(?:\.\d+)?|\.\d+)(?![\d.]*\d)"
 NUMBER = re.compile(
@@ -47,8 +46,7 @@ def written(value: float) -> str:
     """A number as a config has it: 25000, 0.1, 3e-4."""
     if value == int(value) and abs(value) < 1e15:
         return str(int(value))
-    if abs(value) < 1e-2:
-        digits, exponent = f"{value:.6e}".split("e")
-        digits = digits.rstrip("0").rstrip(".")
-        return f"{digits}e{int(exponent)}" if abs(value) < 1e-3 else f"{value:.8g}"
-    return f"{value:.8g}"
+    if abs(value) >= 1e-3:
+        return f"{value:.8g}"
+    digits, exponent = f"{value:.6e}".split("e")
+    return f"{float(digits):.7g}e{int(exponent)}"

@@ -104,15 +104,11 @@ def _is_title(title: str) -> bool:
 
 def _follows(number: str, last: str) -> bool:
     """Whether a heading may come after another: the next one at some depth, its first child, or the first appendix."""
-    new, old = number.split("."), last.split(".") if last else []
-    if not old:
-        return new in (["0"], ["1"])
-    if len(new) == 1 and new[0].isalpha():
-        return new[0] == "A" and old[0].isdigit() or old[0].isalpha() and 0 < ord(new[0]) - ord(old[0]) <= 2
-    if new[0].isalpha() != old[0].isalpha():
-        return False
-    for depth, (left, right) in enumerate(zip(new, old, strict=False)):
-        if left != right:
-            step = int(left) - int(right) if left.isdigit() and right.isdigit() else ord(left[0]) - ord(right[0])
-            return step in (1, 2) and all(part == "1" for part in new[depth + 1 :])
-    return len(new) > len(old) and all(part == "1" for part in new[len(old) :])
+    if not last or number[0].isalpha() != last[0].isalpha():
+        return number in (("A",) if last else ("0", "1"))
+    new, old = (
+        [ord(part[0]) if part[0].isalpha() else int(part) for part in label.split(".")] for label in (number, last)
+    )
+    old += [0] * len(new)
+    depth = next((depth for depth in range(len(new)) if new[depth] != old[depth]), len(new) - 1)
+    return new[depth] - old[depth] in (1, 2) and all(part == 1 for part in new[depth + 1 :])

@@ -9,7 +9,7 @@ import re
 from ..evidence.comments import Value, read_values
 from ..identity import CONFIGS, ROOT, UsageError
 from .find import Found
-from .settings import SETTINGS
+from .offer import comment
 
 EXPERIMENT = CONFIGS / "experiment" / "paper.yaml"
 MARK = "TODO(paper): where is it stated?"
@@ -17,52 +17,10 @@ OURS = re.compile(rf"(?:{re.escape(MARK)}|proposed: .*)?")
 ELSEWHERE = "# proposed: "  # on a line of its own: the file does not set this key yet
 
 
-def proposals(found: list[Found]) -> dict[str, list[Found]]:
-    """The values that the paper states for each key that ``configs/`` knows, each once."""
-    listed: dict[str, dict[tuple, Found]] = {}
-    for one in [*found, *_betas(found)]:
-        setting = SETTINGS.get(one.setting)
-        keys = setting.keys if setting else ("optimizer.betas",)
-        key = next((key for key in keys if _known(key, one.values[0])), None)
-        if key and not one.grid and not one.setting.startswith("beta1") and one.setting != "beta2":
-            listed.setdefault(key, {}).setdefault(one.values, one)
-    return {key: list(values.values()) for key, values in listed.items()}
-
-
-def _betas(found: list[Found]) -> list[Found]:
-    """β1 and β2 of one sentence as the one setting that PyTorch makes of them."""
-    pairs = []
-    for second in (one for one in found if one.setting == "beta2" and not one.grid):
-        first = next((one for one in found if one.setting == "beta1" and one.sentence == second.sentence), None)
-        if first and not first.grid:
-            begin = second.sentence.find(first.quote)
-            end = second.sentence.find(second.quote) + len(second.quote)
-            quote, values = second.sentence[begin:end], (f"[{first.values[0]}, {second.values[0]}]",)
-            pairs.append(Found("betas", values, second.where, quote, second.place, sentence=second.sentence))
-    return pairs
-
-
-def _known(key: str, value: str) -> bool:
-    """Whether an option of a group is there, or a file of the group sets the key."""
-    if key.startswith("/"):
-        return (CONFIGS / key[1:] / f"{value}.yaml").exists()
-    group, name = key.split(".", 1)
-    files = [*(CONFIGS / group).glob("*.yaml"), EXPERIMENT]
-    return any(re.search(rf"^\s*{re.escape(name)}:", path.read_text(encoding="utf-8"), re.MULTILINE) for path in files)
-
-
 def _values() -> dict[str, Value]:
     """The settings that the file itself has, those of the defaults list with a slash."""
     name = EXPERIMENT.relative_to(ROOT).as_posix()
     return {"/" * value.group + value.key: value for value in read_values(EXPERIMENT) if value.file == name}
-
-
-def comment(ones: list[Found]) -> str:
-    """``proposed: 3e-4, Section 5.3: "a learning rate of 3e-4" (page 6)``, or all values where there are several."""
-    if len(ones) == 1:
-        return f"proposed: {ones[0].values[0]}, {ones[0].source}"
-    listed = " or ".join(f"{one.values[0]} ({one.where}{one.place.on_page})" for one in ones[:4])
-    return f"proposed: {listed}{' or …' if len(ones) > 4 else ''}: see READING.md"
 
 
 def write(offered: dict[str, list[Found]]) -> bool:

@@ -9,23 +9,20 @@ from .settings import PATTERNS, SETTINGS
 
 SHEET, NOTES = ROOT / "READING.md", ROOT / "PAPER.md"
 HEAD = "<!-- written by read.py: change nothing here -->"
+NUMBER = re.compile(r"[<>≤≥]?\s?-?[\d.,]+\s?%?(?:\s?(?:±|\+-|\(|_).*)?")
 ANSWERED = ("Contribution", "Architecture", "Training", "Evaluation")  # headings of PAPER.md
 
 
 def sheet(document: Document, found: list[Found], offered: dict[str, list[Found]]) -> str:
     """The text of ``READING.md``."""
     keys = {id(one): key.lstrip("/") for key, ones in offered.items() for one in ones}
+    searched = {True: "searched over", False: ""}
     rows = [
-        (
-            one.setting,
-            ", ".join(one.values),
-            "searched over" if one.grid else "",
-            f"{one.where}{one.place.on_page}",
-            one.quote,
-        )
+        (one.setting, ", ".join(one.values), searched[one.grid], f"{one.where}{one.place.on_page}", one.quote)
         for one in found
     ]
     missing = [name for name in SETTINGS if name not in {one.setting for one in found}]
+    omitted = [f"- {_cited(one)}" for one in document.sentences if PATTERNS["not described"].search(one.text)]
     accept = [f"`python read.py --accept {key}`" for key in dict.fromkeys(keys.values())]
     return "\n".join(
         [
@@ -45,10 +42,7 @@ def sheet(document: Document, found: list[Found], offered: dict[str, list[Found]
             f"Metrics that are named: {_named(document, PATTERNS['metrics'])}.\n",
             f"Links: {_named(document, PATTERNS['links'])}.\n",
             "Not described in the text:\n",
-            *(
-                [f"- {_cited(one)}" for one in document.sentences if PATTERNS["not described"].search(one.text)][:8]
-                or ["- nothing found"]
-            ),
+            *(omitted[:8] or ["- nothing found"]),
             "",
         ]
     )
@@ -80,12 +74,8 @@ def _results(tables: list[Table]) -> list[str]:
     """The tables that hold numbers, as they are in the paper: four of them, twelve rows each."""
     lines = []
     for table in tables:
-        numbers = sum(
-            bool(re.fullmatch(r"[<>≤≥]?\s?-?[\d.,]+\s?%?(?:\s?(?:±|\+-|\(|_).*)?", cell))
-            for row in table.rows
-            for cell in row
-        )
-        if numbers >= 6 and lines.count("") < 4 and max(map(len, table.rows)) <= 10:
+        numbers = [cell for row in table.rows for cell in row if NUMBER.fullmatch(cell)]
+        if len(numbers) >= 6 and lines.count("") < 4 and max(map(len, table.rows)) <= 10:
             head, *rows = table.rows[:13]
             lines += [f"{table.name or table.place}{table.place.on_page}\n", *_table(head, rows), ""]
     return lines
