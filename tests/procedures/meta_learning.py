@@ -11,6 +11,8 @@ from .harness.procedure import Procedure
 class PaperProcedure(Procedure):
     """Model-agnostic meta-learning; Finn et al. 2017, Algorithm 1. Consecutive images of a batch are a task.
 
+    What is learned of an image depends on its task: ``facts.batch_interaction`` in ``configs/paper.yaml`` is ``any``.
+
     Args:
         inner_lr: α.
         shots: images of a task that the model adapts to, and as many others to measure it on.
