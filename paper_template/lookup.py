@@ -5,6 +5,7 @@ import os
 import re
 import sys
 import time
+from collections.abc import Callable
 from contextlib import suppress
 from functools import lru_cache
 from pathlib import Path
@@ -90,11 +91,9 @@ def look_up(paper: str) -> Paper:
     if sys.stderr.isatty():
         print("  looking it up ...", end="\r", file=sys.stderr, flush=True)
     # A daemon, because neither a name server nor a page of a PDF knows of any limit
-    worker = Thread(target=find, daemon=True)
-    worker.start()
-    worker.join(SECONDS)
+    ended = _ends_within(SECONDS, find)
     spent[paper] = time.monotonic() - begin
-    if worker.is_alive():
+    if not ended:
         failure.append(f"no answer in {SECONDS} seconds")
     found = known[-1]
     if failure:
@@ -118,10 +117,7 @@ def stated(paper: str) -> dict[str, str]:
         with suppress(Exception):  # what is wrong with the file is told by the look-up
             found.update(_settings(path))
 
-    worker = Thread(target=read, daemon=True)
-    worker.start()
-    worker.join(max(0, SECONDS - spent.get(paper, 0)))
-    if worker.is_alive():
+    if not _ends_within(max(0, SECONDS - spent.get(paper, 0)), read):
         _say(
             f"reading the settings in {_short(path.name)} takes longer than {SECONDS} seconds: python read.py has time"
         )
@@ -129,6 +125,14 @@ def stated(paper: str) -> dict[str, str]:
     if found:
         _say(f"the paper states, as proposals: {', '.join(found)}")
     return found
+
+
+def _ends_within(seconds: float, work: Callable[[], None]) -> bool:
+    """Whether ``work`` ends in time; nothing waits for it afterwards."""
+    worker = Thread(target=work, daemon=True)
+    worker.start()
+    worker.join(seconds)
+    return not worker.is_alive()
 
 
 def _say(line: str) -> None:
