@@ -16,7 +16,7 @@ class PaperProcedure(Procedure):
         self.average = copy.deepcopy(self.model).requires_grad_(False)
 
     def step(self, batch, metrics):
-        x, _ = batch
+        x = batch[0].flatten(1)
         network = self.model if self.training else self.average
         t = torch.randint(len(network.alphas), (len(x),), device=x.device)
         noise, share = torch.randn_like(x), network.alphas[t][:, None]

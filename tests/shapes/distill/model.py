@@ -10,7 +10,8 @@ class PaperModel(nn.Module):
     def __init__(self, wide: int, narrow: int, dropout: float):
         super().__init__()
         self.teacher, self.student = (
-            nn.Sequential(nn.Linear(64, n), nn.ReLU(), nn.Dropout(dropout), nn.Linear(n, 10)) for n in (wide, narrow)
+            nn.Sequential(nn.Flatten(), nn.Linear(64, n), nn.ReLU(), nn.Dropout(dropout), nn.Linear(n, 10))
+            for n in (wide, narrow)
         )
         self.register_buffer("taught", torch.tensor(False))
 

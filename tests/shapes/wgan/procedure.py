@@ -20,7 +20,7 @@ class PaperProcedure(Procedure):
         return torch.randn(len(like), self.model.latent, device=like.device)
 
     def training_step(self, batch, batch_idx):
-        real, _ = batch
+        real = batch[0].flatten(1)
         critic, generator = self.optimizers()
         for _ in range(self.critic_steps):
             fake = self.model(self._noise(real)).detach()
@@ -48,5 +48,5 @@ class PaperProcedure(Procedure):
     def on_test_epoch_end(self):
         z = torch.randn(500, self.model.latent, generator=torch.Generator().manual_seed(0))
         fake = self.model(z)
-        real = torch.stack([x for x, _ in self.trainer.test_dataloaders.dataset])
+        real = self.trainer.test_dataloaders.dataset.tensors[0].flatten(1)
         self.log("test/distance", (fake.mean(0) - real.mean(0)).norm())
