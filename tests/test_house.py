@@ -189,7 +189,7 @@ SIZES = {
     "harness/verification": 390,
     "harness/evidence": 1538,
     "harness/reporting": 1363,
-    "harness/reading": 1219,
+    "harness/reading": 1039,
     "tests/checks": 2401,
 }
 

@@ -318,8 +318,8 @@ def test_numbers_and_sentences():
     }
     said = {
         text: ", ".join(
-            f"{name} [{', '.join(values)}]" if grid else f"{name} {values[0]}"
-            for name, values, grid, _, _ in find.in_text(text)
+            f"{name} [{', '.join(values)}]" if len(values) > 1 else f"{name} {values[0]}"
+            for name, values, _, _ in find.in_text(text)
             if not find.PATTERNS["foreign"].search(text)
         )
         for text in SENTENCES

@@ -54,9 +54,9 @@ def in_paper(name: str, paper: dict, folder: Path, modules) -> tuple[list, list,
     document, find, latex, plain = modules
     if (folder / name).is_dir():
         files = {path.name: path.read_text(errors="replace") for path in (folder / name).rglob("*.tex")}
-        read = document.build(name, latex.marked(files), pages=False)
+        read = document.build(name, latex.marked(files))
     else:
-        read = document.build(name, plain.marked((folder / f"{name}.txt").read_text(errors="replace")), pages=True)
+        read = document.build(name, plain.marked((folder / f"{name}.txt").read_text(errors="replace")))
     stated = [tuple(entry[:3]) for entry in paper["stated"]]
     found = [(one.setting, ", ".join(one.values), one.where) for one in find.find(read)]
     return stated, [one for one in found if one in stated], [one for one in found if one not in stated]

@@ -16,7 +16,6 @@ ABBREVIATION = re.compile(
     r"\b(?:al|Eqn?s?|Figs?|Secs?|Sects?|Tabs?|Refs?|Apps?|vs|e\.g|i\.e|cf|resp|approx|Num|No|Dr|[A-Z])\.$"
 )
 ENDS = re.compile(r"(?<=[.!?])[)\]']*\s+(?=[A-Z(\['•\d])|\s*•\s*")
-CAPTION = re.compile(r"(Table|Figure|Algorithm) ([A-Z]?\.?\d+(?:\.\d+)?)\s*[:.]", re.I)
 
 
 @dataclass(frozen=True)
@@ -79,76 +78,60 @@ def readable(text: str) -> str:
 
 def mark(kind: str, number: str, title: str = "") -> str:
     """The line that begins a part; for a heading without a number ``number`` is empty."""
-    return f"\n{MARK}{kind}{MARK}{number}{MARK}{readable(title)}\n"
+    return f"{MARK}{kind}{MARK}{number}{MARK}{readable(title)}"
 
 
 def named(kind: str, number: str) -> str:
     return f"{kind} ({number})" if kind == "Equation" else f"{kind} {number}".strip()
 
 
-def build(source: str, lines: list[str], pages: bool) -> Document:
+def build(source: str, lines: list[str]) -> Document:
     """The Document of marked lines."""
-    page, words = 1 if pages else None, []
-    found, place, titles = Document(source), Place(page=page), {}
-
-    def flush() -> None:
-        found.sentences += _sentences(words)
-        words.clear()
-
-    caption, rows_end = ("", -9), -9  # a caption belongs to the rows that end or begin within a few lines of it
-    for count, line in enumerate(lines):
-        if line.startswith(PAGE):
-            page += 1
-            place, line = Place(place.section, place.title, page), line[1:]
-        if line.startswith(MARK):
-            _, kind, number, title = line.strip().split(MARK)
-            if kind in ("Section", "Appendix"):
-                flush()
-                titles[number] = title
-                above = [titles[end] for end in titles if end and number.startswith(f"{end}.")]
-                place = Place(named(kind, number) if number else "", " / ".join([*above, title]), page)
-            elif kind in ("Table", "Figure", "Algorithm"):  # a caption, whose text comes next
-                flush()
-                caption = (named(kind, number), count)
-                if kind == "Table" and found.tables and not found.tables[-1].name and rows_end >= count - 6:
-                    found.tables[-1].name = caption[0]
-            if number:
-                found.parts.append(Part(named(kind, number), title, place))
+    found, place, titles, words, part = Document(source), Place(), {}, [], ""
+    caption, caption_at, row_at = "", -9, -9  # a caption belongs to the rows that end or begin within a few lines of it
+    for at, line in enumerate([*lines, ""]):
+        kind, number, title = line.split(MARK)[1:] if line.startswith(MARK) else ("", "", "")
+        if line.strip() and not kind and CELL not in line:
+            words.append((readable(line), place))
+            continue
+        if line != PAGE and kind != "Equation":  # sentences go on over both
+            found.sentences += _sentences(words, part)
+            words, part = [], ""
+        if line == PAGE:
+            place = Place(place.section, place.title, (place.page or 0) + 1)
+        elif kind in ("Section", "Appendix"):
+            titles[number] = title
+            above = [titles[end] for end in titles if end and number.startswith(f"{end}.")]
+            place = Place(named(kind, number) if number else "", " / ".join([*above, title]), place.page)
+        elif kind in ("Table", "Figure", "Algorithm"):  # its caption comes next
+            caption, caption_at, part = named(kind, number), at, named(kind, number)
+            if kind == "Table" and found.tables and not found.tables[-1].name and row_at >= at - 6:
+                found.tables[-1].name = caption
         elif CELL in line:
-            flush()
             name, *cells = [readable(cell) for cell in line.split(CELL)]
-            if rows_end < count - 3 or name != found.tables[-1].name and name:
-                above = caption[0] if caption[0].startswith("Table") and caption[1] >= count - 5 else ""
+            if row_at < at - 3 or name not in ("", found.tables[-1].name):
+                above = caption if caption.startswith("Table") and caption_at >= at - 5 else ""
                 found.tables.append(Table(name or above, place))
             found.tables[-1].rows.append(cells)
-            rows_end = count
-        elif line.strip():
-            words.append((line, place))
-        else:
-            flush()
-    flush()
+            row_at = at
+        if number:
+            found.parts.append(Part(named(kind, number), title, place))
     return found
 
 
-def _sentences(lines: list[tuple[str, Place]]) -> list[Sentence]:
-    """The sentences of a paragraph; a word that is hyphenated at the end of a line is made whole."""
+def _sentences(lines: list[tuple[str, Place]], part: str) -> list[Sentence]:
+    """The sentences of a paragraph, the first of a caption; a word that is hyphenated at a line's end is made whole."""
     text, starts = "", []
     for line, place in lines:
-        line = readable(line)
-        if re.search(r"[a-z]-$", text) and re.match("[a-z]", line):
-            text = text[:-1]
-        elif text:
-            text += " "
+        hyphen = re.search(r"[a-z]-$", text) and re.match("[a-z]", line)
+        text = text[:-1] if hyphen else f"{text} ".lstrip()
         starts.append((len(text), place))
         text += line
     found, begin = [], 0
-    for end in [*ENDS.finditer(text), None]:
-        stop = end.start() if end else len(text)
-        if end and ABBREVIATION.search(text[:stop]):
-            continue
-        if sentence := text[begin:stop].strip():
-            caption = CAPTION.match(sentence)
+    for end in [*(end for end in ENDS.finditer(text) if not ABBREVIATION.search(text[: end.start()])), None]:
+        sentence = text[begin : end.start() if end else None].strip()
+        if sentence:
             place = [place for start, place in starts if start <= begin][-1]
-            found.append(Sentence(sentence, place, f"{caption[1].title()} {caption[2]}" if caption else ""))
-        begin = end.end() if end else stop
+            found.append(Sentence(sentence, place, "" if found else part))
+        begin = end.end() if end else 0
     return found

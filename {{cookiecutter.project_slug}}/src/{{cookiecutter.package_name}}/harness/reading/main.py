@@ -5,15 +5,15 @@ comments into configs/experiment/paper.yaml.
 """
 
 import argparse
-import sys
 
 from ..command import errors_for_people
 from ..evidence.paper import paper_text
 from ..identity import CONFIGS, ROOT, UsageError
-from . import latex, offer, plain, propose, sheet
+from . import latex, offer, plain, propose
 from .document import Document, build
 from .fetch import fetch
 from .find import find
+from .sheet import HEAD, NOTES, SHEET, noted, sheet
 
 NOTHING = (
     "There is no paper to read. Put paper.pdf, paper.txt or LaTeX (paper/*.tex, or paper.tar.gz from arXiv) beside read.py,"
@@ -28,13 +28,11 @@ def read() -> Document:
         UsageError: there is none, or it cannot be read.
     """
     if files := latex.sources():
-        name = "paper.tar.gz" if (ROOT / "paper.tar.gz").exists() and not (ROOT / "paper").exists() else "paper/"
-        return build(name, latex.marked(files), pages=False)
+        return build("paper/" if (ROOT / "paper").exists() else "paper.tar.gz", latex.marked(files))
     text, trouble = paper_text()
     if text is None:
         raise UsageError(trouble or NOTHING)
-    name = "paper.txt" if (ROOT / "paper.txt").exists() else "paper.pdf"
-    return build(name, plain.marked(text), pages=plain.PAGE in text)
+    return build("paper.txt" if (ROOT / "paper.txt").exists() else "paper.pdf", plain.marked(text))
 
 
 def main() -> None:
@@ -43,26 +41,22 @@ def main() -> None:
     parser.add_argument("--fetch", nargs="?", const="", metavar="ID", help="get it from arXiv first: 1706.03762")
     asked = parser.parse_args()
     with errors_for_people():
-        print(_answer(asked), file=sys.stdout)
-
-
-def _answer(asked: argparse.Namespace) -> str:
-    if asked.fetch is not None:
-        print("Fetched:", ", ".join(fetch(asked.fetch)))
-    document = read()
-    found = find(document)
-    offered = offer.proposals(found, CONFIGS)
-    if asked.accept:
-        return "\n".join(["Set:", *propose.accept(asked.accept, offered)])
-    if sheet.SHEET.exists() and sheet.HEAD not in sheet.SHEET.read_text(encoding="utf-8"):
-        raise UsageError("READING.md was not written by read.py. Give it another name, first.")
-    sheet.SHEET.write_text(sheet.sheet(document, found, offered), encoding="utf-8")
-    if sheet.NOTES.exists():
-        sheet.NOTES.write_text(sheet.noted(document, sheet.NOTES.read_text(encoding="utf-8")), encoding="utf-8")
-    propose.write(offered)
-    settings = len({one.setting for one in found})
-    return (
-        f"Read {document.source}: {len(document.parts)} parts, {settings} settings stated, {len(offered)} proposed.\n"
-        "See READING.md. Accept one by one: python read.py --accept "
-        + next((key.lstrip("/") for key in offered), "optimizer.lr")
-    )
+        if asked.fetch is not None:
+            print("Fetched:", ", ".join(fetch(asked.fetch)))
+        document = read()
+        found = find(document)
+        offered = offer.proposals(found, CONFIGS)
+        if asked.accept:
+            print("Set:", *propose.accept(asked.accept, offered), sep="\n")
+            return
+        if SHEET.exists() and HEAD not in SHEET.read_text(encoding="utf-8"):
+            raise UsageError("READING.md was not written by read.py. Give it another name, first.")
+        SHEET.write_text(sheet(document, found, offered), encoding="utf-8")
+        if NOTES.exists():
+            NOTES.write_text(noted(document, NOTES.read_text(encoding="utf-8")), encoding="utf-8")
+        propose.write(offered)
+        settings, first = len({one.setting for one in found}), next(iter(offered), "optimizer.lr").lstrip("/")
+        print(
+            f"Read {document.source}: {len(document.parts)} parts, {settings} settings stated, {len(offered)} proposed."
+        )
+        print(f"See READING.md. Accept one by one: python read.py --accept {first}")

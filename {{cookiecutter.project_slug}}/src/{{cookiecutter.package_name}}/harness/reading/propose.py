@@ -23,26 +23,16 @@ def _values() -> dict[str, Value]:
     return {"/" * value.group + value.key: value for value in read_values(EXPERIMENT) if value.file == name}
 
 
-def write(offered: dict[str, list[Found]]) -> bool:
-    """Write the proposals beside the settings; whether the file has changed."""
-    before, values = EXPERIMENT.read_text(encoding="utf-8"), _values()
-    lines = [line for line in before.splitlines() if not line.startswith(ELSEWHERE)]
+def write(offered: dict[str, list[Found]]) -> None:
+    """Write the proposals beside the settings."""
+    values = _values()
+    lines = [line for line in EXPERIMENT.read_text(encoding="utf-8").splitlines() if not line.startswith(ELSEWHERE)]
     for key, value in values.items():
-        if not OURS.fullmatch(value.source):
-            continue
-        proposed = comment(offered[key]) if key in offered else MARK if value.source.startswith("proposed") else ""
-        if proposed:
-            position = value.line - 1
-            lines[position] = f"{_without_comment(lines[position], value.source)}  # {proposed}"
-    lines += [f"{ELSEWHERE}{key}: {comment(ones)[10:]}" for key, ones in offered.items() if key not in values]
-    after = "\n".join(lines) + "\n"
-    if after != before:
-        EXPERIMENT.write_text(after, encoding="utf-8")
-    return after != before
-
-
-def _without_comment(line: str, source: str) -> str:
-    return line[: line.rindex(f"# {source}")].rstrip() if source else line.rstrip()
+        if OURS.fullmatch(value.source) and (value.source or key in offered):
+            setting = re.split(r"\s+# (?:TODO\(paper\)|proposed): ", lines[value.line - 1])[0]
+            lines[value.line - 1] = f"{setting}  # {comment(offered[key]) if key in offered else MARK}"
+    lines += [f"# {comment(ones, key)}" for key, ones in offered.items() if key not in values]
+    EXPERIMENT.write_text("\n".join([*lines, ""]), encoding="utf-8")
 
 
 def accept(asked: list[str], offered: dict[str, list[Found]]) -> list[str]:
@@ -55,21 +45,18 @@ def accept(asked: list[str], offered: dict[str, list[Found]]) -> list[str]:
     for request in asked:
         key, _, value = request.partition("=")
         key = key if key in offered else f"/{key.lstrip('/')}"
-        ones = [one for one in offered.get(key, []) if value in ("", one.values[0])]
-        stated = ", ".join(one.values[0] for one in offered.get(key, []))
-        if not offered.get(key):
-            wrong.append(
-                f"{request}: no proposal. There is one for {', '.join(key.lstrip('/') for key in offered) or 'nothing'}."
-            )
+        stated = offered.get(key, [])
+        chosen[key] = next((one for one in stated if one.values[0] == value), stated[0] if len(stated) == 1 else None)
+        if not stated:
+            there = ", ".join(key.lstrip("/") for key in offered) or "nothing"
+            wrong.append(f"{request}: no proposal. There is one for {there}.")
         elif key in values and not OURS.fullmatch(values[key].source):
-            wrong.append(
-                f"{request}: it has a source already, {values[key].source}. Edit {values[key].file}:{values[key].line}."
-            )
-        elif len(ones) != 1:
-            several = f"the paper states {stated}. Choose one: --accept {key.lstrip('/')}={offered[key][-1].values[0]}"
-            wrong.append(f"{request}: {several}")
-        else:
-            chosen[key] = ones[0]
+            there = f"{values[key].source}. Edit {values[key].file}:{values[key].line}."
+            wrong.append(f"{request}: it has a source already, {there}")
+        elif not chosen[key] or value not in ("", chosen[key].values[0]):
+            several = ", ".join(one.values[0] for one in stated)
+            example = f"{key.lstrip('/')}={stated[-1].values[0]}"
+            wrong.append(f"{request}: the paper states {several}. Choose one: --accept {example}")
     if wrong:
         raise UsageError("\n".join(wrong))
     for key, one in chosen.items():

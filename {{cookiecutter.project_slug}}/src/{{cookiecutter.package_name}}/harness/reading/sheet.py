@@ -1,84 +1,55 @@
 """``READING.md``: the map of the paper in two pages; and the paper's own sentences in ``PAPER.md``."""
 
 import re
+from pathlib import Path
 
 from ..identity import ROOT
-from .document import Document, Sentence, Table
-from .find import Found
-from .settings import PATTERNS, SETTINGS
+from .document import Document, Sentence
+from .find import PATTERNS, SETTINGS, Found
 
 SHEET, NOTES = ROOT / "READING.md", ROOT / "PAPER.md"
-HEAD = "<!-- written by read.py: change nothing here -->"
+TEXT = Path(__file__).with_name("sheet.md").read_text(encoding="utf-8")
+HEAD = TEXT.splitlines()[2]  # says that read.py wrote it
 NUMBER = re.compile(r"[<>≤≥]?\s?-?[\d.,]+\s?%?(?:\s?(?:±|\+-|\(|_).*)?")
-ANSWERED = ("Contribution", "Architecture", "Training", "Evaluation")  # headings of PAPER.md
 
 
 def sheet(document: Document, found: list[Found], offered: dict[str, list[Found]]) -> str:
     """The text of ``READING.md``."""
-    keys = {id(one): key.lstrip("/") for key, ones in offered.items() for one in ones}
-    searched = {True: "searched over", False: ""}
     rows = [
-        (one.setting, ", ".join(one.values), searched[one.grid], f"{one.where}{one.place.on_page}", one.quote)
+        (
+            one.setting,
+            ", ".join(one.values),
+            "searched over" * (len(one.values) > 1),
+            f"{one.where}{one.place.on_page}",
+            one.quote,
+        )
         for one in found
     ]
-    missing = [name for name in SETTINGS if name not in {one.setting for one in found}]
-    omitted = [f"- {_cited(one)}" for one in document.sentences if PATTERNS["not described"].search(one.text)]
-    accept = [f"`python read.py --accept {key}`" for key in dict.fromkeys(keys.values())]
-    return "\n".join(
-        [
-            f"# What the paper states\n\n{HEAD}\n",
-            f"From `{document.source}`. Nothing here is set: accept a value, one by one, or enter it yourself.\n",
-            "## Settings\n",
-            *_table(["setting", "value", "", "where", "the paper says"], rows),
-            f"\nProposed in `configs/experiment/paper.yaml`: {', '.join(accept) or 'nothing'}.",
-            f"\nSearched and not found: {', '.join(missing) or 'nothing'}.",
-            *_conflicts(found),
-            "\n## Parts\n",
-            *_parts(document),
-            "\n## Results\n",
-            *(_results(document.tables) or ["No table of numbers could be read."]),
-            "\n## Data, metrics, links\n",
-            f"Data sets that are named: {_named(document, PATTERNS['data sets'])}.\n",
-            f"Metrics that are named: {_named(document, PATTERNS['metrics'])}.\n",
-            f"Links: {_named(document, PATTERNS['links'])}.\n",
-            "Not described in the text:\n",
-            *(omitted[:8] or ["- nothing found"]),
-            "",
-        ]
-    )
-
-
-def _parts(document: Document) -> list[str]:
-    """A line for each section, with the equations, algorithms, tables and figures in it."""
-    lines = []
-    for part in document.parts:
+    several, parts = [], []
+    for name in SETTINGS:
+        stated = {one.values[0]: one for one in reversed(found) if one.setting == name and len(one.values) == 1}
+        values = [f"{value} ({one.where})" for value, one in reversed(stated.items())]
+        several += [f"- {name}: {'; '.join(values)}"] * (len(values) > 1)
+    for part in document.parts:  # a line for each section, with what is in it
         if part.name.startswith(("Section", "Appendix")):
-            lines.append(f"- {part.name}: {_cell(part.title[:90])}{part.place.on_page}")
-        elif lines:
-            lines[-1] += f" · {part.name}"
-    return lines or ["No numbered section was found."]
-
-
-def _conflicts(found: list[Found]) -> list[str]:
-    """Settings of which the paper states several values: one for each case, or two that contradict each other."""
-    lines = []
-    for setting in dict.fromkeys(one.setting for one in found):
-        stated = {one.values[0]: one for one in reversed(found) if one.setting == setting and not one.grid}
-        if len(stated) > 1:
-            where = "; ".join(f"{value} ({one.where})" for value, one in reversed(stated.items()))
-            lines.append(f"- {setting}: {where}")
-    return ["\n## More than one value\n", "None is chosen: which case do you reproduce?\n", *lines] if lines else []
-
-
-def _results(tables: list[Table]) -> list[str]:
-    """The tables that hold numbers, as they are in the paper: four of them, twelve rows each."""
-    lines = []
-    for table in tables:
-        numbers = [cell for row in table.rows for cell in row if NUMBER.fullmatch(cell)]
-        if len(numbers) >= 6 and lines.count("") < 4 and max(map(len, table.rows)) <= 10:
-            head, *rows = table.rows[:13]
-            lines += [f"{table.name or table.place}{table.place.on_page}\n", *_table(head, rows), ""]
-    return lines
+            parts.append(f"- {part.name}: {_cell(part.title[:90])}{part.place.on_page}")
+        elif parts:
+            parts[-1] += f" · {part.name}"
+    tables = [table for table in document.tables if max(map(len, table.rows)) <= 10]
+    tables = [table for table in tables if sum(bool(NUMBER.fullmatch(cell)) for row in table.rows for cell in row) >= 6]
+    results = [f"{one.name or one.place}{one.place.on_page}\n\n{_table(*one.rows[:13])}" for one in tables[:4]]
+    omitted = [f"- {_cited(one)}" for one in document.sentences if PATTERNS["not described"].search(one.text)]
+    values = {name: _named(document, PATTERNS[name]) for name in ("data sets", "metrics", "links")} | {
+        "source": document.source,
+        "settings": _table(["setting", "value", "", "where", "the paper says"], *rows),
+        "accept": ", ".join(f"`python read.py --accept {key.lstrip('/')}`" for key in offered) or "nothing",
+        "missing": ", ".join(name for name in SETTINGS if name not in {one.setting for one in found}) or "nothing",
+        "several": "\n".join(several) or "No setting has several.",
+        "parts": "\n".join(parts) or "No numbered section was found.",
+        "results": "\n\n".join(results) or "No table of numbers could be read.",
+        "omitted": "\n".join(omitted[:8]) or "- nothing found",
+    }
+    return TEXT.format(**values)
 
 
 def _named(document: Document, pattern: re.Pattern) -> str:
@@ -91,11 +62,10 @@ def _named(document: Document, pattern: re.Pattern) -> str:
     return ", ".join(f"{_cell(name)} ({places[name][0]})" for name in often) or "none found"
 
 
-def _table(head: list[str], rows: list) -> list[str]:
-    width = max([len(head), *map(len, rows)])
-    lines = [[*row, *[""] * (width - len(row))] for row in [head, *rows]]
-    text = [f"| {' | '.join(_cell(str(cell)) for cell in line)} |" for line in lines]
-    return [text[0], "|" + "---|" * width, *text[1:]]
+def _table(*rows: list[str]) -> str:
+    width = max(map(len, rows))
+    lines = [f"| {' | '.join([*map(_cell, row), *[''] * (width - len(row))])} |" for row in rows]
+    return "\n".join([lines[0], "|" + "---|" * width, *lines[1:]])
 
 
 def _cell(text: str) -> str:
@@ -111,11 +81,14 @@ def _cited(sentence: Sentence) -> str:
 
 def noted(document: Document, notes: str) -> str:
     """``PAPER.md`` with the paper's own sentences under each question that is still the template's."""
-    for heading in ANSWERED:
+    for heading in ("Contribution", "Architecture", "Training", "Evaluation"):
         said, titles = PATTERNS[heading.lower()], PATTERNS[f"{heading.lower()} in"]
-        inside = [one for one in document.sentences if titles.search(one.place.title) and not one.part]
-        answers = [one for one in inside if said.search(one.text) and 60 < len(one.text) < 600][:2]
-        lines = "".join(f"\n> {_cited(one)}\n" for one in answers)
+        answers = [
+            f"\n> {_cited(one)}\n"
+            for one in document.sentences
+            if titles.search(one.place.title) and not one.part and said.search(one.text) and 60 < len(one.text) < 600
+        ]
         question = rf"(^## {heading}\n\nTODO\(paper\): [^\n]*\n)(?:\n> “[^\n]*\n)*"
-        notes = re.sub(question, lambda found, lines=lines: found[1] + lines, notes, flags=re.MULTILINE)
+        said = "".join(answers[:2]).replace("\\", r"\\")
+        notes = re.sub(question, rf"\g<1>{said}", notes, flags=re.MULTILINE)
     return notes
