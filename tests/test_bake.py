@@ -45,8 +45,8 @@ src/my_paper: __init__.py data.py loss.py metrics.py model.py procedure.py
 src/my_paper/harness: __init__.py command.py identity.py procedure.py schedules.py
 src/my_paper/harness/evidence: __init__.py assertions.py checks.sha256 citations.py claims.py comments.py
 src/my_paper/harness/evidence: paper.py record.py sources.py targets.py tests.py trust.py
-src/my_paper/harness/reading: __init__.py document.py fetch.py find.py latex.py main.py numbers.py offer.py
-src/my_paper/harness/reading: patterns.yaml plain.py propose.py settings.yaml sheet.md sheet.py
+src/my_paper/harness/reading: __init__.py document.py fetch.py find.py latex.py latex.yaml main.py
+src/my_paper/harness/reading: numbers.py offer.py patterns.yaml plain.py propose.py settings.yaml sheet.md sheet.py
 src/my_paper/harness/reporting: __init__.py cells.py completeness.py figures.py files.py html.py main.py markdown.py
 src/my_paper/harness/reporting: page.html report.py terminal.py text.py todo.py weights.py
 src/my_paper/harness/training: __init__.py architecture.py build.py callbacks.py checkpoints.py evaluate.py export.py folder.py

@@ -308,6 +308,36 @@ SENTENCES = {  # what is found in a sentence: settings with their values, a grid
     "a learning rate decay of 0.1": "",
     "anneals every 25 epochs of training": "",
     "Theirs was trained with a dropout of 0.5, their model without": "",
+    # work of others
+    "For ResNet-50, the authors use a batch size of 256.": "",
+    "The model was pre-trained by its authors for 300 epochs.": "",
+    "Previous methods train for 800 epochs.": "",
+    "The original paper uses a weight decay of 1e-4.": "",
+    "As in the original paper, we use a weight decay of 1e-4.": "weight decay 1e-4",
+    "GPT-3 was trained with a batch size of 3.2M tokens.": "",
+    "We start from BERT, which was trained with a batch size of 256.": "",
+    "In contrast, DeepNet uses a learning rate of 0.01.": "",
+    "We retrain the competing method with a learning rate of 0.01.": "",
+    # what a library or everybody takes
+    "The default of the library is a dropout of 0.5, which is high.": "",
+    "Typically, a batch size of 256 is used.": "",
+    "A popular choice is a learning rate of 1e-3.": "",
+    "We recommend a learning rate of 1e-4 for new tasks.": "",
+    # what would happen, or happened, with another value
+    "In the ablation, we replace Adam with SGD with momentum 0.9.": "",
+    "We compare with a version that uses a dropout of 0.2.": "",
+    "Reducing the number of layers to 3 hurts performance.": "",
+    "We found that a learning rate of 0.1 leads to divergence.": "",
+    "If we use a batch size of 8, training takes twice as long.": "",
+    "If not stated otherwise, we use a batch size of 8.": "batch size 8",
+    "Training with a batch size of 64 would need 40 GB.": "",
+    # at one time of the training, or in another part of it
+    "The learning rate is multiplied by 0.1 at epochs 30 and 60.": "",
+    "After 100 epochs the learning rate is 0.001.": "",
+    "For the linear probe, we use a batch size of 1024.": "",
+    "We pre-train with a learning rate of 1e-4 and fine-tune with a learning rate of 2e-5.": "learning rate 1e-4, learning rate 2e-5",
+    "We train for up to 500 epochs and stop early.": "epochs 500",
+    "We use a learning rate of 0.001 instead of 0.01.": "learning rate 0.001",
 }
 
 

@@ -39,19 +39,10 @@ class Place:
 
 
 @dataclass(frozen=True)
-class Part:
-    """A part that code and tests cite: a section, equation, table, figure or algorithm."""
-
-    name: str  # Equation (3)
-    title: str
-    place: Place
-
-
-@dataclass(frozen=True)
 class Sentence:
     text: str
     place: Place
-    part: str = ""  # the table or figure of whose caption it is
+    part: str = ""  # of whose caption or title it is: Table 3, Equation (3)
 
 
 @dataclass
@@ -66,7 +57,7 @@ class Document:
     source: str  # the file
     sentences: list[Sentence] = field(default_factory=list)
     tables: list[Table] = field(default_factory=list)
-    parts: list[Part] = field(default_factory=list)
+    parts: list[Sentence] = field(default_factory=list)  # what code and tests cite
 
 
 def readable(text: str) -> str:
@@ -115,7 +106,7 @@ def build(source: str, lines: list[str]) -> Document:
             found.tables[-1].rows.append(cells)
             row_at = at
         if number:
-            found.parts.append(Part(named(kind, number), title, place))
+            found.parts.append(Sentence(title, place, named(kind, number)))
     return found
 
 

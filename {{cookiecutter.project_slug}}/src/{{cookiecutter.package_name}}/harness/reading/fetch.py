@@ -1,9 +1,11 @@
 """Fetch a paper's PDF and LaTeX from arXiv: ``python read.py --fetch 1706.03762``."""
 
+import contextlib
 import gzip
 import io
 import os
 import re
+import tarfile
 import urllib.error
 import urllib.request
 from urllib.parse import urlsplit
@@ -20,9 +22,7 @@ def fetch(asked: str) -> list[str]:
     Raises:
         UsageError: no id, no answer, or something that is no paper. Nothing is written then.
     """
-    named = asked or (CONFIGS / "paper.yaml").read_text(encoding="utf-8")
-    found = ID.search(named if not asked else named.removesuffix(".pdf"))
-    if not found:
+    if not (found := ID.search(asked or (CONFIGS / "paper.yaml").read_text(encoding="utf-8"))):
         where = f"{asked} is not an arXiv id" if asked else "configs/paper.yaml names no arXiv id"
         raise UsageError(f"{where}; one looks like 1706.03762 or hep-th/9901001.")
     if there := [name for name in ("paper.pdf", "paper.tar.gz", "paper") if (ROOT / name).exists()]:
@@ -31,28 +31,25 @@ def fetch(asked: str) -> list[str]:
     pdf = _get(f"{host}/pdf/{found[0]}")
     if not pdf.startswith(b"%PDF-"):
         raise UsageError(f"{urlsplit(host).netloc} gave an answer for {found[0]} that is no PDF.")
-    source = _get(f"{host}/e-print/{found[0]}", missing=b"")
-    written = {ROOT / "paper.pdf": pdf}
-    if source[:2] == b"\x1f\x8b":  # most sources are an archive, one file alone is only compressed, some are a PDF
-        with gzip.open(io.BytesIO(source)) as file:
-            begin = file.read(BYTES)
-        alone = begin[257:262] != b"ustar"
-        written[ROOT / ("paper/main.tex" if alone else "paper.tar.gz")] = begin if alone else source
+    source, written = b"", {ROOT / "paper.pdf": pdf}
+    with contextlib.suppress(UsageError):  # some papers have none
+        source = _get(f"{host}/e-print/{found[0]}")
+    if tarfile.is_tarfile(io.BytesIO(source)):
+        written[ROOT / "paper.tar.gz"] = source
+    elif source.startswith(b"\x1f\x8b"):  # one file alone is only compressed, and some sources are a PDF
+        written[ROOT / "paper/main.tex"] = gzip.GzipFile(fileobj=io.BytesIO(source)).read(BYTES)
     for path, content in written.items():
         path.parent.mkdir(exist_ok=True)
         path.write_bytes(content)
     return [path.relative_to(ROOT).as_posix() for path in written]
 
 
-def _get(url: str, missing: bytes | None = None) -> bytes:
-    """The body of the answer; ``missing`` where the server has none."""
+def _get(url: str) -> bytes:
     host, agent = urlsplit(url).netloc, {"User-Agent": "paper-template (https://github.com/org/paper-template)"}
     try:
         with urllib.request.urlopen(urllib.request.Request(url, headers=agent), timeout=SECONDS) as answer:
             body = answer.read(BYTES + 1)
     except urllib.error.HTTPError as error:
-        if missing is not None:
-            return missing
         why = f"knows no paper {url.rpartition('/')[2]}" if error.code == 404 else f"answered with status {error.code}"
     except OSError as error:
         why = f"cannot be reached ({getattr(error, 'reason', error)}). Put paper.pdf here yourself"

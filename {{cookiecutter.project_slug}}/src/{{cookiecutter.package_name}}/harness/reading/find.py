@@ -17,6 +17,7 @@ class Setting:
     """A setting of ``settings.yaml``, which says what each of these is."""
 
     keys: tuple[str, ...] = ()
+    answer: str = ""
     name: str = "(?!)"  # matches nothing
     unit: str = "(?!)"
     number: tuple[float, float] | None = None
@@ -33,15 +34,14 @@ class Setting:
         return low <= value <= high and (not self.whole or value == int(value))
 
 
-def _table(name: str) -> dict:
-    return yaml.safe_load(Path(__file__).with_name(name).read_text(encoding="utf-8"))
+_SETTINGS, _PATTERNS = (
+    yaml.safe_load(Path(__file__).with_name(name).read_text(encoding="utf-8"))
+    for name in ("settings.yaml", "patterns.yaml")
+)
+SETTINGS = {name: Setting(**row) for name, row in _SETTINGS.items()}
+PATTERNS = {name: re.compile(pattern, re.I) for name, pattern in _PATTERNS.items()}
 
-
-SETTINGS = {name: Setting(**row) for name, row in _table("settings.yaml").items()}
-PATTERNS = {name: re.compile(pattern, re.I) for name, pattern in _table("patterns.yaml").items()}
-
-_BETWEEN, _CHOICE = PATTERNS["between"].pattern, PATTERNS["choice"].pattern
-LINK = rf"(?P<link>(?:(?:[\s:,(|]|\.{{3}})*(?:\b(?:{_BETWEEN}|{_CHOICE})\b|∈)){{0,7}}(?:[\s:=≈∼~(|]|\.{{3}})*(?:[αηγλτ]\s?=\s?)?)"
+LINK = rf"(?P<link>(?:(?:[\s:,(|]|\.{{3}})*(?:\b(?:{_PATTERNS['between']}|{_PATTERNS['choice']})\b|∈)){{0,7}}(?:[\s:=≈∼~(|]|\.{{3}})*(?:[αηγλτ]\s?=\s?)?)"
 CELL = re.compile(rf"\s*(?x:{VALUES})\s*")  # a cell that is nothing but numbers
 # Powers that a PDF wrote without raising the exponent: 10^4, 2^18
 LOST = re.compile(r"(?<![\d.,])(?<![×·x]\s)(?:10[3-9]|2[12]\d)(?![\d.,%])")
@@ -70,28 +70,22 @@ def find(document: Document) -> list[Found]:
     found = []
     for sentence in document.sentences:
         text, where = sentence.text, sentence.part or str(sentence.place)
-        if where.startswith("Figure") or PATTERNS["elsewhere"].search(sentence.place.title) or _foreign(text):
+        letters = [word for word in text.split() if len(word) < 3]  # a formula or figure in a PDF has mostly these
+        if where.startswith("Figure") or len(letters) > 0.55 * len(text.split()) or PATTERNS["foreign"].search(text):
+            continue
+        if PATTERNS["elsewhere"].search(sentence.place.title):
             continue
         for name, values, start, end in in_text(text):
             if not (sentence.part and SETTINGS[name].options):  # a caption says what differs, not what is used
-                found.append(Found(name, values, where, quoted(text, start, end), sentence.place, text))
+                before = re.search(r"(?:\S+\s+){0,6}\S*$", text[:start])  # whole words
+                after = re.match(r"\S*(?:\s+\S+){0,4}", text[end:])
+                quote = f"{before[0]}{text[start:end]}{after[0]}".strip(" ,;:")
+                found.append(Found(name, values, where, quote, sentence.place, text))
     for table in document.tables:
         found += _in_table(table)
     once = {(one.setting, one.values, one.where): one for one in reversed(found)}
     order = list(SETTINGS)
     return sorted(reversed(once.values()), key=lambda one: order.index(one.setting))
-
-
-def _foreign(text: str) -> bool:
-    """Whether a text is about other work, or is a figure's or a formula's in a PDF: ticks, or mostly single letters."""
-    words = text.split()
-    return bool(PATTERNS["foreign"].search(text)) or sum(len(word) < 3 for word in words) > 0.55 * len(words)
-
-
-def quoted(text: str, start: int, end: int) -> str:
-    """The words around a match: six before it, four after it, none cut."""
-    before, after = re.search(r"(?:\S+\s+){0,6}\S*$", text[:start]), re.match(r"\S*(?:\s+\S+){0,4}", text[end:])
-    return f"{before[0]}{text[start:end]}{after[0]}".strip(" ,;:")
 
 
 def in_text(text: str) -> Iterator[tuple[str, tuple[str, ...], int, int]]:
@@ -116,7 +110,7 @@ def _numbers(setting: Setting, text: str) -> Iterator[tuple[tuple[str, ...], int
         before = text[max(0, start - 40) : start]
         around = re.split(r"[,;.(:]\s|\b(?:and|with|for)\b", before)[-1] + (found["link"] or text[end : end + 8])
         values = [value for value in all_numbers(stated) if setting.possible(value)]
-        choice = re.search(rf"\b(?:{_CHOICE})\b|∈|\{{", found["link"] + found["values"][:2])
+        choice = re.search(rf"\b(?:{_PATTERNS['choice']})\b|∈|\{{", found["link"] + found["values"][:2])
         if (
             PATTERNS["against"].search(before)
             or PATTERNS["afterwards"].match(text[end:])
@@ -161,11 +155,9 @@ def _in_table(table: Table) -> Iterator[Found]:
         for name, (head, *cells) in named if len(named) > 1 else []:
             numbers = [value for cell in cells if CELL.fullmatch(cell) for value in all_numbers(cell)]
             values = tuple(dict.fromkeys(written(value) for value in numbers if SETTINGS[name].possible(value)))
-            if lines is rows:
-                quote = " ".join([head, *filter(str.strip, cells)])
-                yield from (Found(name, (value,), where, quote, table.place) for value in values)
-            elif values:
-                yield Found(name, values, where, f"{head}: {', '.join(values)}", table.place)
+            quote = " ".join([head, *filter(str.strip, cells)])
+            for one in zip(values) if lines is rows else [values] * bool(values):
+                yield Found(name, one, where, quote, table.place)
 
 
 def _setting(cell: str) -> str | None:

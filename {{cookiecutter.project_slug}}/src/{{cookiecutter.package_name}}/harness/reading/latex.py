@@ -4,58 +4,48 @@ import re
 import tarfile
 import zlib
 from collections import Counter
+from pathlib import Path
+
+import yaml
 
 from ..identity import ROOT, UsageError
 from .document import CELL, MARK, mark, named, readable
 
 LARGEST = 32 * 2**20  # bytes of LaTeX: a paper has less than one MiB
-REFERENCE, ROW, AND = "\x03", "\x04", "\x05"
-HEADINGS = ["chapter", "section", "subsection", "subsubsection"]
-FLOATS = {"table": "Table", "figure": "Figure", "algorithm": "Algorithm", "wraptable": "Table", "wrapfigure": "Figure"}
-ONE = ["equation", "multline"]  # one number each; the others have one for each line
-EQUATIONS = [*ONE, "align", "gather", "eqnarray", "alignat", "flalign"]
-# What pylatexenc does not know: the arguments of tables, of macros, and what is written for a macro
-TABULAR = {"tabular": "[{", "tabular*": "{[{", "tabularx": "{[{", "tabulary": "{[{", "array": "[{", "longtable": "[{"}
-ARGUMENTS = {"caption": "*[{", "paragraph": "*[{", "multicolumn": "{{{", "multirow": "[{[{[{", "href": "{{"}
-ARGUMENTS |= {"cline": "{", "cmidrule": "[{", "rule": "[{{", "rowcolor": "[{", "cellcolor": "[{", "specialrule": "{{{"}
-ARGUMENTS |= dict.fromkeys(["ref", "eqref", "autoref", "cref", "Cref"], "*{")
-WRITTEN = {"paragraph": "\n\n%(3)s. ", "multicolumn": "%(3)s", "multirow": "%(6)s", "href": "%(2)s", "\\": ROW}
-WRITTEN |= dict.fromkeys(["ref", "eqref", "autoref", "cref", "Cref"], f"{REFERENCE}%(2)s{REFERENCE}")
-# A quote with an ellipsis is found in the PDF, whatever the citation looks like there
-WRITTEN |= dict.fromkeys(["cite", "citep", "citet", "citealp", "citeauthor"], "…")
+LABEL, ROW, AND = "\x03", "\x04", "\x05"
+HEADINGS = ["section", "subsection", "subsubsection"]
+TABLES = yaml.safe_load(Path(__file__).with_name("latex.yaml").read_text(encoding="utf-8"))
 INSIDE = r"(?:\\.|[^{}\\])*"
 for _ in range(4):  # braces within braces
     INSIDE = rf"(?:\\.|[^{{}}\\]|\{{{INSIDE}\}})*"
 DEFINITION = re.compile(
-    r"\\(?:(?:re)?newcommand\*?|providecommand\*?|def)\s*\{?\\(\w+)\}?\s*(?:\[(\d)\])?(?:\[([^]]*)\])?\s*"
-    rf"\{{({INSIDE})\}}",
-    re.DOTALL,
+    r"(?s)\\(?:(?:re)?newcommand\*?|providecommand\*?|def)\s*\{?\\(\w+)\}?\s*(?:\[(\d)\])?(?:\[([^]]*)\])?\s*"
+    rf"\{{({INSIDE})\}}"
 )
 
 
 def sources() -> dict[str, str]:
-    """The LaTeX in ``paper/`` or ``paper.tar.gz`` by file name; nothing is unpacked."""
-    archive, folder = ROOT / "paper.tar.gz", ROOT / "paper"
-    paths = [path for path in sorted(folder.rglob("*.tex")) if path.resolve().is_relative_to(folder.resolve())]
-    found, left = {}, LARGEST
+    """The LaTeX in ``paper/`` or ``paper.tar.gz`` by file name; nothing is unpacked, nothing outside is read."""
+    archive, folder, left, found = ROOT / "paper.tar.gz", ROOT / "paper", LARGEST, {}
+    for path in sorted(folder.rglob("*.tex")):
+        if path.resolve().is_relative_to(folder.resolve()):
+            found[path.relative_to(folder).as_posix()] = path.read_text(encoding="utf-8", errors="replace")
+    if found or not archive.exists():
+        return found
     try:
-        for path in paths:
-            left -= path.stat().st_size
-            found[path.relative_to(folder).as_posix()] = path.read_bytes() if left >= 0 else b""
-        if not paths and archive.exists():
-            with tarfile.open(archive) as members:
-                while left >= 0 and (member := members.next()):
-                    is_latex = member.isfile() and member.name.endswith(".tex")
-                    left -= member.size // (1 if is_latex else 8)  # figures are larger than LaTeX
-                    if is_latex and left >= 0:
-                        found[member.name] = members.extractfile(member).read()
-            if left >= 0 and not found:
-                raise UsageError("paper.tar.gz holds no .tex file. It should be the source archive of arXiv.")
+        with tarfile.open(archive) as members:
+            for member in members:
+                is_latex = member.isfile() and member.name.endswith(".tex")
+                left -= member.size if is_latex else member.size // 8  # figures are larger
+                if left < 0:
+                    raise UsageError(f"paper.tar.gz unpacks to more than {LARGEST // 2**20} MiB of LaTeX.")
+                if is_latex:
+                    found[member.name] = members.extractfile(member).read().decode("utf-8", "replace")
     except (tarfile.TarError, EOFError, OSError, zlib.error) as error:
         raise UsageError(f"paper.tar.gz cannot be read: {error}. It should be the source archive of arXiv.") from None
-    if left < 0:
-        raise UsageError(f"The LaTeX of the paper is more than {LARGEST // 2**20} MiB.")
-    return {name: text.decode("utf-8", "replace") for name, text in found.items()}
+    if not found:
+        raise UsageError("paper.tar.gz holds no .tex file. It should be the source archive of arXiv.")
+    return found
 
 
 def marked(files: dict[str, str]) -> list[str]:
@@ -70,7 +60,7 @@ def marked(files: dict[str, str]) -> list[str]:
     text = re.sub(r"(?s)\\begin\{(comment|thebibliography)\}.*?\\end\{\1\}|\\iffalse\b.*?\\fi\b", "", _expanded(text))
     body = re.split(r"\\begin\{document\}", text)[-1].split("\\end{document}")[0]
     writer = _Writer("\\numberwithin{equation}{section}" in text.replace(" ", ""))
-    done = re.sub(f"{REFERENCE}(.*?){REFERENCE}", lambda label: writer.labels.get(label[1], "?"), writer.text(body))
+    done = re.sub(f"{LABEL}(.*?){LABEL}", lambda label: writer.labels.get(label[1], "?"), writer.text(body))
     return re.sub(rf"\n\s*\n(?={MARK})", "\n", done.replace(ROW, " ").replace(AND, " ")).splitlines()
 
 
@@ -79,7 +69,6 @@ def _expanded(text: str) -> str:
     macros = {found[1]: found.groups()[1:] for found in DEFINITION.finditer(text)}
     text = DEFINITION.sub("", text)
     for _ in range(5):  # macros within macros
-        before = text
         for name, (count, default, body) in macros.items():
             arguments = [rf"\s*\{{({INSIDE})\}}"] * int(count or 0)
             if default is not None:
@@ -90,8 +79,6 @@ def _expanded(text: str) -> str:
 
             if f"\\{name}" in text and len(text) < LARGEST and len(body) < 2000:
                 text = re.sub(rf"\\{name}(?![A-Za-z])" + "".join(arguments), expansion, text, count=10_000)
-        if text == before:
-            break
     return text
 
 
@@ -109,47 +96,34 @@ class _Writer:
             from pylatexenc.macrospec import EnvironmentSpec, MacroSpec
         except ImportError:
             raise UsageError('Reading LaTeX needs pylatexenc: pip install -e ".[reading]" -c constraints.txt') from None
-        macros = {**WRITTEN, **dict.fromkeys(HEADINGS, self.heading), "label": self.label, "caption": self.caption}
-        macros |= {"appendix": self.begin_appendix}
-        environments = {**dict.fromkeys(TABULAR, self.table), "appendices": self.begin_appendix}
-        for star in ("", "*"):
-            environments |= {name + star: self.equation for name in EQUATIONS}
-            environments |= {name + star: self.floating for name in FLOATS}
         grammar, writing = latexwalker.get_default_latex_context_db(), latex2text.get_default_latex_context_db()
-        grammar.add_context_category(
-            "paper",
-            prepend=True,
-            macros=[MacroSpec(*item) for item in ARGUMENTS.items()],
-            environments=[EnvironmentSpec(*item) for item in TABULAR.items()],
-        )
-        writing.add_context_category(
-            "paper",
-            prepend=True,
-            macros=[latex2text.MacroTextSpec(*item) for item in macros.items()],
-            environments=[latex2text.EnvironmentTextSpec(*item) for item in environments.items()],
-            specials=[latex2text.SpecialsTextSpec("&", AND)],
-        )
+        arguments = [MacroSpec(*item) for item in TABLES["arguments"].items()]
+        columns = [EnvironmentSpec(*item) for item in TABLES["tables"].items()]
+        grammar.add_context_category("paper", arguments, columns, prepend=True)
+        writers = TABLES["environments"] | dict.fromkeys(TABLES["tables"], "table")
+        writers |= {f"{name}*": write for name, write in writers.items()}
+        macros = [latex2text.MacroTextSpec(name, getattr(self, to, to)) for name, to in TABLES["macros"].items()]
+        environments = [latex2text.EnvironmentTextSpec(name, getattr(self, to)) for name, to in writers.items()]
+        specials = [latex2text.SpecialsTextSpec("&", AND)]
+        writing.add_context_category("paper", macros, environments, specials, prepend=True)
         walker = latexwalker.LatexWalker(latex, latex_context=grammar, tolerant_parsing=True)
         convert = latex2text.LatexNodes2Text(writing, math_mode="text", keep_comments=False)
         return convert.nodelist_to_text(walker.get_latex_nodes()[0])
 
-    def step(self, name: str) -> int:
-        self.counts[name] += 1
-        return self.counts[name]
+    def step(self, name: str, *below: str) -> str:
+        self.counts.update({name: 1})
+        self.counts.subtract({other: self.counts[other] for other in below})
+        return str(self.counts[name])
 
     def heading(self, node, l2tobj) -> str:
         star, _, title = node.nodeargd.argnlist
-        title, depth = l2tobj.nodelist_to_text([title]), HEADINGS.index(node.macroname)
-        if star:
-            return f"\n{mark('Section', '', title)}\n"
-        self.step(node.macroname)
-        for below in [*HEADINGS[depth + 1 :], *["Equation"] * (self.by_section and depth == 1)]:
-            self.counts[below] = 0
-        numbers = [str(self.counts[name]) for name in HEADINGS[1 : depth + 1]]
-        if self.appendix and numbers:
-            numbers[0] = chr(64 + min(self.counts["section"], 26))
-        self.current = ".".join(numbers)
-        return f"\n{mark('Appendix' if self.appendix else 'Section', self.current, title)}\n"
+        depth = HEADINGS.index(node.macroname)
+        if not star:
+            self.step(node.macroname, *HEADINGS[depth + 1 :], *["Equation"] * (self.by_section and depth == 0))
+            first, *others = [str(self.counts[name]) for name in HEADINGS[: depth + 1]]
+            self.current = ".".join([chr(64 + int(first)) if self.appendix else first, *others])
+        kind, number = "Appendix" if self.appendix else "Section", "" if star else self.current
+        return f"\n{mark(kind, number, l2tobj.nodelist_to_text([title]))}\n"
 
     def label(self, node) -> str:
         self.labels[node.nodeargd.argnlist[0].latex_verbatim().strip("{} ")] = self.current
@@ -163,7 +137,7 @@ class _Writer:
         name, rows, marks = node.environmentname, [""], []
         text = readable(re.sub(f"[{CELL}{AND}{ROW}]", " ", l2tobj.nodelist_to_text(node.nodelist)))
         for child in node.nodelist:
-            if getattr(child, "macroname", "") == "\\" and name not in ONE:
+            if getattr(child, "macroname", "") == "\\" and not name.startswith(("equation", "multline")):
                 rows.append("")
             else:
                 rows[-1] += child.latex_verbatim()
@@ -177,14 +151,18 @@ class _Writer:
         return f"{''.join(marks)}{text}\n"
 
     def floating(self, node, l2tobj) -> str:
-        before, self.current, self.kind = self.current, "", FLOATS[node.environmentname.rstrip("*")]
+        before, self.current, self.kind = (
+            self.current,
+            "",
+            re.search("table|figure|algorithm", node.environmentname)[0].title(),
+        )
         text = l2tobj.nodelist_to_text(node.nodelist)
         name = named(self.kind, self.current) if self.kind == "Table" else ""
         self.current = before
         return "\n\n" + text.replace(f"\n{CELL}", f"\n{name}{CELL}") + "\n\n"
 
     def caption(self, node, l2tobj) -> str:
-        title, self.current = l2tobj.nodelist_to_text([node.nodeargd.argnlist[2]]), str(self.step(self.kind))
+        title, self.current = l2tobj.nodelist_to_text([node.nodeargd.argnlist[2]]), self.step(self.kind)
         return f"\n{mark(self.kind, self.current, title)}\n{named(self.kind, self.current)}: {readable(title)}\n\n"
 
     def table(self, node, l2tobj) -> str:

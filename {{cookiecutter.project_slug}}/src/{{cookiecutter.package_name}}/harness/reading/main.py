@@ -10,32 +10,16 @@ from ..command import errors_for_people
 from ..evidence.paper import paper_text
 from ..identity import CONFIGS, ROOT, UsageError
 from . import latex, offer, plain, propose
-from .document import Document, build
+from .document import build
 from .fetch import fetch
 from .find import find
 from .sheet import HEAD, NOTES, SHEET, noted, sheet
 
-NOTHING = (
-    "There is no paper to read. Put paper.pdf, paper.txt or LaTeX (paper/*.tex, or paper.tar.gz from arXiv) beside read.py,"
-    " for example by python read.py --fetch 1706.03762."
-)
-
-
-def read() -> Document:
-    """The paper, from the most exact source that the repository has.
-
-    Raises:
-        UsageError: there is none, or it cannot be read.
-    """
-    if files := latex.sources():
-        return build("paper/" if (ROOT / "paper").exists() else "paper.tar.gz", latex.marked(files))
-    text, trouble = paper_text()
-    if text is None:
-        raise UsageError(trouble or NOTHING)
-    return build("paper.txt" if (ROOT / "paper.txt").exists() else "paper.pdf", plain.marked(text))
+NOTHING = "There is no paper to read. Put paper.pdf, paper.txt or LaTeX (paper/*.tex, or paper.tar.gz from arXiv) here."
 
 
 def main() -> None:
+    """Read the most exact source that the repository has."""
     parser = argparse.ArgumentParser(description=__doc__.replace("``", ""))
     parser.add_argument("--accept", nargs="+", metavar="KEY", help="set what the paper states: optimizer.lr")
     parser.add_argument("--fetch", nargs="?", const="", metavar="ID", help="get it from arXiv first: 1706.03762")
@@ -43,7 +27,13 @@ def main() -> None:
     with errors_for_people():
         if asked.fetch is not None:
             print("Fetched:", ", ".join(fetch(asked.fetch)))
-        document = read()
+        if files := latex.sources():
+            document = build("paper/" if (ROOT / "paper").exists() else "paper.tar.gz", latex.marked(files))
+        else:
+            text, trouble = paper_text()
+            if text is None:
+                raise UsageError(trouble or NOTHING)
+            document = build("paper.txt" if (ROOT / "paper.txt").exists() else "paper.pdf", plain.marked(text))
         found = find(document)
         offered = offer.proposals(found, CONFIGS)
         if asked.accept:
@@ -55,8 +45,8 @@ def main() -> None:
         if NOTES.exists():
             NOTES.write_text(noted(document, NOTES.read_text(encoding="utf-8")), encoding="utf-8")
         propose.write(offered)
-        settings, first = len({one.setting for one in found}), next(iter(offered), "optimizer.lr").lstrip("/")
+        parts, settings = len(document.parts), len({one.setting for one in found})
         print(
-            f"Read {document.source}: {len(document.parts)} parts, {settings} settings stated, {len(offered)} proposed."
+            f"Read {document.source}: {parts} parts, {settings} settings stated, {len(offered)} proposed. See READING.md."
         )
-        print(f"See READING.md. Accept one by one: python read.py --accept {first}")
+        print(f"Accept one by one: python read.py --accept {next(iter(offered), 'optimizer.lr').lstrip('/')}")

@@ -24,29 +24,25 @@ VALUES = rf"[\[{{(]?\s*(?:{ONE})(?:\s*(?:,\s*(?:and|or)\s|,|;|/|\band\b|\bor\b|\
 
 
 def all_numbers(text: str) -> list[float]:
-    return [_value(found) for found in NUMBER.finditer(text)]
+    return [_value(found) * (-1 if found[0].startswith("-") else 1) for found in NUMBER.finditer(text)]
 
 
 def _value(found: re.Match) -> float:
     part = found.groupdict()
-    sign = -1 if found[0].startswith("-") else 1
     if part["word"]:
         return float(WORDS.index(part["word"]))
     if part["base"]:
-        return sign * float(f"{part['base'].replace(',', '')}e{part['exponent'].replace(' ', '')}")
+        return float(f"{part['base'].replace(',', '')}e{part['exponent'].replace(' ', '')}")
     if part["root"]:
         return float(part["root"]) ** float(part["power"].replace(" ", ""))
     if part["over"]:
-        return sign * float(part["over"]) / (float(part["under"]) or 1)
+        return float(part["over"]) / (float(part["under"]) or 1)
     value = float(f"{part['plain'].replace(',', '')}e{part['e'] or 0}")
-    return sign * round(value * UNITS[part["unit"] or ""], 12)
+    return round(value * UNITS[part["unit"] or ""], 12)
 
 
 def written(value: float) -> str:
     """A number as a config has it: 25000, 0.1, 3e-4."""
-    if value == int(value) and abs(value) < 1e15:
-        return str(int(value))
-    if abs(value) >= 1e-3:
-        return f"{value:.8g}"
-    digits, exponent = f"{value:.6e}".split("e")
-    return f"{float(digits):.7g}e{int(exponent)}"
+    if abs(value) >= 1e-3 or not value:
+        return f"{value:.15g}"
+    return re.sub(r"\.?0*e-0?", "e-", f"{value:.6e}")

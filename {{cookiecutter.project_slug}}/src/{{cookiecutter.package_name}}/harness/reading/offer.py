@@ -9,25 +9,13 @@ from .document import build
 from .find import SETTINGS, Found, find
 from .plain import marked
 
-ANSWERS = {  # of the template, each with the key that it sets
-    "optimizer": "/optimizer",
-    "learning_rate": "optimizer.lr",
-    "lr_schedule": "/scheduler",
-    "warmup_steps": "scheduler.warmup_steps",
-    "weight_decay": "optimizer.weight_decay",
-    "batch_size": "data.batch_size",
-    "max_epochs": "trainer.max_epochs",
-    "gradient_clip": "trainer.gradient_clip_val",
-    "precision": "trainer.precision",
-}
-
 
 def answers(text: str, configs: Path) -> dict[str, str]:
     """The answers to the template's questions of which the text of a PDF states one value, as ``3e-4 @ proposed: …``."""
-    offered = proposals(find(build("paper.pdf", marked(text))), configs)
-    found = {name: offered[key] for name, key in ANSWERS.items() if key in offered}
-    if steps := offered.get("trainer.max_steps"):  # one budget, in epochs or in steps
-        found["max_epochs"] = [*found.get("max_epochs", []), *steps]
+    found: dict[str, list[Found]] = {}
+    for one in sum(proposals(find(build("paper.pdf", marked(text))), configs).values(), []):
+        if one.setting in SETTINGS and (name := SETTINGS[one.setting].answer):
+            found.setdefault(name, []).append(one)
     return {
         name: f"{ones[0].values[0]}{' steps' * (ones[0].setting == 'steps')} @ {comment(ones)}"
         for name, ones in found.items()
@@ -47,15 +35,11 @@ def proposals(found: list[Found], configs: Path) -> dict[str, list[Found]]:
 
 def _betas(found: list[Found]) -> Iterator[Found]:
     """β1 and β2 of one sentence or table as the one setting that PyTorch makes of them."""
-    for one, other in combinations((one for one in found if len(one.values) == 1), 2):
-        if (one.setting, other.setting) == ("beta1", "beta2") and (one.where, one.sentence) == (
-            other.where,
-            other.sentence,
-        ):
-            values, quote = (f"[{one.values[0]}, {other.values[0]}]",), one.quote
-            yield Found(
-                "betas", values, one.where, quote if quote == other.quote else f'{quote}", "{other.quote}', one.place
-            )
+    betas = [one for one in found if one.setting in ("beta1", "beta2") and len(one.values) == 1]
+    for one, other in combinations(betas, 2):
+        if one.setting != other.setting and one.where == other.where and one.sentence == other.sentence:
+            quote = '", "'.join(dict.fromkeys([one.quote, other.quote]))
+            yield Found("betas", (f"[{one.values[0]}, {other.values[0]}]",), one.where, quote, one.place)
 
 
 def _known(key: str, value: str, configs: Path) -> bool:

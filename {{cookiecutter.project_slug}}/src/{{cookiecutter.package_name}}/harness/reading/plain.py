@@ -8,8 +8,7 @@ from .numbers import ONE
 
 NUMBERED = re.compile(r"(?:Appendix\s+)?((?:\d{1,2}|[A-Z])(?:\.\d{1,2}){0,3})\.?\s+(?=[^\W\d_])(.{2,90})$")
 UNNUMBERED = re.compile(
-    r"(abstract|references|bibliography|acknowledge?ments?|(?:supplementary (?:material|information)|appendix)\b.{0,40})\.?",
-    re.I,
+    r"(abstract|references|bibliography|acknowledg\w+|(?:supplementary|appendix)\b.{0,40})\.?", re.I
 )
 CAPTION = re.compile(
     r"(Table|Fig|Algorithm)(?:ure|\.)? ([IVX]+|[A-Z]?\.?\d+(?:\.\d+)?)(?: ?[:.|]|(?<=Algorithm \d)) (\S.*)", re.I
@@ -17,6 +16,7 @@ CAPTION = re.compile(
 ROMAN = re.compile(r"([IVX]{1,5})\. ([A-Z][A-Z :,-]{3,60})$")  # II. METHOD
 LETTER = re.compile(r"([A-Z])\. ([A-Z][a-z][^.]{2,60})$")  # A. Training, within it
 EQUATION = re.compile(r"(?:^|\s)\(((?:[A-Z]\.?)?\d{1,3}(?:\.\d{1,2})?)\)$")
+DIGITS = str.maketrans("", "", "0123456789")
 VALUE = re.compile(ONE, re.VERBOSE)
 ROW = re.compile(rf"([^\W\d][^=,;]{{0,45}}?[^\s\d])\s+((?:(?x:{ONE})\s*)+)")
 
@@ -24,12 +24,12 @@ ROW = re.compile(rf"([^\W\d][^=,;]{{0,45}}?[^\s\d])\s+((?:(?x:{ONE})\s*)+)")
 def marked(text: str) -> list[str]:
     """The lines of a text, without running heads, page numbers and the list of references."""
     pages = [[readable(line) for line in page.splitlines()] for page in text.split(PAGE)]
-    ends = Counter(_digitless(line) for page in pages for line in {*page[:2], *page[-2:]})
+    ends = Counter(line.translate(DIGITS) for page in pages for line in {*page[:2], *page[-2:]})
     found, last, seen, cited = [], "", set(), False
     for page in pages:
         found += [PAGE] * (len(pages) > 1)
         for line in page:
-            if re.fullmatch(r"[\d\W]{0,6}", line) or ends[_digitless(line)] >= 3:  # a running head comes again
+            if re.fullmatch(r"[\d\W]{0,6}", line) or ends[line.translate(DIGITS)] >= 3:  # a running head comes again
                 continue
             marking = _mark(line, last, seen)
             if marking.startswith((f"{MARK}Section", f"{MARK}Appendix")):
@@ -50,10 +50,6 @@ def marked(text: str) -> list[str]:
     ]
 
 
-def _digitless(line: str) -> str:
-    return re.sub(r"\d+", "#", line)
-
-
 def _mark(line: str, last: str, seen: set) -> str:
     """The mark that a line is, if any: the heading, the caption, or the equation's number at its end."""
     if UNNUMBERED.fullmatch(line):
@@ -69,9 +65,8 @@ def _mark(line: str, last: str, seen: set) -> str:
     if last and last[0] in "IVX" and (below := LETTER.match(line)):
         return mark("Section", f"{last.split('-')[0]}-{below[1]}", below[2])
     heading = NUMBERED.match(line)
-    if heading and heading[1] == "A" and "end" not in seen and not line.startswith("Appendix"):
-        heading = None  # "A method that ..."
-    if heading and _follows(heading[1], last) and _is_title(heading[2]):
+    begins = heading and (heading[1] != "A" or "end" in seen or line.startswith("Appendix"))  # not "A method that ..."
+    if begins and _is_heading(heading[1], heading[2], last):
         return mark("Section" if heading[1][0].isdigit() else "Appendix", heading[1], heading[2])
     equation = EQUATION.search(line)
     if equation and equation[1] not in seen and re.search(r"[=<>≤≥∝≈∈→~+]|\bmin|\bmax|∑|∫", line):
@@ -80,20 +75,18 @@ def _mark(line: str, last: str, seen: set) -> str:
     return ""
 
 
-def _is_title(title: str) -> bool:
+def _is_heading(number: str, title: str, last: str) -> bool:
+    """Whether it reads like a title, and is the next one at some depth, the first child, or the first appendix."""
     words = re.findall(r"[^\W\d_]{2,}", title)
-    if not words or title.endswith((",", ";", "-")) or re.search(r"[=∈]|\d\.\d|\b(?:is|are|was|were|we)\b", title):
+    if not title[0].isupper() or sum(map(len, words)) <= len(title.replace(" ", "")) * 0.7:
         return False
-    return title[0].isupper() and sum(map(len, words)) > len(title.replace(" ", "")) * 0.7
-
-
-def _follows(number: str, last: str) -> bool:
-    """Whether a heading may come after another: the next one at some depth, its first child, or the first appendix."""
+    if title.endswith((",", ";", "-")) or re.search(r"[=∈]|\d\.\d|\b(?:is|are|was|were|we)\b", title):
+        return False
     if not last or number[0].isalpha() != last[0].isalpha():
         return number in (("A",) if last else ("0", "1"))
-    new, old = (
+    labels = [
         [ord(part[0]) if part[0].isalpha() else int(part) for part in label.split(".")] for label in (number, last)
-    )
-    old += [0] * len(new)
+    ]
+    new, old = labels[0], labels[1] + [0] * len(labels[0])
     depth = next((depth for depth in range(len(new)) if new[depth] != old[depth]), len(new) - 1)
     return new[depth] - old[depth] in (1, 2) and all(part == 1 for part in new[depth + 1 :])

@@ -51,12 +51,12 @@ def accept(asked: list[str], offered: dict[str, list[Found]]) -> list[str]:
             there = ", ".join(key.lstrip("/") for key in offered) or "nothing"
             wrong.append(f"{request}: no proposal. There is one for {there}.")
         elif key in values and not OURS.fullmatch(values[key].source):
-            there = f"{values[key].source}. Edit {values[key].file}:{values[key].line}."
-            wrong.append(f"{request}: it has a source already, {there}")
+            there = f"{values[key].file}:{values[key].line}"
+            wrong.append(f"{request}: it has a source already, {values[key].source}. Edit {there}.")
         elif not chosen[key] or value not in ("", chosen[key].values[0]):
-            several = ", ".join(one.values[0] for one in stated)
-            example = f"{key.lstrip('/')}={stated[-1].values[0]}"
-            wrong.append(f"{request}: the paper states {several}. Choose one: --accept {example}")
+            there = ", ".join(one.values[0] for one in stated)
+            example = f"--accept {key.lstrip('/')}={stated[-1].values[0]}"
+            wrong.append(f"{request}: the paper states {there}. Choose one: {example}")
     if wrong:
         raise UsageError("\n".join(wrong))
     for key, one in chosen.items():
@@ -65,17 +65,14 @@ def accept(asked: list[str], offered: dict[str, list[Found]]) -> list[str]:
 
 
 def _set(key: str, setting: str, source: str) -> None:
-    """Set one key in the file, on its line or on a new one at the end of its group."""
+    """Set one key in the file, on its line or on a new one at the head of its group."""
     value, lines = _values().get(key), EXPERIMENT.read_text(encoding="utf-8").splitlines()
     group, _, name = key.partition(".")
     if value:
         start = re.match(r"(\s*(?:- )?[^:]*:\s+)", lines[value.line - 1])[1]
         lines[value.line - 1] = f"{start}{setting}  # {source}"
     elif f"{group}:" in (heads := [line.split("  #")[0].rstrip() for line in lines]):
-        end = heads.index(f"{group}:") + 1
-        while end < len(lines) and lines[end].startswith(" "):
-            end += 1
-        lines.insert(end, f"  {name}: {setting}  # {source}")
+        lines.insert(heads.index(f"{group}:") + 1, f"  {name}: {setting}  # {source}")
     else:
         lines += [f"{group}:", f"  {name}: {setting}  # {source}"]
     lines = [line for line in lines if not line.startswith(f"{ELSEWHERE}{key}: ")]

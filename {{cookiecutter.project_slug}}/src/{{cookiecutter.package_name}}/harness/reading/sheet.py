@@ -15,33 +15,27 @@ NUMBER = re.compile(r"[<>≤≥]?\s?-?[\d.,]+\s?%?(?:\s?(?:±|\+-|\(|_).*)?")
 
 def sheet(document: Document, found: list[Found], offered: dict[str, list[Found]]) -> str:
     """The text of ``READING.md``."""
-    rows = [
-        (
-            one.setting,
-            ", ".join(one.values),
-            "searched over" * (len(one.values) > 1),
-            f"{one.where}{one.place.on_page}",
-            one.quote,
-        )
-        for one in found
-    ]
+    rows = [["setting", "value", "", "where", "the paper says"]]
+    for one in found:
+        searched = "searched over" if len(one.values) > 1 else ""
+        rows.append([one.setting, ", ".join(one.values), searched, f"{one.where}{one.place.on_page}", one.quote])
     several, parts = [], []
     for name in SETTINGS:
         stated = {one.values[0]: one for one in reversed(found) if one.setting == name and len(one.values) == 1}
         values = [f"{value} ({one.where})" for value, one in reversed(stated.items())]
         several += [f"- {name}: {'; '.join(values)}"] * (len(values) > 1)
     for part in document.parts:  # a line for each section, with what is in it
-        if part.name.startswith(("Section", "Appendix")):
-            parts.append(f"- {part.name}: {_cell(part.title[:90])}{part.place.on_page}")
+        if part.part.startswith(("Section", "Appendix")):
+            parts.append(f"- {part.part}: {_cell(part.text[:90])}{part.place.on_page}")
         elif parts:
-            parts[-1] += f" · {part.name}"
+            parts[-1] += f" · {part.part}"
     tables = [table for table in document.tables if max(map(len, table.rows)) <= 10]
     tables = [table for table in tables if sum(bool(NUMBER.fullmatch(cell)) for row in table.rows for cell in row) >= 6]
     results = [f"{one.name or one.place}{one.place.on_page}\n\n{_table(*one.rows[:13])}" for one in tables[:4]]
     omitted = [f"- {_cited(one)}" for one in document.sentences if PATTERNS["not described"].search(one.text)]
     values = {name: _named(document, PATTERNS[name]) for name in ("data sets", "metrics", "links")} | {
         "source": document.source,
-        "settings": _table(["setting", "value", "", "where", "the paper says"], *rows),
+        "settings": _table(*rows),
         "accept": ", ".join(f"`python read.py --accept {key.lstrip('/')}`" for key in offered) or "nothing",
         "missing": ", ".join(name for name in SETTINGS if name not in {one.setting for one in found}) or "nothing",
         "several": "\n".join(several) or "No setting has several.",
