@@ -189,7 +189,7 @@ SIZES = {
     "harness/verification": 390,
     "harness/evidence": 1538,
     "harness/reporting": 1363,
-    "harness/reading": 951,
+    "harness/reading": 925,
     "tests/checks": 2401,
 }
 

@@ -384,8 +384,8 @@ def test_fetch(repo: Path, tmp_path: Path):
     Thread(target=server.serve_forever, daemon=True).start()
     address = {"PAPER_TEMPLATE_ARXIV_FILES_URL": f"http://127.0.0.1:{server.server_port}"}
     for asked, message in {
-        "1706.00002": "knows no paper 1706.00002",
-        "1706.00001": "that is no PDF",
+        "1706.00002": "/pdf/1706.00002 cannot be fetched: Not Found",
+        "1706.00001": "/pdf/1706.00001 is no PDF",
         "a title": "a title is not an arXiv id",
     }.items():
         done = run("python", "read.py", "--fetch", asked, cwd=repo, ok=False, **address)
@@ -399,5 +399,5 @@ def test_fetch(repo: Path, tmp_path: Path):
     (repo / "paper.pdf").unlink(), (repo / "paper/main.tex").unlink(), (repo / "paper").rmdir()
     address = {"PAPER_TEMPLATE_ARXIV_FILES_URL": "http://127.0.0.1:9"}
     assert (
-        "cannot be reached" in run("python", "read.py", "--fetch", "1706.03762", cwd=repo, ok=False, **address).stderr
+        "cannot be fetched" in run("python", "read.py", "--fetch", "1706.03762", cwd=repo, ok=False, **address).stderr
     )

@@ -6,9 +6,7 @@ import io
 import os
 import re
 import tarfile
-import urllib.error
 import urllib.request
-from urllib.parse import urlsplit
 
 from ..identity import CONFIGS, ROOT, UsageError
 
@@ -30,7 +28,7 @@ def fetch(asked: str) -> list[str]:
     host = os.environ.get("PAPER_TEMPLATE_ARXIV_FILES_URL", "https://arxiv.org")
     pdf = _get(f"{host}/pdf/{found[0]}")
     if not pdf.startswith(b"%PDF-"):
-        raise UsageError(f"{urlsplit(host).netloc} gave an answer for {found[0]} that is no PDF.")
+        raise UsageError(f"{host}/pdf/{found[0]} is no PDF.")
     source, written = b"", {ROOT / "paper.pdf": pdf}
     with contextlib.suppress(UsageError):  # some papers have none
         source = _get(f"{host}/e-print/{found[0]}")
@@ -45,16 +43,13 @@ def fetch(asked: str) -> list[str]:
 
 
 def _get(url: str) -> bytes:
-    host, agent = urlsplit(url).netloc, {"User-Agent": "paper-template (https://github.com/org/paper-template)"}
+    agent = {"User-Agent": "paper-template (https://github.com/org/paper-template)"}
     try:
         with urllib.request.urlopen(urllib.request.Request(url, headers=agent), timeout=SECONDS) as answer:
             body = answer.read(BYTES + 1)
-    except urllib.error.HTTPError as error:
-        why = f"knows no paper {url.rpartition('/')[2]}" if error.code == 404 else f"answered with status {error.code}"
     except OSError as error:
-        why = f"cannot be reached ({getattr(error, 'reason', error)}). Put paper.pdf here yourself"
-    else:
-        if len(body) <= BYTES:
-            return body
-        why = f"gave an answer of more than {BYTES // 2**20} MiB"
-    raise UsageError(f"{host} {why}.")
+        why = getattr(error, "reason", error)
+        raise UsageError(f"{url} cannot be fetched: {why}. Put paper.pdf here yourself.") from None
+    if len(body) > BYTES:
+        raise UsageError(f"{url} is larger than {BYTES // 2**20} MiB.")
+    return body

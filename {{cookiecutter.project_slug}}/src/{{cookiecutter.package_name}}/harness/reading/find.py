@@ -34,10 +34,8 @@ class Setting:
         return low <= value <= high and (not self.whole or value == int(value))
 
 
-_SETTINGS, _PATTERNS = (
-    yaml.safe_load(Path(__file__).with_name(name).read_text(encoding="utf-8"))
-    for name in ("settings.yaml", "patterns.yaml")
-)
+_FILES = (Path(__file__).with_name(f"{name}.yaml") for name in ("settings", "patterns"))
+_SETTINGS, _PATTERNS = (yaml.safe_load(path.read_text(encoding="utf-8")) for path in _FILES)
 SETTINGS = {name: Setting(**row) for name, row in _SETTINGS.items()}
 PATTERNS = {name: re.compile(pattern, re.I) for name, pattern in _PATTERNS.items()}
 

@@ -18,10 +18,8 @@ TABLES = yaml.safe_load(Path(__file__).with_name("latex.yaml").read_text(encodin
 INSIDE = r"(?:\\.|[^{}\\])*"
 for _ in range(4):  # braces within braces
     INSIDE = rf"(?:\\.|[^{{}}\\]|\{{{INSIDE}\}})*"
-DEFINITION = re.compile(
-    r"(?s)\\(?:(?:re)?newcommand\*?|providecommand\*?|def)\s*\{?\\(\w+)\}?\s*(?:\[(\d)\])?(?:\[([^]]*)\])?\s*"
-    rf"\{{({INSIDE})\}}"
-)
+GROUP = rf"\s*\{{({INSIDE})\}}"
+DEFINITION = re.compile(rf"(?s)\\(?:(?:re)?newcommand|providecommand|def)\*?\s*\{{?\\(\w+)\}}?\s*(?:\[(\d)\])?{GROUP}")
 
 
 def sources() -> dict[str, str]:
@@ -43,8 +41,6 @@ def sources() -> dict[str, str]:
                     found[member.name] = members.extractfile(member).read().decode("utf-8", "replace")
     except (tarfile.TarError, EOFError, OSError, zlib.error) as error:
         raise UsageError(f"paper.tar.gz cannot be read: {error}. It should be the source archive of arXiv.") from None
-    if not found:
-        raise UsageError("paper.tar.gz holds no .tex file. It should be the source archive of arXiv.")
     return found
 
 
@@ -57,29 +53,18 @@ def marked(files: dict[str, str]) -> list[str]:
         asked = (found[1] or found[2]).strip().removeprefix("./")
         other = files.pop(asked, None) or files.pop(f"{asked}.tex", "")
         text = f"{text[: found.start()]}\n{other}\n{text[found.end() :]}"
-    text = re.sub(r"(?s)\\begin\{(comment|thebibliography)\}.*?\\end\{\1\}|\\iffalse\b.*?\\fi\b", "", _expanded(text))
+    macros = [found for found in DEFINITION.findall(text) if len(found[2]) < 2000]
+    text = DEFINITION.sub("", text)
+    for name, count, body in macros * 5:  # macros within macros
+        if f"\\{name}" in text and len(text) < LARGEST:
+            body = body.replace("\\", r"\\")
+            body = re.sub(rf"#([1-{count}])", r"\\g<\1>", body) if count.strip("0") else body
+            text = re.sub(rf"\\{name}(?![A-Za-z])" + GROUP * int(count or 0), body, text, count=10_000)
+    text = re.sub(r"(?s)\\begin\{(comment|thebibliography)\}.*?\\end\{\1\}|\\iffalse\b.*?\\fi\b", "", text)
     body = re.split(r"\\begin\{document\}", text)[-1].split("\\end{document}")[0]
     writer = _Writer("\\numberwithin{equation}{section}" in text.replace(" ", ""))
     done = re.sub(f"{LABEL}(.*?){LABEL}", lambda label: writer.labels.get(label[1], "?"), writer.text(body))
     return re.sub(rf"\n\s*\n(?={MARK})", "\n", done.replace(ROW, " ").replace(AND, " ")).splitlines()
-
-
-def _expanded(text: str) -> str:
-    """The text with the paper's own macros replaced by what they stand for."""
-    macros = {found[1]: found.groups()[1:] for found in DEFINITION.finditer(text)}
-    text = DEFINITION.sub("", text)
-    for _ in range(5):  # macros within macros
-        for name, (count, default, body) in macros.items():
-            arguments = [rf"\s*\{{({INSIDE})\}}"] * int(count or 0)
-            if default is not None:
-                arguments[:1] = [r"(?:\s*\[([^]]*)\])?"]
-
-            def expansion(call: re.Match, default=default, body=body) -> str:
-                return re.sub("#([1-9])", lambda number: (*call.groups(default), *[""] * 9)[int(number[1]) - 1], body)
-
-            if f"\\{name}" in text and len(text) < LARGEST and len(body) < 2000:
-                text = re.sub(rf"\\{name}(?![A-Za-z])" + "".join(arguments), expansion, text, count=10_000)
-    return text
 
 
 class _Writer:

@@ -60,20 +60,16 @@ def accept(asked: list[str], offered: dict[str, list[Found]]) -> list[str]:
     if wrong:
         raise UsageError("\n".join(wrong))
     for key, one in chosen.items():
-        _set(key, one.values[0], one.source)
+        value, lines = _values().get(key), EXPERIMENT.read_text(encoding="utf-8").splitlines()
+        heads, (group, _, name) = [line.split("  #")[0].rstrip() for line in lines], key.partition(".")
+        line = f"  {name}: {one.values[0]}  # {one.source}"
+        if value:
+            start = re.match(r"(\s*(?:- )?[^:]*:\s+)", lines[value.line - 1])[1]
+            lines[value.line - 1] = f"{start}{one.values[0]}  # {one.source}"
+        elif f"{group}:" in heads:
+            lines.insert(heads.index(f"{group}:") + 1, line)
+        else:
+            lines += [f"{group}:", line]
+        lines = [line for line in lines if not line.startswith(f"{ELSEWHERE}{key}: ")]
+        EXPERIMENT.write_text("\n".join([*lines, ""]), encoding="utf-8")
     return [f"{key.lstrip('/')}: {one.values[0]}  # {one.source}" for key, one in chosen.items()]
-
-
-def _set(key: str, setting: str, source: str) -> None:
-    """Set one key in the file, on its line or on a new one at the head of its group."""
-    value, lines = _values().get(key), EXPERIMENT.read_text(encoding="utf-8").splitlines()
-    group, _, name = key.partition(".")
-    if value:
-        start = re.match(r"(\s*(?:- )?[^:]*:\s+)", lines[value.line - 1])[1]
-        lines[value.line - 1] = f"{start}{setting}  # {source}"
-    elif f"{group}:" in (heads := [line.split("  #")[0].rstrip() for line in lines]):
-        lines.insert(heads.index(f"{group}:") + 1, f"  {name}: {setting}  # {source}")
-    else:
-        lines += [f"{group}:", f"  {name}: {setting}  # {source}"]
-    lines = [line for line in lines if not line.startswith(f"{ELSEWHERE}{key}: ")]
-    EXPERIMENT.write_text("\n".join(lines) + "\n", encoding="utf-8")
