@@ -241,6 +241,11 @@ def bomb(path: Path) -> None:
         archive.addfile(member, open("/dev/zero", "rb"))
 
 
+def deep(path: Path) -> None:
+    path.with_name("paper").mkdir()
+    path.with_name("paper").joinpath("main.tex").write_text("\\begin{document}" + "{" * 5000)
+
+
 UNREADABLE = {
     "nothing": (lambda path: None, "There is no paper to read"),
     "damaged": (lambda path: path.write_bytes(b"%PDF-1.5\n" + bytes(range(256)) * 40), "paper.pdf cannot be read"),
@@ -252,6 +257,7 @@ UNREADABLE = {
         "paper.tar.gz cannot be read",
     ),
     "bomb": (bomb, "MiB"),
+    "deep": (deep, "nested too deep"),
 }
 
 

@@ -69,9 +69,8 @@ def find(document: Document) -> list[Found]:
     for sentence in document.sentences:
         text, where = sentence.text, sentence.part or str(sentence.place)
         letters = [word for word in text.split() if len(word) < 3]  # a formula or figure in a PDF has mostly these
-        if where.startswith("Figure") or len(letters) > 0.55 * len(text.split()) or PATTERNS["foreign"].search(text):
-            continue
-        if PATTERNS["elsewhere"].search(sentence.place.title):
+        others = PATTERNS["foreign"].search(text) or PATTERNS["elsewhere"].search(sentence.place.title)
+        if others or where.startswith("Figure") or len(letters) > 0.55 * len(text.split()):
             continue
         for name, values, start, end in in_text(text):
             if not (sentence.part and SETTINGS[name].options):  # a caption says what differs, not what is used

@@ -71,8 +71,7 @@ class _Writer:
     """What pylatexenc writes for each macro and environment: it counts as LaTeX does and keeps what labels name."""
 
     def __init__(self, equations_by_section: bool):
-        self.counts: Counter[str] = Counter()
-        self.labels: dict[str, str] = {}
+        self.counts, self.labels = Counter(), {}
         self.current, self.kind, self.appendix, self.by_section = "", "Figure", False, equations_by_section
 
     def text(self, latex: str) -> str:
@@ -93,11 +92,13 @@ class _Writer:
         writing.add_context_category("paper", macros, environments, specials, prepend=True)
         walker = latexwalker.LatexWalker(latex, latex_context=grammar, tolerant_parsing=True)
         convert = latex2text.LatexNodes2Text(writing, math_mode="text", keep_comments=False)
-        return convert.nodelist_to_text(walker.get_latex_nodes()[0])
+        try:
+            return convert.nodelist_to_text(walker.get_latex_nodes()[0])
+        except RecursionError:
+            raise UsageError("The LaTeX of the paper cannot be read: its braces are nested too deep.") from None
 
     def step(self, name: str, *below: str) -> str:
-        self.counts.update({name: 1})
-        self.counts.subtract({other: self.counts[other] for other in below})
+        self.counts.update({name: 1, **{other: -self.counts[other] for other in below}})
         return str(self.counts[name])
 
     def heading(self, node, l2tobj) -> str:
