@@ -265,11 +265,16 @@ def loss_of(cfg: DictConfig, batch) -> dict[str, float]:
     return {name: term.item() for name, term in procedure.step(batch, procedure.val_metrics).items()}
 
 
+def rates_of(optimizer) -> list[float]:
+    """The learning rates of its groups, each once."""
+    return sorted({group["lr"] for group in optimizer.param_groups})
+
+
 class Watch(L.Callback):
-    """Counts batches, and notes the learning rate of each optimizer step, and what gradients the parameters had."""
+    """Counts batches, and notes the learning rates of each optimizer step, and what gradients the parameters had."""
 
     def __init__(self):
-        self.rates: dict[int, float] = {}  # by step, in which a closure may be called several times
+        self.rates: dict[int, list[float]] = {}  # by step, in which a closure may be called several times
         self.batches = 0
         self.finite: dict[str, bool] = {}  # of each parameter that had a gradient
         self.nonzero: set[str] = set()
@@ -278,8 +283,7 @@ class Watch(L.Callback):
         self.batches += 1
 
     def on_before_optimizer_step(self, trainer, pl_module, optimizer):
-        for group in optimizer.param_groups[:1]:  # none without an optimizer
-            self.rates[trainer.global_step] = group["lr"]
+        self.rates[trainer.global_step] = rates_of(optimizer)
         for name, parameter in pl_module.named_parameters():
             if (grad := parameter.grad) is not None:
                 grad = grad.coalesce().values() if grad.is_sparse else grad

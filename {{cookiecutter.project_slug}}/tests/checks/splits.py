@@ -7,6 +7,7 @@ import copy
 import functools
 import itertools
 from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, is_dataclass
 
 import pytest
@@ -38,6 +39,22 @@ def tensors(batch) -> list[Tensor]:
     elif not isinstance(batch, list | tuple):
         return []
     return [tensor for part in batch for tensor in tensors(part)]
+
+
+@contextmanager
+def default_float64() -> Iterator[None]:
+    """New tensors without a dtype, such as noise, are float64."""
+    before = torch.get_default_dtype()
+    torch.set_default_dtype(torch.float64)
+    try:
+        yield
+    finally:
+        torch.set_default_dtype(before)
+
+
+def double(batch):
+    """The batch, with its real numbers in float64 and detached."""
+    return apply_to_collection(batch, Tensor, lambda t: t.detach().double() if t.is_floating_point() else t)
 
 
 def number_of_samples(batch) -> int:

@@ -13,6 +13,7 @@ from omegaconf import DictConfig, OmegaConf
 from splits import (
     Split,
     batches,
+    copy_loader,
     equal,
     groups_of,
     loaders,
@@ -288,6 +289,19 @@ def test_training_is_augmented(cfg, data, batch, fact, splits, stepped):
         "train: each sample is the same whenever it is read, but facts.augmented_splits states that it is augmented."
         f"{one_for_all(splits)} Give the data set of train_dataloader the transform, and other splits a data set of their own"
     )
+
+
+def test_each_sample_is_augmented_by_itself(splits):
+    """A sample that is read 16 times for one batch is not the same 16 times, if it varies from batch to batch."""
+    loader = splits["train"].loaders[0]
+    if repeat_batch(loader) is None:
+        pytest.skip("training reads a stream")
+    one, other = batches([copy_loader(loader, batch_size=16, sampler=[0] * 32)])
+    for a, b in zip(one, other, strict=True):
+        drawn = a.shape == b.shape and a.shape[:1] == (16,) and not torch.equal(a, b)
+        assert not drawn or (a != a[:1]).any(), (
+            "one random change is drawn for all samples of a batch. Draw it for each: torch.rand(len(images)), not torch.rand(())"
+        )
 
 
 def test_training_is_shuffled(facts, splits, repeated_epochs):

@@ -1,0 +1,149 @@
+"""What holds for any loss, on a batch of the paper's data."""
+
+import itertools
+import math
+
+import pytest
+import torch
+from conftest import Draws, build_procedure, loss_of, perturb
+from lightning_utilities.core.apply_func import apply_to_collection
+from splits import change_rows, default_float64, double, require_rows, tensors
+from torch import Tensor
+
+from {{ cookiecutter.package_name }}.harness.procedure import Procedure
+
+
+def test_terms_of_the_loss_are_finite(cfg, batch, stepped):
+    for name, term in loss_of(cfg, batch).items():
+        assert math.isfinite(term), f"{name} is {term} on the first batch of an untrained model"
+
+
+def test_the_loss_is_the_sum_of_its_terms(cfg, batch, stepped, fact):
+    """With the weights that ``facts.loss`` states, such as {reconstruction: 1, kl: 0.1}."""
+    weights, terms = fact("loss"), loss_of(cfg, batch)
+    missing = weights.keys() - terms.keys()
+    assert not missing, f"PaperLoss returns {sorted(terms)}, but facts.loss names {sorted(missing)}"
+    total = sum(weight * terms[name] for name, weight in weights.items())
+    assert terms["loss"] == pytest.approx(total, rel=1e-4), f"the terms are {terms}, their weights {weights}"
+
+
+def test_the_loss_is_a_mean_over_samples(cfg, batch, stepped, facts, fact):
+    """So that the learning rate does not depend on the batch size, unless ``facts.reduction`` is sum."""
+    if fact("reduction") != "mean":
+        pytest.skip(f"facts.reduction is {fact('reduction')}")
+    samples, procedure, outputs = require_rows(batch), build_procedure(cfg).eval(), []
+    procedure.model.register_forward_hook(lambda module, args, found: outputs.extend(tensors(found)))
+
+    def terms(change) -> dict[str, float]:
+        found = procedure.step(change_rows(batch, change, samples), procedure.val_metrics)
+        return {name: found[name].item() for name in {"loss", *(facts["loss"] or {})} & found.keys()}
+
+    with Draws() as draws:
+        one = terms(lambda leaf: leaf)
+    two = terms(lambda leaf: torch.cat([leaf, leaf]))
+    assert two["loss"] != pytest.approx(2 * one["loss"], rel=1e-2), (
+        "twice the samples give twice the loss. If the paper sums over samples, set facts.reduction to sum"
+    )
+    classified = any(output.shape[:2] == (samples, facts["classes"]) for output in outputs)
+    if draws.found or samples < 8 or not (facts["batch_interaction"] == "none" or classified):
+        return  # the samples of a batch may be compared with each other
+    perturb(procedure.model)
+    whole = terms(lambda leaf: leaf[:8])
+    try:
+        each = [terms(lambda leaf, i=i: leaf[i : i + 1]) for i in range(8)]
+    except (RuntimeError, ValueError, IndexError) as error:
+        pytest.skip(f"the loss of a single sample is refused: {str(error).splitlines()[0]}")
+    for name in one:
+        low, high = (end(sample[name] for sample in each) for end in (min, max))
+        slack = 0.02 * max(abs(low), abs(high)) + 1e-6
+        assert two[name] == pytest.approx(one[name], rel=0.05, abs=1e-6) and low - slack < whole[name] < high + slack, (
+            f"with each sample twice, {name} is {two[name]:.4g} instead of {one[name]:.4g}; of eight samples it is "
+            f"{whole[name]:.4g}, and of each of them {low:.4g} to {high:.4g}. Is a softmax, sum or derivative taken over the "
+            "samples of a batch? If the paper compares them, set facts.batch_interaction to any"
+        )
+
+
+def test_each_position_predicts_the_next_one(cfg, batch, stepped, fact):
+    """If ``facts.causal`` is true and the targets are the inputs, the data or the loss shift them, by one in all."""
+    if not fact("causal"):
+        pytest.skip("facts.causal is false")
+    procedure, given, taken = build_procedure(cfg).eval(), [], []
+    procedure.model.register_forward_pre_hook(lambda _, *call: given.extend(tensors(call)), with_kwargs=True)
+    procedure.loss.register_forward_pre_hook(lambda _, *call: taken.append(call), with_kwargs=True)
+    procedure.step(batch, procedure.val_metrics)
+    is_tokens = lambda x: x.dim() == 2 and x.shape[1] > 4 and not x.is_floating_point()  # noqa: E731
+    inputs = next(filter(is_tokens, given), None)
+    targets = next(filter(is_tokens, tensors(taken)), None)
+    outputs = next((x for x in tensors(taken) if x.requires_grad and x.dim() > 2), None)
+    if inputs is None or targets is None or outputs is None or len(inputs) != len(targets):
+        pytest.skip("model and loss are not given tokens (B, T)")
+    leaf, middle = outputs.detach().requires_grad_(), targets.shape[1] // 2
+    moved = targets.clone()
+    moved[:, middle] = moved[:, middle].roll(1)
+
+    def gradient(targets_now: Tensor) -> Tensor:
+        parts = {id(outputs): leaf, id(targets): targets_now}
+        args, kwargs = apply_to_collection(taken[0], Tensor, lambda x: parts.get(id(x), x))
+        return torch.autograd.grad(procedure.loss(*args, **kwargs)["loss"], leaf)[0]
+
+    change = (gradient(targets) - gradient(moved)).abs().amax((0, *range(2, leaf.dim())))  # (B, T, V) -> (T,)
+    shares = {}
+    for shift in range(4):
+        length = min(targets.shape[1], inputs.shape[1] - shift)
+        counts = targets[:, :length] >= 0  # others are ignored
+        equal = (targets[:, :length] == inputs[:, shift : shift + length])[counts]
+        shares[shift] = equal.float().mean().item()
+    found = [shift + middle - int(change.argmax()) for shift, share in shares.items() if share > 0.99]
+    if len(found) != 1 or not change.any():
+        pytest.skip("the targets are not the inputs")
+    assert found == [1], (
+        f"the output at position t is trained to be the input at t + {found[0]}: the targets are shifted "
+        f"{'by neither data nor loss' if found == [0] else 'by the data and by the loss'}. Shift them once, by one position"
+    )
+
+
+def test_gradient_is_that_of_the_loss(cfg, batch, stepped, differentiated, fact):
+    """Compared with finite differences along a random direction: nothing between weights and loss is detached.
+
+    Skipped if ``facts.stop_gradient`` is true, as for target networks or straight-through estimators.
+    """
+    if fact("stop_gradient"):
+        pytest.skip("facts.stop_gradient is true")
+    procedure, batch = build_procedure(cfg).double(), double(batch)
+    trained = [parameter for parameter in procedure.model.parameters() if parameter.requires_grad]
+    directions = [torch.randn_like(parameter) for parameter in trained]
+
+    def loss_after(step: float) -> Tensor:
+        for parameter, direction in zip(trained, directions, strict=True):
+            parameter.data += step * direction
+        torch.manual_seed(0)
+        with default_float64():
+            return procedure.step(batch, procedure.train_metrics)["loss"]
+
+    try:
+        here = loss_after(0.0)
+    except RuntimeError as error:
+        pytest.skip(f"the loss cannot be computed in float64: {str(error).splitlines()[0]}")
+    gradients = torch.autograd.grad(here, trained, materialize_grads=True)
+    slope = sum((g * direction).sum().item() for g, direction in zip(gradients, directions, strict=True))
+    tolerance = 1e-5 * math.sqrt(sum(g.square().sum().item() for g in gradients))
+    ahead, behind = loss_after(1e-8).item(), loss_after(-2e-8).item()
+    sides = [(ahead - here.item()) / 1e-8, (here.item() - behind) / 1e-8]
+    if pytest.approx(slope, abs=tolerance) not in sides:  # a ReLU may have its kink on one side
+        if abs(sides[0] - sides[1]) > 10 * tolerance:
+            pytest.skip("the loss is not smooth here, or not computed in float64")
+        pytest.fail(
+            f"by its gradient, the loss has a slope of {slope:.4g}, but it changes with {sides[0]:.4g}: something between "
+            "the weights and the loss is detached. If the paper stops gradients, set facts.stop_gradient to true"
+        )
+
+
+def test_loss_at_initialisation(cfg, data, validated, stepped, fact):
+    """The loss of an untrained model is ``facts.initial_loss``, such as log K for K classes."""
+    procedure = build_procedure(cfg).eval()
+    if type(procedure).validation_step is not Procedure.validation_step:
+        pytest.skip("PaperProcedure overrides validation_step, so its loss is not that of step")
+    with torch.no_grad():
+        batches = itertools.islice(data.val_dataloader(), 20)
+        losses = [procedure.step(batch, procedure.val_metrics)["loss"] for batch in batches]
+    assert torch.stack(losses).mean().item() == pytest.approx(fact("initial_loss"), rel=0.2)
