@@ -257,6 +257,7 @@ def test_forms_of_a_source(ask):
 def test_that_nothing_chooses_needs_no_source(judge):
     """That something does, needs one."""
     assert "monitor.metric" not in judge("monitor:\n  metric: null  # there is no validation\n")
+    assert "monitor.metric" not in judge("ckpt: last  # Section 2\nmonitor:\n  metric: val/loss\n")
     assert "no source" in problem(judge("monitor:\n  metric: val/loss\n"), "monitor.metric")
 
 
@@ -449,6 +450,8 @@ def test_the_claims_have_sources_too(ask, repo):
     }.items():
         path.write_text(re.sub("value: null.*", line, text))
         assert ask("[v.problems for v in target_values()]", cwd=repo) == [said], line
+    path.write_text(re.sub("value: null.*", "value: 94.3\n    stated_by: us", text))
+    assert not ask("[v.key for v in target_values()]", cwd=repo)
 
 
 # The paper itself

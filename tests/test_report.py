@@ -421,6 +421,17 @@ def test_rows_of_several_tables(claimed, add):
     run("python", "train.py", "experiment=smoke", cwd=claimed)  # whose record keeps the claims
 
 
+def test_what_rows_inherit_is_told_once_where_it_comes_from(claimed):
+    path = claimed / "configs/paper.yaml"
+    for row in ("one", "two"):
+        (claimed / f"configs/experiment/{row}.yaml").write_text("# @package _global_\ndefaults:\n  - paper\n")
+    rows = "target_defaults: {metric: test/accuracy}\ntargets:\n  - {experiment: one}\n  - {experiment: two}\n\n"
+    path.write_text(re.sub(r"(?ms)^targets:\n.*?\n\n", rows, path.read_text()))
+    told = run("python", "report.py", cwd=claimed).stdout.splitlines()
+    (line,) = [line for line in told if "without a source" in line]
+    assert line.strip().startswith("configs/experiment/paper.yaml ")
+
+
 def test_far_numbers_are_powers_of_ten(claimed, add):
     for seed, accuracy in enumerate([1e9, 2e9, 4e9]):
         add(seed, accuracy)

@@ -13,11 +13,6 @@ from torch import Tensor
 from {{ cookiecutter.package_name }}.harness.procedure import Procedure
 
 
-def test_terms_of_the_loss_are_finite(cfg, batch, stepped):
-    for name, term in loss_of(cfg, batch).items():
-        assert math.isfinite(term), f"{name} is {term} on the first batch of an untrained model"
-
-
 def test_the_loss_is_the_sum_of_its_terms(cfg, batch, stepped, fact):
     """With the weights that ``facts.loss`` states, such as {reconstruction: 1, kl: 0.1}."""
     weights, terms = fact("loss"), loss_of(cfg, batch)

@@ -98,6 +98,22 @@ def near(one, other) -> bool:
     return one == pytest.approx(other, rel=1e-4, abs=1e-7, nan_ok=True)
 
 
+def test_a_second_validation_measures_the_same(validation):
+    """Nothing is kept of the samples of the first one."""
+    half, procedure, other = len(validation.samples) // 2, validation.procedure(), validation.procedure()
+    validation([validation.samples[:half]], procedure)
+    second = validation([validation.samples[half:]], procedure)
+    alone = validation([validation.samples[half:]], other)
+    kept = [
+        f"{name} is {second[name]:.6g} instead of {alone[name]:.6g}"
+        for name in alone
+        if not near(second[name], alone[name])
+    ]
+    assert not kept, (
+        f"{'; '.join(kept)} after a validation of other samples. Reset metrics and clear lists at the end of each validation"
+    )
+
+
 def test_a_metric_does_not_depend_on_the_batches(validation, facts):
     """The same samples in batches of other sizes, in another order, have the same value."""
     few, watch = len(validation.samples), DrawsInSteps()

@@ -6,11 +6,9 @@ import pytest
 import torch
 from conftest import QUIET, build_procedure, perturb
 from lightning import Callback
-from lightning_utilities.core.apply_func import apply_to_collection
 from splits import change_rows, default_float64, double, has_rows, number_of_samples, require_rows, tensors
 from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
-from torch.testing import assert_close
 from torch.utils.flop_counter import FlopCounterMode
 
 from {{ cookiecutter.package_name }}.harness.training.build import build_trainer
@@ -115,15 +113,6 @@ def test_dropout_is_as_stated(cfg, fact):
     )
 
 
-def test_the_output_depends_on_the_input(called, differentiated):
-    perturb(called.model)
-    called.model.eval()
-    one, other = called(), called(called.changed(lambda leaf: leaf.roll(1, 0)))
-    if called.samples < 2 or all(torch.equal(leaf, leaf.roll(1, 0)) for leaf in tensors(called.inputs) if leaf.dim()):
-        pytest.skip("all samples of the batch are the same")
-    assert any(not torch.equal(a, b) for a, b in zip(one, other, strict=True)), "the output ignores the input"
-
-
 def test_no_position_sees_a_later_one(called, fact):
     """If ``facts.causal`` is true, a position changes the outputs at itself and later, and none before."""
     if not fact("causal"):
@@ -212,22 +201,3 @@ def rounds_to(found: int, stated: float) -> bool:
     """Whether ``found`` rounds to ``stated`` at its last digit that is not zero."""
     digits = len(str(int(stated)).rstrip("0"))
     return f"{found:.{digits - 1}e}" == f"{stated:.{digits - 1}e}"
-
-
-def test_metrics_begin_anew(cfg, batch, stepped):
-    """After a reset, metrics do not depend on earlier batches."""
-    procedure, values = build_procedure(cfg).eval(), []
-    require_rows(batch)
-    other = apply_to_collection(batch, Tensor, lambda t: t[: max(1, len(t) // 3)] if t.dim() else t)
-    for seed, given in [(1, other), (0, batch), (0, batch)]:
-        procedure.val_metrics.reset()
-        torch.manual_seed(seed)
-        procedure.step(given, procedure.val_metrics)
-        updated = {name: metric for name, metric in procedure.val_metrics.items() if metric.update_called}
-        if not updated:
-            pytest.skip("PaperProcedure.step updates no metric")
-        values.append({name: metric.compute() for name, metric in updated.items()})
-    for name, value in values[1].items():
-        assert_close(
-            values[2][name], value, rtol=0, atol=0, equal_nan=True, msg=f"{name} keeps something after a reset"
-        )

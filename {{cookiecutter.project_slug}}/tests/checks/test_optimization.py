@@ -136,7 +136,9 @@ def test_the_schedule_is_followed(cfg, trained, differentiated):
         pytest.skip("PaperProcedure uses manual optimization and steps its schedules itself")
     taken = [*watch.rates.values()][:5]
     one, other = (list(itertools.chain(*rates)) for rates in (taken, scheduled(cfg, 5)[: len(taken)]))
-    assert one == pytest.approx(other)
+    assert one == pytest.approx(other), (
+        f"the first steps have the learning rates {listed(one)}, the schedule sets {listed(other)}. Is it moved by hand as well?"
+    )
 
 
 def test_each_parameter_is_optimized_once(trained):
@@ -220,7 +222,7 @@ def test_gradient_of_a_step_is_that_of_its_batches(cfg, stepped, differentiated,
     """With manual optimization: the gradients are zeroed after each step, and their mean over batches is taken."""
     found = manual_steps(cfg, 2, scale=1e-4, each=True)  # too small to be clipped
     if not found.rates:
-        pytest.skip("PaperProcedure uses automatic optimization or several optimizers")
+        pytest.skip("only for manual optimization with one optimizer")
     assert not found.not_zeroed, "the gradients of a step remain in the next one. Call optimizer.zero_grad()"
     if fact("reduction") == "mean" and len(found.batch_gradients) > 1:
         share = share_of_mean(found.gradients[0], found.batch_gradients)

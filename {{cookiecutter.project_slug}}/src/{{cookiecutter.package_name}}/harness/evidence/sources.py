@@ -3,6 +3,7 @@
 import ast
 import json
 import re
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ from ..identity import CONFIGS, NOT_IDENTITY, NOT_IDENTITY_OF, compose, flat
 from .citations import OTHER_PAPER, cited_parts
 from .comments import Value, read_items, read_values
 from .paper import QUOTE, differing_numbers, has_place, has_quote, paper_text
+from .targets import read_targets
 
 CHOICE = "hydra.runtime.choices."  # where Hydra keeps the chosen option of each group
 FORMS = (
@@ -41,8 +43,6 @@ def _is_hyperparameter(value: Value) -> bool:
     """Whether a setting affects the result and does not merely refer to another setting."""
     group, _, rest = value.key.replace("/", ".").partition(".")
     if group in NO_HYPERPARAMETERS or rest in NOT_IDENTITY_OF.get(group, ()) or (value.group and group == "trainer"):
-        return False
-    if value.key == "monitor.metric" and value.value is None:  # no checkpoint is selected
         return False
     return not NO_HYPERPARAMETER.fullmatch(value.key.rpartition(".")[2]) and "${" not in str(value.value)
 
@@ -136,6 +136,8 @@ def experiment_values(experiment: str) -> list[Value]:
     """The settings of an experiment, inherited ones first, each with its source and the problems with it."""
     found = read_values(_path(experiment))
     unused = _never_built(experiment)
+    if {("ckpt", "last"), ("monitor.metric", None)} & {(v.key, str(v.value) if v.value else None) for v in found}:
+        unused.add("monitor")  # it selects no checkpoint
     return [
         _check(value)
         for value in found
@@ -143,10 +145,15 @@ def experiment_values(experiment: str) -> list[Value]:
     ]
 
 
-def target_values() -> list[Value]:
+def target_values() -> Iterator[Value]:
     """The values that the paper reports, from ``configs/paper.yaml``, each with its source and the problems with it."""
-    found = read_items(CONFIGS / "paper.yaml", "targets")
-    return [_check(value) for value in found if value.key.endswith("].value") and value.value is not None]
+    targets = read_targets(OmegaConf.load(CONFIGS / "paper.yaml"))
+    for value in read_items(CONFIGS / "paper.yaml", "targets"):
+        position, key = re.fullmatch(r"targets\[(\d+)\]\.(.*)", value.key).groups()
+        target = targets[int(position)]
+        if key == "value" and value.value is not None and target.stated_by == "paper":
+            value.key = f"{target.experiment} {target.metric}"
+            yield _check(value)
 
 
 def override(value: Value, alternative: Any) -> str:

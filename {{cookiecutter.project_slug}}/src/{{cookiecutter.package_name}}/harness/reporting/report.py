@@ -1,5 +1,6 @@
 """What is known of the reproduction, as plain data: the same for terminal, Markdown, figures and HTML."""
 
+import functools
 import statistics
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -122,8 +123,8 @@ def report(write: bool = True) -> Report:
     found = Report(
         evidence=known,
         sources=by_experiment,
-        claimed=sources.target_values(),
-        unstated=_told_once({name: sources.values_without_source(name) for name in experiments}),
+        claimed=[*sources.target_values()],
+        unstated=_unstated(by_experiment),
         outcomes=suite.outcomes,
         not_tested=suite.unknown,
         lost_checks=tests.lost_checks(suite),
@@ -135,12 +136,15 @@ def report(write: bool = True) -> Report:
     return found
 
 
-def _told_once(unstated: dict[str, list[str]]) -> dict[str, list[str]]:
-    """Without those that an earlier experiment has too: experiments inherit."""
-    seen: dict[str, str] = {}
-    for name, texts in unstated.items():
-        seen = {text: name for text in texts} | seen
-    return {name: [text for text in texts if seen[text] == name] for name, texts in unstated.items()}
+def _unstated(by_experiment: dict[str, list[sources.Value]]) -> dict[str, list[str]]:
+    """The settings without a source, each once: where several experiments inherit it, in the one that they inherit."""
+    of, told, found = functools.cache(sources.values_without_source), set(), {}
+    for name, values in by_experiment.items():
+        for heir_of in [*dict.fromkeys(Path(value.file).stem for value in values), name]:
+            new = [text for text in of(heir_of) if text in of(name) and text not in told]
+            found[heir_of] = found.get(heir_of, []) + new
+            told.update(new)
+    return found
 
 
 def todos() -> dict[str, list[int]]:
