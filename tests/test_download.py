@@ -1,4 +1,4 @@
-"""The recipe of AGENTS.md for data with an address, against a server of this machine."""
+"""The recipe of SCALING.md for data with an address, against a server of this machine."""
 
 import hashlib
 import re
@@ -38,7 +38,7 @@ def server(tmp_path):
 def test_data_with_an_address(repo: Path, server, tmp_path):
     """Downloaded once; a changed file and a missing network are told in one line."""
     (tmp_path / "served/dataset.npz").write_bytes(b"data")
-    (recipe,) = re.findall(r"```python\n(def prepare_data.*?)```", (repo / "AGENTS.md").read_text(), re.DOTALL)
+    (recipe,) = re.findall(r"```python\n(def prepare_data.*?)```", (repo / "SCALING.md").read_text(), re.DOTALL)
     code = LOAD.format(recipe=re.sub("^", "    ", recipe, flags=re.MULTILINE))
     address = f"http://127.0.0.1:{server.server_address[1]}/dataset.npz"
 

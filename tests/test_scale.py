@@ -285,8 +285,8 @@ STREAM = """
 
 @pytest.fixture
 def stream(repo) -> Path:
-    """The training set in eight shards, read by the code of AGENTS.md; each sample shows its number in a pixel."""
-    (code,) = re.findall(r"```python\n(class Stream.*?)```", (repo / "AGENTS.md").read_text(), re.DOTALL)
+    """The training set in eight shards, read by the code of SCALING.md; each sample shows its number in a pixel."""
+    (code,) = re.findall(r"```python\n(class Stream.*?)```", (repo / "SCALING.md").read_text(), re.DOTALL)
     data = repo / "src/my_paper/data.py"
     imports = "from pathlib import Path\n\nimport numpy as np\nfrom torch.utils.data import IterableDataset, get_worker_info\n"
     text = data.read_text()

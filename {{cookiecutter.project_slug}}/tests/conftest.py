@@ -34,6 +34,7 @@ with heavy_imports():
 
 
 WHOLE_SUITE = re.compile(r"-[qsv]+|--quiet|-n\d*|\d+|tests/?|\.")  # arguments that leave no test out
+EXPERIMENT = os.environ.get("EXPERIMENT", "paper")  # the file in configs/experiment/ that the checks run on
 OUTCOMES = ["skipped", "passed", "failed"]  # of several cases of a test, the last of these counts
 
 
@@ -68,12 +69,21 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
         terminalreporter.write_line(
             f"{applied} of {applied + count['skipped']} checks apply; below is why not the others."
         )
+    if unstated:
+        terminalreporter.write_line(
+            f"Not under facts in configs/paper.yaml, so not checked: {', '.join(sorted(unstated))}"
+        )
+    rows = {target.get("experiment", "paper") for target in composed(f"experiment={EXPERIMENT}").paper.targets}
+    if others := rows - {EXPERIMENT}:
+        terminalreporter.write_line(
+            f"The checks ran on experiment={EXPERIMENT}. For others: EXPERIMENT={min(others)} pytest tests/checks"
+        )
 
 
 def pytest_configure(config: pytest.Config) -> None:
     runs = ROOT / "runs" if (ROOT / "runs").exists() else ROOT
     config.pluginmanager.register(Assertions())
-    whole = all(WHOLE_SUITE.fullmatch(argument) for argument in config.invocation_params.args)
+    whole = EXPERIMENT == "paper" and all(WHOLE_SUITE.fullmatch(argument) for argument in config.invocation_params.args)
     if whole and runs.is_dir() and os.access(runs, os.W_OK) and not hasattr(config, "workerinput"):  # of xdist
         config.pluginmanager.register(Outcomes(suite_file()))
 
@@ -97,7 +107,7 @@ def compose(tmp_path: Path) -> Callable[..., DictConfig]:
 
 @pytest.fixture
 def cfg(compose: Callable[..., DictConfig]) -> DictConfig:
-    cfg = compose("experiment=paper")
+    cfg = compose(f"experiment={EXPERIMENT}")
     build.prepare(cfg)
     return cfg
 
@@ -178,7 +188,7 @@ def repeated_epochs(trained, cfg: DictConfig) -> None:
     trainer, (epochs, steps) = trained[0], (cfg.trainer.max_epochs, cfg.trainer.max_steps)
     batches = trainer.num_training_batches / trainer.accumulate_grad_batches
     if epochs == 1 or 0 < steps <= batches:
-        pytest.skip("the paper trains for one epoch")
+        pytest.skip("the training has one epoch")
 
 
 class Draws(TorchDispatchMode):
@@ -199,13 +209,17 @@ def facts(cfg: DictConfig) -> dict[str, Any]:
     return defaultdict(lambda: None, OmegaConf.to_container(facts, resolve=True) if facts else {})
 
 
+unstated: set[str] = set()  # the facts that a check asked for in vain
+
+
 @pytest.fixture
 def fact(facts: dict[str, Any]) -> Callable[[str], Any]:
     """One of the facts; the test is skipped if the paper does not state it."""
 
     def fact(name: str) -> Any:
         if facts[name] in (None, {}):
-            pytest.skip(f"facts.{name} in configs/paper.yaml is null")
+            unstated.add(name)
+            pytest.skip("the paper does not state it: facts in configs/paper.yaml")
         return facts[name]
 
     return fact
@@ -295,7 +309,7 @@ class Watch(L.Callback):
 @pytest.fixture(scope="session")
 def trained(tmp_path_factory: pytest.TempPathFactory) -> tuple[L.Trainer, Watch]:
     """A training of five steps that many tests look at."""
-    cfg, watch = composed("experiment=paper").copy(), Watch()
+    cfg, watch = composed(f"experiment={EXPERIMENT}").copy(), Watch()
     cfg.run.dir = str(tmp_path_factory.mktemp("trained"))
     return fit(cfg, 5, watch), watch
 

@@ -6,7 +6,7 @@ import multiprocessing
 
 import pytest
 import torch
-from conftest import Draws, build_procedure, composed, set_up_data
+from conftest import EXPERIMENT, Draws, build_procedure, composed, set_up_data
 from lightning.pytorch.utilities.model_helpers import is_overridden
 from likeness import near_copies, overlapping, small_groups
 from omegaconf import DictConfig, OmegaConf
@@ -44,7 +44,7 @@ def read(cfg: DictConfig) -> dict[str, Split]:
 
 @pytest.fixture(scope="module")
 def splits(tmp_path_factory) -> dict[str, Split]:
-    cfg = composed("experiment=paper").copy()
+    cfg = composed(f"experiment={EXPERIMENT}").copy()
     cfg.run.dir = str(tmp_path_factory.mktemp("run"))
     return read(cfg)
 

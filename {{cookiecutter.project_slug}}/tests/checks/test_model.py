@@ -199,5 +199,5 @@ def test_operations_are_as_stated(called, fact):
 
 def rounds_to(found: int, stated: float) -> bool:
     """Whether ``found`` rounds to ``stated`` at its last digit that is not zero."""
-    digits = len(str(int(stated)).rstrip("0"))
+    digits = max(1, len(str(int(stated)).rstrip("0")))
     return f"{found:.{digits - 1}e}" == f"{stated:.{digits - 1}e}"

@@ -57,7 +57,10 @@ class Procedure(L.LightningModule):
             super().__setattr__(name, value)
 
     def step(self, batch: Any, metrics: MetricCollection) -> dict[str, Tensor]:
-        """Run one batch of any split, update ``metrics`` with it, and return the terms of the loss."""
+        """Run one batch of any split, update ``metrics`` with it, and return the terms of the loss.
+
+        The checks in ``tests/`` call it without a trainer: ask ``self.training``, not ``self.trainer``.
+        """
         raise NotImplementedError("Define in PaperProcedure.step what happens to one batch.")
 
     def training_step(self, batch: Any, batch_idx: int) -> Tensor:

@@ -97,10 +97,14 @@ class Result:
 
     @property
     def verdict(self) -> str:
-        """*reproduced* or *not reproduced*, with what limits this in brackets; or why there is no verdict."""
+        """*reproduced* or *not reproduced*, of a threshold of ours *reached*, with what limits this in brackets.
+
+        Or why there is no verdict.
+        """
         if self.why_no_verdict:
             return self.why_no_verdict
         target, within, limits = self.target, self.within_tolerance(self.ours), []
+        reached = "reproduced" if target.stated_by == "paper" else "reached"
         if within and len(self.counted) == 1 and not target.deterministic:
             limits.append("n = 1")
         if not within and target.claim == "equal":  # beyond a bound, our value can only be worse
@@ -108,7 +112,7 @@ class Result:
             limits += ["better"] if better else []
         if self.interval and not self.interval_agrees:
             limits.append("interval exceeds tolerance" if within else "interval reaches tolerance")
-        return ("reproduced" if within else "not reproduced") + (f" ({', '.join(limits)})" if limits else "")
+        return "not " * (not within) + reached + (f" ({', '.join(limits)})" if limits else "")
 
     @property
     def diverged(self) -> int:
@@ -151,11 +155,12 @@ class Evidence:
         """What was changed in targets and seeds, or loosened in the facts, after the counted runs began."""
         found = [f"{result.target.metric} {result.claim_changes}" for result in self.results if result.claim_changes]
         targets = {(result.target.experiment, result.target.metric) for result in self.results}
-        seeds, facts = read_seeds(self.paper), OmegaConf.to_container(self.paper.get("facts") or OmegaConf.create())
-        facts = json.loads(json.dumps(facts))  # as in a record, where keys are text
+        seeds = read_seeds(self.paper)
         for record in {record["file"]: record for result in self.results for record in result.counted}.values():
             gone = [name for name in record.get("claims", {}) if (record["experiment"], name) not in targets]
             found += [f"the target {name} of {record['experiment']} is gone" for name in gone]
+            of_experiment = self.configs[record["experiment"]].paper.get("facts") or OmegaConf.create()
+            facts = json.loads(json.dumps(OmegaConf.to_container(of_experiment)))  # as in a record, where keys are text
             if record.get("seeds", seeds) != seeds:
                 found.append(f"seeds ({record['seeds']} then, {seeds} now)")
             for name, then in record.get("facts", {}).items():

@@ -51,7 +51,8 @@ def draw_results(rows: list[Result]) -> str:
 def draw_curves(rows: list[Result]) -> str:
     """Of one experiment a panel for each quantity that was logged, a line for each seed; the learning rate, if it moves."""
     counted = rows[0].counted
-    names = sorted({name.split("/", 1)[1] for record in counted for name in record["curves"]})
+    logged = [item for record in counted for item in record["curves"].items()]
+    names = sorted({name.split("/", 1)[1] for name, curve in logged if np.isfinite(np.float64(curve["values"])).any()})
     rates = [record["curves"].get("train/learning rate", {"values": []})["values"] for record in counted]
     if len(set().union(*rates)) == 1 < len(names):
         names.remove("learning rate")

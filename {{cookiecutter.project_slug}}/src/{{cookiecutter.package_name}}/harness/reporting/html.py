@@ -45,7 +45,6 @@ def html(known: Report, figures: list[Path]) -> str:
         figures=[_embedded(path) for path in figures],
         settings=_settings(known),
         tests=Counter(known.outcomes.values()),
-        modules=next((r["architecture"] for r in counted.values() if r.get("architecture")), []),
         differences=paper.known_differences(),
         ambiguities=paper.ambiguities(),
         counted=counted,

@@ -79,16 +79,20 @@ def _checklist(known: Report) -> str:
 
 
 def _architecture(known: Report) -> str:
-    """The modules of the trained network as a tree, with shapes and parameters."""
-    record = next((r for row in known.rows for r in row.counted if r.get("architecture")), None)
-    if record is None:
+    """The modules of each trained network as a tree, with shapes and parameters."""
+    if not known.networks:
         return "Drawn from the network itself, after the first run that counts.\n"
+    blocks = (f"experiment={name}\n" * (len(known.networks) > 1) + _tree(of) for name, of in known.networks.items())
+    return "```text\n" + "\n\n".join(blocks) + "\n```\n"
+
+
+def _tree(modules: list[dict]) -> str:
     rows = [["module", "type", "parameters", "shapes"]]
-    for module in record["architecture"]:
+    for module in modules:
         name = "  " * module["name"].count(".") + one_line(module["name"].rpartition(".")[2])
         shapes = f"{shape(module['in'])} → {shape(module['out'])}" if module["out"] != "?" else ""
         rows.append([name, one_line(module["type"]), f"{module['parameters']:,}", shapes])
-    return "```text\n" + "\n".join(columns(rows, indent="")) + "\n```\n"
+    return "\n".join(columns(rows, indent=""))
 
 
 def _between(text: str, marks: re.Pattern, new: str) -> str:

@@ -65,6 +65,16 @@ class Report:
         return self.evidence.results
 
     @property
+    def networks(self) -> dict[str, list[dict]]:
+        """The modules of each network that was trained, by the first experiment with it."""
+        counted = [(row.target.experiment, record.get("architecture")) for row in self.rows for record in row.counted]
+        return {
+            name: modules
+            for i, (name, modules) in enumerate(counted)
+            if modules and modules not in [m for _, m in counted[:i]]
+        }
+
+    @property
     def never_cited(self) -> list[str]:
         """The paper's equations and algorithms that no code cites, where ``read.py`` has listed them."""
         return citations.never_cited(self.parts)
@@ -76,9 +86,14 @@ class Report:
         return list({(value.file, value.line): value for value in listed}.values())
 
     @property
+    def papers_rows(self) -> list[Result]:
+        """Those of the paper's own values: a threshold of ours says nothing about the paper."""
+        return [row for row in self.rows if row.target.stated_by == "paper"]
+
+    @property
     def reproduced(self) -> int:
-        """The number of targets that are reproduced."""
-        return sum(row.verdict.startswith("reproduced") for row in self.rows)
+        """The number of the paper's values that are reproduced."""
+        return sum(row.verdict.startswith("reproduced") for row in self.papers_rows)
 
     @property
     def stage(self) -> str:
@@ -87,9 +102,9 @@ class Report:
             return "not started"
         if self.unverified or not any(row.counted for row in self.rows):
             return "runs"
-        if any(row.why_no_verdict for row in self.rows):
+        if not self.papers_rows or any(row.why_no_verdict for row in self.rows):
             return "verified"
-        return {len(self.rows): "reproduced", 0: "not reproduced"}.get(self.reproduced, "partly reproduced")
+        return {len(self.papers_rows): "reproduced", 0: "not reproduced"}.get(self.reproduced, "partly reproduced")
 
     @property
     def status(self) -> str:
@@ -99,12 +114,15 @@ class Report:
             return self.stage
         if not seeds:
             return f"{self.stage} · no run counts yet"
+        judged = [row for row in self.papers_rows if not row.why_no_verdict]
+        result = (
+            f" · {self.reproduced} of {len(self.papers_rows)} within the tolerance" if judged else " · no verdict yet"
+        )
         if self.stage.endswith("reproduced"):
-            return f"reproduced {self.reproduced} of {len(self.rows)} · {count(len(seeds), 'seed')}"
-        result = "no verdict yet"
-        if not all(row.why_no_verdict for row in self.rows):
-            result = f"{self.reproduced} of {len(self.rows)} within the tolerance"
-        return f"{self.stage} · {result} · {count(len(seeds), 'seed')}"
+            result = f" {self.reproduced} of {len(self.papers_rows)}"
+        own = [row.verdict.startswith("reached") for row in self.rows if row.target.stated_by == "us"]
+        ours = f" · {sum(own)} of {len(own)} own thresholds reached" if own else ""
+        return f"{'reproduced' if self.stage.endswith('reproduced') else self.stage}{result}{ours} · {count(len(seeds), 'seed')}"
 
 
 def report(write: bool = True) -> Report:
@@ -186,7 +204,7 @@ def _unverified(known: Report) -> list[str]:
 
 def _effects(known: Evidence, by_experiment: dict[str, list[sources.Value]]) -> list[Effect]:
     """For each alternative of an assumed value, what it gives, where it was run."""
-    found = []
+    found, asked = [], set()
     for experiment, listed in by_experiment.items():
         rows = [row for row in known.results if row.target.experiment == experiment]
         for value, alternative in [(one, other) for one in listed for other in one.alternatives]:
@@ -194,10 +212,13 @@ def _effects(known: Evidence, by_experiment: dict[str, list[sources.Value]]) -> 
             if there == digest(known.configs[experiment]):
                 continue
             runs = [record for record in reversed(known.current) if record["digest"] == there]
+            if not runs and (value.file, value.line) in asked:  # inherited: one of the experiments is enough
+                continue
             for row in rows:
                 metric, scale = row.target.metric, row.target.scale
                 by_seed = {r["seed"]: r["metrics"][metric] * scale for r in runs if metric in r["metrics"]}
                 found.append(Effect(value, alternative, row, by_seed))
+        asked |= {(value.file, value.line) for value in listed}
     return found
 
 

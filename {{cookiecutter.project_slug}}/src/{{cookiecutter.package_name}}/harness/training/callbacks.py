@@ -113,11 +113,11 @@ class ProgressLines(Callback):
         self.next, rate = now + self.seconds, done / (now - self.begin)
         parts = [_clock(now - self.begin), f"step {trainer.global_step:,}", f"{rate:.3g} steps/s"]
         total = trainer.estimated_stepping_batches
-        if 0 < total < math.inf:
+        if trainer.global_step <= total < math.inf:  # not where count_steps counts others than max_epochs
             parts[1] += f" of {total:,.0f}"
             parts.append(f"{_clock((total - trainer.global_step) / rate)} left")
             if len(self.seeds) > 1:
-                parts.append(f"{_clock(len(self.seeds) * total / rate)} for {len(self.seeds)} seeds")
+                parts.append(f"{_clock(len(self.seeds) * total / rate)} for all {len(self.seeds)} seeds")
         if (loss := trainer.callback_metrics.get("train/loss")) is not None:
             parts.append(f"train/loss {loss.item():.4g}")
             # by the step of its mean, because a loss that was not logged since the line before has not stood still
