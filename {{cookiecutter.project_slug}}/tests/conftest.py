@@ -35,6 +35,7 @@ with heavy_imports():
 
 WHOLE_SUITE = re.compile(r"-[qsv]+|--quiet|-n\d*|\d+|tests/?|\.")  # arguments that leave no test out
 EXPERIMENT = os.environ.get("EXPERIMENT", "paper")  # the file in configs/experiment/ that the checks run on
+unstated: set[str] = set()  # the facts that a check asked for in vain
 OUTCOMES = ["skipped", "passed", "failed"]  # of several cases of a test, the last of these counts
 
 
@@ -69,15 +70,15 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
         terminalreporter.write_line(
             f"{applied} of {applied + count['skipped']} checks apply; below is why not the others."
         )
-    if unstated:
-        terminalreporter.write_line(
-            f"Not under facts in configs/paper.yaml, so not checked: {', '.join(sorted(unstated))}"
-        )
-    rows = {target.get("experiment", "paper") for target in composed(f"experiment={EXPERIMENT}").paper.targets}
-    if others := rows - {EXPERIMENT}:
-        terminalreporter.write_line(
-            f"The checks ran on experiment={EXPERIMENT}. For others: EXPERIMENT={min(others)} pytest tests/checks"
-        )
+        if unstated:
+            terminalreporter.write_line(
+                f"Not under facts in configs/paper.yaml, so not checked: {', '.join(sorted(unstated))}"
+            )
+        rows = {target.get("experiment", "paper") for target in composed(f"experiment={EXPERIMENT}").paper.targets}
+        if others := rows - {EXPERIMENT}:
+            terminalreporter.write_line(
+                f"The checks ran on experiment={EXPERIMENT}. For others: EXPERIMENT={min(others)} pytest tests/checks"
+            )
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -207,9 +208,6 @@ def facts(cfg: DictConfig) -> dict[str, Any]:
     """What ``facts`` in ``configs/paper.yaml`` states; a missing key is None, like null."""
     facts = cfg.paper.get("facts")
     return defaultdict(lambda: None, OmegaConf.to_container(facts, resolve=True) if facts else {})
-
-
-unstated: set[str] = set()  # the facts that a check asked for in vain
 
 
 @pytest.fixture

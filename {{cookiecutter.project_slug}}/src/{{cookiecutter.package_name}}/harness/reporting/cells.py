@@ -13,7 +13,7 @@ def cells(result: Result) -> dict[str, str]:
     target, unit = result.target, f" {result.target.unit}" if result.target.unit else ""
     std = f" ± {target.std:g}" if target.std else ""
     of = "n =" if target.aggregate == "mean" else f"{target.aggregate} of"
-    runs = f" ({of} {target.n_runs})" if target.n_runs else ""
+    runs = f" ({of} {target.n_runs})" if target.n_runs and target.stated_by == "paper" else ""
     stated = "–" if target.value is None else f"{CLAIMS[target.claim]}{target.value:g}{std}{unit}{runs}"
     tolerance, ours, interval = "–" if target.tolerance is None else f"± {target.tolerance:g}", "–", "–"
     if target.stated_by == "us":

@@ -174,6 +174,8 @@ class ThreadsHint(Callback):
         cores = os.cpu_count() // trainer.world_size
         if self.left or seconds < self.seconds or pl_module.device.type != "cpu" or cores <= threads:
             return
+        if not pl_module.automatic_optimization:  # a batch may be many steps
+            return
         if trainer.is_global_zero:
             log.info(f"A batch takes {seconds:.2g} s with threads={threads}. Try threads={cores}: it may be faster.")
 
