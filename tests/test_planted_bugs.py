@@ -178,9 +178,9 @@ def run_on(bug: dict) -> list[str]:
 
 @functools.cache
 def kind(test: str) -> int:
-    """0: it holds for any paper; 1: it asks for a fact that the user states; 2: it is of the skeleton, or of a part."""
+    """0: it holds for any paper; 1: it asks for a fact that the user states; 2: it is of a building block; 3: of the skeleton."""
     if test.startswith(OF_THE_PAPER):
-        return 2
+        return 3 - test.startswith("components/")
     file, _, name = test.partition("::")
     tree = ast.parse(
         (CHECKS / file.removeprefix("checks/")).read_text().replace("{{ cookiecutter.package_name }}", "a")
@@ -196,7 +196,8 @@ def figures(seen: Collection[Iterable[str]]) -> list[str]:
         f"{len(first)} of {len(seen)}",
         f"{first.count(0)} by checks that hold for any paper",
         f"{first.count(1)} by checks of facts",
-        f"{first.count(2)} by tests of the skeleton",
+        f"{first.count(2)} by tests of a building block",
+        f"{first.count(3)} by tests of the skeleton",
         f"{sum('report' in bug for _, bug in BUGS.values())} come from public reports",
     ]
 
@@ -207,13 +208,13 @@ def score(seen: dict[str, dict[str, str]]) -> str:
     besides = ", ".join(f"`{test.removeprefix('tests/')}`" for test in BESIDES if test != "named")
     also = f"; where that is of the skeleton, or there is none, also {besides}" if besides else ""
     short = f"This time only the named test was run on each{also}. A bug may be caught by more general tests, too."
-    all_of_them, any_paper, facts, skeleton, reports = figures(seen.values())
+    all_of_them, any_paper, facts, blocks, skeleton, reports = figures(seen.values())
     lines = [
         "# Planted bugs",
         "",
         f"{all_of_them} known mistakes turn the generated suite red when planted, one at a time, into an untouched",
-        f"repository: {any_paper}, {facts} that the user states, and",
-        f"{skeleton} or of a building block, which a real paper replaces. {reports}.",
+        f"repository: {any_paper}, {facts} that the user states,",
+        f"{blocks}, which stays with the block, and {skeleton}, which a real paper replaces. {reports}.",
         "Without a bug, all is green.",
         "Measured and written by `make bugs`; the mistakes stand in the YAML files beside this one.",
         *(["", short] if BESIDES else []),

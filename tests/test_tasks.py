@@ -1,7 +1,6 @@
 """Each skeleton as it is baked: it trains, is measured again alike, reaches its figure, and its own suite is green."""
 
 import json
-import re
 from pathlib import Path
 
 import pytest
@@ -51,16 +50,14 @@ def test_checks_run_on_another_row(bake):
     """With the row's facts; a run of all checks says that there are other rows."""
     repo = bake()
     row = repo / "configs/experiment/row.yaml"
-    row.write_text("# @package _global_\ndefaults:\n  - paper\nmodel: {width: 8}\npaper: {facts: {parameters: 4010}}\n")
+    row.write_text("# @package _global_\ndefaults:\n  - paper\nmodel: {width: 8}\npaper: {facts: {parameters: 999}}\n")
     paper = repo / "configs/paper.yaml"
     paper.write_text(paper.read_text().replace("experiment: paper ", "experiment: row "))
     checks = "pytest", "-q", "tests/checks/test_model.py", "-k", "size_is"
     assert "For others: EXPERIMENT=row pytest tests/checks\n" in run(*checks, cwd=repo).stdout
     done = run(*checks, cwd=repo, ok=False, EXPERIMENT="row")
-    assert done.returncode == 1 and "trained parameters, the paper states 4,010" in done.stdout
-    found = re.search(r"the model has ([\d,]+) trained parameters", done.stdout)[1].replace(",", "_")
-    row.write_text(row.read_text().replace("4010", found))
-    assert run(*checks, cwd=repo, EXPERIMENT="row").returncode == 0
+    assert done.returncode == 1 and "trained parameters, the paper states 999" in done.stdout
+
 
 
 @pytest.mark.slow
