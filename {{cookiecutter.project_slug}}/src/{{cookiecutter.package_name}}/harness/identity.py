@@ -1,5 +1,6 @@
 """Where the repository lies, and what names a run: its configuration's digest and its seed."""
 
+import functools
 import hashlib
 import json
 from pathlib import Path
@@ -33,8 +34,12 @@ class UsageError(CompactHydraException):
     """A mistake of the person at the keyboard: its message says all, so they see it without a traceback."""
 
 
+@functools.cache  # it takes as long as all else of a report
 def compose(*overrides: str, with_hydra: bool = False) -> DictConfig:
-    """The configuration that ``train.py`` would have with these overrides; on demand with Hydra's own settings."""
+    """The configuration that ``train.py`` would have with these overrides; on demand with Hydra's own settings.
+
+    Each call returns the same object: change a copy.
+    """
     with hydra.initialize_config_dir(str(CONFIGS), version_base="1.3"):
         return hydra.compose("train", list(overrides), return_hydra_config=with_hydra)
 

@@ -218,7 +218,10 @@ def read_evidence() -> Evidence:
     records = [read(path) | {"file": path.stem} for path in sorted((ROOT / "results").glob("*-seed*.json"))]
     records.sort(key=lambda record: record.get("started", ""), reverse=True)  # of several runs of a seed, the newest
     rejected = why_rejected(records)
-    configs = {name: compose(f"experiment={name}") for name in dict.fromkeys(target.experiment for target in targets)}
+    configs = {
+        name: compose(f"experiment={name}", with_hydra=True)
+        for name in dict.fromkeys(target.experiment for target in targets)
+    }
     results = [_result(target, seeds, configs[target.experiment], records, rejected) for target in targets]
     return Evidence(paper, results, records, configs, [record for record in records if not rejected[record["file"]]])
 

@@ -5,7 +5,7 @@ import statistics
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from omegaconf import DictConfig
+from omegaconf import DictConfig, OmegaConf
 
 from ..evidence import citations, sources, tests
 from ..evidence.claims import Evidence, Result, read_evidence
@@ -31,11 +31,15 @@ class Effect:
         ours = {record["seed"]: value for record, value in zip(self.row.counted, self.row.values, strict=True)}
         return [self.found[seed] - ours[seed] for seed in self.found.keys() & ours.keys()]
 
+    @property
+    def change(self) -> str:
+        """As an override: ``data.batch_size=64``."""
+        return sources.override(self.value, self.alternative)
+
     def as_text(self) -> str:
         """The mean difference in the paper's unit, and the number of seeds."""
         if not self.differences:
-            not_run = f"not run: {self.value.not_run}" if self.value.not_run else "not run"
-            return "none of ours counts yet" if self.found else not_run
+            return "none of ours counts yet"
         mean = statistics.fmean(self.differences)
         return f"{mean:+.3g} {self.row.target.unit}".rstrip() + f" (n = {len(self.differences)})"
 
@@ -208,7 +212,7 @@ def _effects(known: Evidence, by_experiment: dict[str, list[sources.Value]]) -> 
     for experiment, listed in by_experiment.items():
         rows = [row for row in known.results if row.target.experiment == experiment]
         for value, alternative in [(one, other) for one in listed for other in one.alternatives]:
-            there = digest(compose(f"experiment={experiment}", sources.override(value, alternative)))
+            there = digest(_changed(experiment, known.configs[experiment], value, alternative))
             if there == digest(known.configs[experiment]):
                 continue
             runs = [record for record in reversed(known.current) if record["digest"] == there]
@@ -220,6 +224,14 @@ def _effects(known: Evidence, by_experiment: dict[str, list[sources.Value]]) -> 
                 found.append(Effect(value, alternative, row, by_seed))
         asked |= {(value.file, value.line) for value in listed}
     return found
+
+
+def _changed(experiment: str, cfg: DictConfig, value: sources.Value, alternative: object) -> DictConfig:
+    if value.group:
+        return compose(f"experiment={experiment}", sources.override(value, alternative))
+    cfg = cfg.copy()  # forty times faster than to compose it anew
+    OmegaConf.update(cfg, value.key, alternative, merge=False, force_add=True)
+    return cfg
 
 
 def lacks_proof(part: citations.PaperPart) -> bool:

@@ -20,7 +20,7 @@ def printed(known: Report) -> str:
         lines += columns([list(shown[0]), *(list(row.values()) for row in shown)])
     lines += _shortened([f"  not counted: {record['run']} ({reason})" for record, reason in known.evidence.uncounted])
     changes = [
-        [f"{e.row.target.experiment}: {e.value.key}={e.alternative}", e.row.target.metric, e.as_text()]
+        [f"{e.row.target.experiment}: {e.change}", e.row.target.metric, e.as_text()]
         for e in known.effects
         if e.differences
     ]
