@@ -53,7 +53,7 @@ src/my_paper/harness/training: __init__.py architecture.py build.py callbacks.py
 src/my_paper/harness/training: lightning_internals.py loggers.py request.py resume.py run.py tune.py
 src/my_paper/harness/verification: __init__.py reference.py weights.py
 tests: conftest.py record_reference.py test_paper.py test_reference.py
-tests/checks: likeness.py splits.py test_configs.py test_data.py test_measuring.py test_metrics.py test_model.py
+tests/checks: likeness.py splits.py test_configs.py test_data.py test_loss.py test_measuring.py test_metrics.py test_model.py
 tests/checks: test_optimization.py test_options.py test_padding.py test_protocol.py test_resume.py test_training.py
 """
 # Left to the user, by file; the second line explains the mark, or looks for it

@@ -59,7 +59,6 @@ def test_checks_run_on_another_row(bake):
     assert done.returncode == 1 and "trained parameters, the paper states 999" in done.stdout
 
 
-
 @pytest.mark.slow
 @pytest.mark.parametrize(
     ("question", "answer"),
