@@ -29,7 +29,7 @@ FILES = """
 configs: evaluate.yaml paper.yaml train.yaml tune.yaml
 configs/callbacks: default.yaml early_stopping.yaml
 configs/data: paper.yaml
-configs/debug: fast.yaml limit.yaml overfit.yaml profile.yaml
+configs/debug: fast.yaml limit.yaml overfit.yaml pilot.yaml profile.yaml
 configs/experiment: paper.yaml smoke.yaml
 configs/hydra/launcher: slurm.yaml
 configs/logger: csv.yaml tensorboard.yaml wandb.yaml

@@ -228,6 +228,17 @@ def test_last_is_the_last(repo):
     assert steps[0] == record(repo)["steps"] == 60 and steps[1] < 60
 
 
+def test_a_pilot_is_listed_and_never_tested(repo):
+    train(repo, "debug=pilot", "trainer.max_steps=20", "optimizer.lr=0.05")
+    assert record(repo)["status"] == "finished" and not any(
+        name.startswith("test/") for name in record(repo)["metrics"]
+    )
+    told = run("python", "report.py", cwd=repo).stdout
+    assert re.search(
+        r"runs/paper-pilot-\w+-seed0 \(a pilot, val/accuracy 0\.\d+: optimizer.lr \(0.05 in it, 0.001 in paper", told
+    )
+
+
 def edit(path: Path, before: str, after: str) -> None:
     text = path.read_text()
     assert before in text

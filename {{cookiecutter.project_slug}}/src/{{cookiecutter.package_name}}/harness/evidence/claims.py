@@ -174,10 +174,20 @@ class Evidence:
         counted = {record["file"] for result in self.results for record in result.counted}
         reasons = {record["file"]: why for result in reversed(self.results) for record, why in result.left_out}
         return [
-            (record, reasons.get(record["file"], f"no target is of {record['experiment']}"))
+            (record, reasons.get(record["file"]) or self._of_no_target(record))
             for record in self.records
             if record["file"] not in counted
         ]
+
+    def _of_no_target(self, record: dict) -> str:
+        """Why it counts for no target: of a pilot, what it changed and what it gave in validation."""
+        base, pilot, _ = record["experiment"].partition("-pilot")
+        if not pilot or base not in self.configs:
+            return f"no target is of {record['experiment']}"
+        now = identity(self.configs[base])
+        changed = differences(record["config"] | {"ckpt": now["ckpt"]}, now, "in it", f"in {base}") or "nothing changed"
+        value = "" if record.get("objective") is None else f", {now['monitor']['metric']} {record['objective']:.4g}"
+        return f"a pilot{value}: {changed}"
 
     def tables(self) -> dict[str, list[Result]]:
         """The results by the paper's table."""

@@ -36,7 +36,7 @@ def evaluate(request: DictConfig) -> None:
         )
     record = read(run / "record.json")
     read_checkpoint(checkpoint, record["config"])  # refuses a damaged or foreign one
-    comparable = record["status"] == "finished" and ckpt == record["tested"]["checkpoint"]
+    comparable = record["status"] == "finished" and ckpt == record.get("tested", {}).get("checkpoint")
     if comparable and file_digest(checkpoint) != record["tested"]["sha256"]:
         raise UsageError(
             f"{os.path.relpath(checkpoint)} is not the checkpoint in the record of {run.name}: its SHA-256 differs. "

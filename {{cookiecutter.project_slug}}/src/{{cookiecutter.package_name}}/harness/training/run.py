@@ -152,6 +152,9 @@ def finish(cfg: DictConfig, folder: Path, record: Record, trained: L.Trainer) ->
         "objective": objective(cfg, trained),
         "curves": curves(csv) if csv.exists() else {},
     }
+    if cfg.ckpt is None:  # a pilot is not tested
+        record.close("finished", **facts, metrics=_metrics(trained))
+        return _metrics(trained)
     checkpoint = folder / "checkpoints" / f"{cfg.ckpt}.ckpt"
     trainer, procedure, data = (
         build_trainer(cfg, loggers=trained.loggers, **ALONE),
