@@ -162,9 +162,9 @@ def _unstated(by_experiment: dict[str, list[sources.Value]]) -> dict[str, list[s
     """The settings without a source, each once: where several experiments inherit it, in the one that they inherit."""
     of, told, found = functools.cache(sources.values_without_source), set(), {}
     for name, values in by_experiment.items():
-        for heir_of in [*dict.fromkeys(Path(value.file).stem for value in values), name]:
-            new = [text for text in of(heir_of) if text in of(name) and text not in told]
-            found[heir_of] = found.get(heir_of, []) + new
+        for base in [*dict.fromkeys(Path(value.file).stem for value in values), name]:
+            new = [text for text in of(base) if text in of(name) and text not in told]
+            found[base] = found.get(base, []) + new
             told.update(new)
     return found
 
@@ -229,7 +229,7 @@ def _effects(known: Evidence, by_experiment: dict[str, list[sources.Value]]) -> 
 def _changed(experiment: str, cfg: DictConfig, value: sources.Value, alternative: object) -> DictConfig:
     if value.group:
         return compose(f"experiment={experiment}", sources.override(value, alternative))
-    cfg = cfg.copy()  # forty times faster than to compose it anew
+    cfg = cfg.copy()  # faster than to compose it anew
     OmegaConf.update(cfg, value.key, alternative, merge=False, force_add=True)
     return cfg
 
