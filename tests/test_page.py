@@ -336,7 +336,9 @@ known.parts = [
 known.outcomes = {text: text for text in texts}
 known.not_tested = texts[-3]
 known.lost_checks = texts
-known.effects = [report.Effect(value, text, known.rows[0], {}) for text, value in zip(texts, known.sources["paper"])]
+known.effects = [
+    report.Effect(value, value.value, known.rows[0], found) for value in known.sources["paper"] for found in ({}, {0: 1.0})
+]
 html.steps_left = lambda known: [todo.Step(text, text) for text in texts]
 print(html.html(known, []))
 """
