@@ -187,10 +187,10 @@ SIZES = {
     "harness": 466,
     "harness/training": 1553,
     "harness/verification": 390,
-    "harness/evidence": 1563,
+    "harness/evidence": 1561,
     "harness/reporting": 1410,
     "harness/reading": 925,
-    "tests/checks": 2508,
+    "tests/checks": 2507,
 }
 
 

@@ -329,8 +329,7 @@ def test_no_sample_is_left_out_of_measuring(splits):
                 assert not rest, f"{name}: drop_last leaves {rest} of {size} samples unmeasured"
 
 
-def first_batches(cfg: DictConfig, **settings) -> list[list[torch.Tensor]]:
-    cfg = OmegaConf.merge(cfg, {"data": settings})
+def first_batches(cfg: DictConfig) -> list[list[torch.Tensor]]:
     prepare(cfg)
     return list(itertools.islice(batches(loaders(set_up_data(cfg), "train")), 3))
 

@@ -97,10 +97,7 @@ class Result:
 
     @property
     def verdict(self) -> str:
-        """*reproduced* or *not reproduced*, of a threshold of ours *reached*, with what limits this in brackets.
-
-        Or why there is no verdict.
-        """
+        """*(not) reproduced*, or *(not) reached* for a threshold of ours, and what limits it; or why there is no verdict."""
         if self.why_no_verdict:
             return self.why_no_verdict
         target, within, limits = self.target, self.within_tolerance(self.ours), []
@@ -156,15 +153,15 @@ class Evidence:
         found = [f"{result.target.metric} {result.claim_changes}" for result in self.results if result.claim_changes]
         targets = {(result.target.experiment, result.target.metric) for result in self.results}
         seeds = read_seeds(self.paper)
+        stated = {name: OmegaConf.to_container(cfg.paper).get("facts") or {} for name, cfg in self.configs.items()}
+        facts = json.loads(json.dumps(stated))  # as in a record, where keys are text
         for record in {record["file"]: record for result in self.results for record in result.counted}.values():
             gone = [name for name in record.get("claims", {}) if (record["experiment"], name) not in targets]
             found += [f"the target {name} of {record['experiment']} is gone" for name in gone]
-            of_experiment = self.configs[record["experiment"]].paper.get("facts") or OmegaConf.create()
-            facts = json.loads(json.dumps(OmegaConf.to_container(of_experiment)))  # as in a record, where keys are text
             if record.get("seeds", seeds) != seeds:
                 found.append(f"seeds ({record['seeds']} then, {seeds} now)")
             for name, then in record.get("facts", {}).items():
-                if then not in (None, {}, now := facts.get(name)):
+                if then not in (None, {}, now := facts[record["experiment"]].get(name)):
                     found.append(f"facts.{name} ({then} then, {'null' if now is None else now} now)")
         return list(dict.fromkeys(found))
 

@@ -134,10 +134,11 @@ def _check(value: Value) -> Value:
 
 def experiment_values(experiment: str) -> list[Value]:
     """The settings of an experiment, inherited ones first, each with its source and the problems with it."""
-    found = read_values(_path(experiment))
-    unused = _never_built(experiment)
-    if {("ckpt", "last"), ("monitor.metric", None)} & {(v.key, str(v.value) if v.value else None) for v in found}:
-        unused.add("monitor")  # it selects no checkpoint
+    found, unused = read_values(_path(experiment)), _never_built(experiment)
+    stated = {value.key: value.value for value in found}
+    last = stated.get("ckpt") == "last" and stated.get("callbacks") != "early_stopping"
+    if last or stated.get("monitor.metric", "") is None:
+        unused.add("monitor")
     return [
         _check(value)
         for value in found

@@ -211,9 +211,9 @@ def _effects(known: Evidence, by_experiment: dict[str, list[sources.Value]]) -> 
     found, asked = [], set()
     for experiment, listed in by_experiment.items():
         rows = [row for row in known.results if row.target.experiment == experiment]
+        ours = digest(known.configs[experiment])
         for value, alternative in [(one, other) for one in listed for other in one.alternatives]:
-            there = digest(_changed(experiment, known.configs[experiment], value, alternative))
-            if there == digest(known.configs[experiment]):
+            if (there := digest(_changed(experiment, known.configs[experiment], value, alternative))) == ours:
                 continue
             runs = [record for record in reversed(known.current) if record["digest"] == there]
             if not runs and (value.file, value.line) in asked:  # inherited: one of the experiments is enough
