@@ -8,7 +8,7 @@ from functools import cached_property
 
 from omegaconf import DictConfig, OmegaConf
 
-from ..identity import CONFIGS, ROOT, compose, differences, digest, identity
+from ..identity import CONFIGS, ROOT, compose, differences, identity
 from .record import read
 from .targets import AGGREGATES, DECIDE_VERDICT, Target, read_seeds, read_targets
 from .trust import why_rejected
@@ -45,7 +45,7 @@ class Result:
             return math.nan
         return AGGREGATES[self.target.aggregate](self.values)
 
-    @property
+    @cached_property
     def std(self) -> float | None:
         """The standard deviation over seeds; None for a single seed and for aggregates other than the mean."""
         if self.target.aggregate != "mean" or len(self.values) < 2 or not math.isfinite(self.ours):
@@ -236,8 +236,7 @@ def read_evidence() -> Evidence:
 def _result(target: Target, seeds: list[int], cfg: DictConfig, records: list[dict], rejected: dict) -> Result:
     """Sort the records of the target's experiment into those that count and those that do not."""
     seeds = target.seeds or (seeds[:1] if target.deterministic else seeds)
-    result, seed_of_curves = Result(target, [], [], seeds), {}
-    name, config = digest(cfg), identity(cfg)
+    result, seed_of_curves, config = Result(target, [], [], seeds), {}, identity(cfg)
     for record in records:
         if record["experiment"] != target.experiment:
             continue
@@ -245,7 +244,7 @@ def _result(target: Target, seeds: list[int], cfg: DictConfig, records: list[dic
         reason = rejected[record["file"]]
         if reason:
             pass
-        elif record["digest"] != name or record["config"] != config:
+        elif record["config"] != config:
             reason = f"another configuration: {differences(record['config'], config, 'in it', 'now')}"
         elif target.metric not in record["metrics"]:
             reason = f"no {target.metric} in it; there is {', '.join(record['metrics']) or 'nothing'}"

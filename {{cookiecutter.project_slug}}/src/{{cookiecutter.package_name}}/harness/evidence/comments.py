@@ -4,6 +4,7 @@ A comment belongs to the setting on its line. It goes on in the next lines that 
 comment beside the key of a mapping belongs to every setting in it that has no comment of its own.
 """
 
+import functools
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -35,13 +36,13 @@ class Value:
 
 def read_values(path: Path) -> list[Value]:
     """The settings of a file, after those that it inherits from files beside it and does not set again."""
-    root, settings, comments = _parse(path)
+    root, settings, comments = _parse(path.read_text(encoding="utf-8"))
     if not settings:
         return []
     name = path.relative_to(ROOT).as_posix()
     entries = next((node.value for key, node in root.value if key.value == "defaults"), [])
     inherited, own = [], []
-    for node, entry in zip(entries, settings.pop("defaults", []), strict=True):
+    for node, entry in zip(entries, settings.get("defaults", []), strict=True):
         if isinstance(entry, dict):
             ((group, option),) = entry.items()
             line = node.start_mark.line
@@ -55,7 +56,7 @@ def read_values(path: Path) -> list[Value]:
 
 def read_items(path: Path, name: str) -> list[Value]:
     """The settings of each mapping in the list ``name``, with keys such as ``targets[0].value``."""
-    root, settings, comments = _parse(path)
+    root, settings, comments = _parse(path.read_text(encoding="utf-8"))
     nodes = next(node.value for key, node in root.value if key.value == name)
     return [
         Value(path.relative_to(ROOT).as_posix(), *rest)
@@ -64,18 +65,18 @@ def read_items(path: Path, name: str) -> list[Value]:
     ]
 
 
-def _parse(path: Path) -> tuple[yaml.Node, dict, dict[int, str]]:
+@functools.cache  # experiments inherit from the same files
+def _parse(text: str) -> tuple[yaml.Node, dict, dict[int, str]]:
     """The nodes of a file, which know their lines; its settings; and its comments."""
-    text = path.read_text(encoding="utf-8")
     # OmegaConf reads 1e-3 as a number, PyYAML does not
-    settings = OmegaConf.to_container(OmegaConf.load(path))
+    settings = OmegaConf.to_container(OmegaConf.create(text))
     return yaml.compose(text, Loader=LOADER), settings, _comments(text)
 
 
 def _walk(node: yaml.Node, settings: dict, comments: dict, prefix: str = "", above: str = "") -> Iterator[tuple]:
     """Line, key, value and comment of each setting; a list is one value."""
     for name, child in node.value:
-        if name.value not in settings:  # defaults
+        if not prefix and name.value == "defaults":
             continue
         key, value, first = f"{prefix}{name.value}", settings[name.value], name.start_mark.line
         if isinstance(child, yaml.MappingNode) and value:

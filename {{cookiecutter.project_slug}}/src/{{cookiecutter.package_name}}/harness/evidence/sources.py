@@ -62,8 +62,8 @@ def _path(experiment: str) -> Path:
 
 def _never_built(experiment: str) -> set[str]:
     """Of optimizer and scheduler those that the procedure does not use: its ``configure_optimizers`` builds others."""
-    stated = [value.value for value in read_values(_path(experiment)) if value.key == "procedure._target_"]
-    target = [OmegaConf.load(CONFIGS / "train.yaml").procedure._target_, *stated][-1]  # composed within Hydra, too
+    values = read_values(CONFIGS / "train.yaml") + read_values(_path(experiment))  # not composed: within Hydra, too
+    target = [value.value for value in values if value.key == "procedure._target_"][-1]
     path = CONFIGS.parent / "src" / f"{target.rpartition('.')[0].replace('.', '/')}.py"
     tree = ast.parse(path.read_text(encoding="utf-8")) if path.is_file() else ast.Module([])
     names = {node.name for node in ast.walk(tree) if isinstance(node, ast.FunctionDef)}
