@@ -245,6 +245,7 @@ FORMS = {
     "code": ["official code, train.py:41", "the authors' code", "Official implementation", "official documentation, Results", "see the official code"],
     "elsewhere": ["https://x.org", "author, e-mail 2024-05-01", "Kingma & Ba 2015", "as in He et al. 2016", "Table 3 of Kingma & Ba (2015)"],
     "assumed": ["assumed: not stated", "Assumed: x", "assumed"],
+    "differs": ["differs: Section 5.1 has 200; a laptop is slow", "Differs from Table 3"],
     "": ["ours: x", "guess", "TODO(paper): where is it stated?", "0.05/π", "what is counted: step or epoch", "sectional"],
 }  # fmt: skip
 
@@ -352,6 +353,8 @@ PROBLEMS = [
     ('optimizer:\n  lr: 1  # Section 5.3: "a learning rate of 1"', "does not say “a learning rate of 1”"),
     ("optimizer:\n  lr: 1  # Section 9", "no Section 9"),
     ("optimizer:\n  lr: 1  # Section 5.3, Equation (9)", "no Equation (9)"),
+    ("optimizer:\n  lr: 1  # differs: ours is quicker", "differs from what?"),
+    ('optimizer:\n  lr: 1  # differs: Section 5.3: "a rate of 9"; ours is quicker', "does not say “a rate of 9”"),
     ("defaults:\n  - override /optimizer: sgd  # assumed: usual; {adam, nadam}", "name nadam"),
     (
         'defaults:\n  - override /optimizer: sgd  # Section 5.3: "We used the Adam optimizer"',
@@ -362,6 +365,8 @@ FINE = [
     'optimizer:\n  lr: 4e3  # Section 5.3: "warmup_steps = 4000"',
     'optimizer:\n  lr: 1  # official code, train.py:41: "lr=1.0", Section 99 of its manual',
     "optimizer:\n  lr: 1  # assumed: usual; {1, 2, …}",
+    'optimizer:\n  lr: 1  # differs: Section 5.3: "warmup_steps = 4000"; too many for a laptop',
+    "optimizer:\n  lr: 1  # differs: the official code, train.py:3, has 2",
     "optimizer:\n  lr: 1  # assumed: Section 99 says nothing of it",
     "optimizer:\n  lr: 1  # Table 99 of Kingma & Ba (2015)",
     "optimizer:\n  lr: ${model.width}",
@@ -422,17 +427,6 @@ def test_what_is_never_built_needs_no_source(ask, repo):
     path.write_text(path.read_text().replace("torch.optim.SGD(self.parameters(), lr=1.0)", "self.optimizer([])"))
     said = ask("[v.key for v in experiment_values('paper') if v.problems] + values_without_source('paper')", cwd=repo)
     assert re.search("optimizer", " ".join(said)) and not re.search("scheduler", " ".join(said))
-
-
-def test_what_is_overridden(ask, repo):
-    assert ask("silent_overrides('paper')", cwd=repo) == ask("silent_overrides('smoke')", cwd=repo) == []
-    path = repo / "configs/debug/fast.yaml"
-    path.write_text(path.read_text().replace("name: ${hydra:runtime.choices.experiment}-debug-fast\n", ""))
-    (line,) = ask("silent_overrides('paper')", cwd=repo)
-    assert line.startswith("debug=fast: trainer.max_epochs is 1, not 20 (configs/experiment/paper.yaml:")
-    path.write_text("# @package _global_\ndefaults:\n  - override /optimizer: sgd\n")
-    (line,) = ask("silent_overrides('paper')", cwd=repo)
-    assert line.startswith("debug=fast: optimizer is sgd, not adam (configs/experiment/paper.yaml:")
 
 
 def test_the_claims_have_sources_too(ask, repo):
@@ -503,10 +497,7 @@ def test_a_wrong_source_turns_the_suite_red(repo):
     assert "0.001 is not in the quote" in run(*suite, cwd=repo, ok=False).stdout
     (repo / "paper.txt").write_text("a rate of 0.001")
     path.write_text(text.replace("lr: 1e-3  # TODO(paper): where is it stated?", 'lr: 1e-3  # "a rate of 1e-3"'))
-    preset = repo / "configs/debug/fast.yaml"
-    preset.write_text(preset.read_text().replace("name: ${hydra:runtime.choices.experiment}-debug-fast\n", ""))
-    told = run(*suite[:-1], "sources or silence", cwd=repo, ok=False).stdout
-    assert "the paper does not say" in told and "debug=fast: trainer.max_epochs is 1, not 20" in told
+    assert "the paper does not say" in run(*suite, cwd=repo, ok=False).stdout
 
 
 # Sweeping over what is assumed

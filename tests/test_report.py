@@ -422,6 +422,46 @@ def test_rows_of_several_tables(claimed, add):
     run("python", "train.py", "experiment=smoke", cwd=claimed)  # whose record keeps the claims
 
 
+def test_a_difference_of_two_rows(claimed, add):
+    """Of the seeds that both rows have; the interval is that of the paired differences."""
+    (claimed / "configs/experiment/base.yaml").write_text(
+        "# @package _global_\ndefaults:\n  - paper\noptimizer:\n  lr: 0.5  # assumed: not stated; {0.25}\n"
+    )
+    digest, config, _ = json.loads(run("python", "-c", KNOWN.replace("=paper", "=base"), cwd=claimed).stdout)
+    path = claimed / "configs/paper.yaml"
+    target = "targets:\n  - {metric: test/accuracy, minus: base, value: 0, claim: at least, scale: 100, unit: '%'}\n\n"
+    path.write_text(re.sub(r"(?ms)^targets:\n.*?\n\n", lambda _: target, path.read_text()))
+    base = {"experiment": "base", "digest": digest, "config": config}
+    for seed, (ours, theirs) in enumerate([(94, 93), (96, 94), (91, 90)]):
+        add(seed, ours, claims={"test/accuracy minus base": {"value": 1}})
+        if seed < 2:
+            add(seed, theirs, curves={}, **base)
+    assert (
+        line(claimed)
+        == "paper − base test/accuracy – ≥ 0 % 1.50 ± 0.71 % (n = 2) -4.9 … 7.9 – so far within, seed 2 missing"
+    )
+    assert run("python", "report.py", "--runs", cwd=claimed).stdout == ""
+    add(2, 90, curves={}, **base)
+    told = run("python", "report.py", cwd=claimed).stdout
+    assert "1.33 ± 0.58 % (n = 3)  -0.1 … 2.8     –          reproduced (interval exceeds tolerance)" in told
+    assert "Changed after the runs: test/accuracy minus base value (1 then, 0 now)." in told
+    assert "not counted" not in told
+    assert "experiment=paper,base seed=0,1,2\n" in (claimed / "README.md").read_text()
+
+
+def test_what_differs_on_purpose_stands_beside_the_result(claimed, add):
+    path = claimed / "configs/experiment/paper.yaml"
+    said = "max_epochs: 20  # differs: Section 5 has 200; ours fits a laptop"
+    path.write_text(re.sub("max_epochs: 20 .*", said, path.read_text()))
+    add(0, 94.3)
+    told = "Unlike the paper: trainer.max_epochs is 20 (Section 5 has 200; ours fits a laptop)."
+    assert told in run("python", "report.py", cwd=claimed).stdout
+    assert told in (claimed / "README.md").read_text().replace("\\", "")
+    assert (claimed / "REPORT.html").read_text().count(
+        "Section 5 has 200; ours fits a laptop"
+    ) == 3  # and where it is set
+
+
 def test_what_rows_inherit_is_told_once_where_it_comes_from(claimed):
     path = claimed / "configs/paper.yaml"
     for row in ("one", "two"):

@@ -11,7 +11,7 @@ from conftest import build_procedure, fit, with_schedule
 from hydra.errors import InstantiationException, MissingConfigException
 from omegaconf import open_dict
 
-from {{ cookiecutter.package_name }}.harness.evidence.sources import experiment_values, silent_overrides
+from {{ cookiecutter.package_name }}.harness.evidence.sources import experiment_values
 from {{ cookiecutter.package_name }}.harness.evidence.targets import Target, read_targets
 from {{ cookiecutter.package_name }}.harness.identity import CONFIGS, ROOT
 from {{ cookiecutter.package_name }}.harness.reporting.report import todos
@@ -73,12 +73,6 @@ def test_sources_are_right():
     stated = [v for group, option in OPTIONS if group == "experiment" for v in experiment_values(option) if v.kind]
     wrong = [f"{value.file}:{value.line} {value.key}: {problem}" for value in stated for problem in value.problems]
     assert not wrong, "\n".join(wrong)
-
-
-def test_presets_change_nothing_in_silence(targets):
-    """A preset that changes a value of an experiment also changes the name of the run."""
-    silent = [line for experiment in {target.experiment for target in targets} for line in silent_overrides(experiment)]
-    assert not silent, "\n".join(silent)
 
 
 def test_every_fact_is_checked(facts):

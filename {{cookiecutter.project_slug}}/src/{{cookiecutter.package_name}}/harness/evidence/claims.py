@@ -3,14 +3,14 @@
 import json
 import math
 import statistics
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 
 from omegaconf import DictConfig, OmegaConf
 
 from ..identity import CONFIGS, ROOT, compose, differences, identity
 from .record import read
-from .targets import AGGREGATES, DECIDE_VERDICT, Target, read_seeds, read_targets
+from .targets import AGGREGATES, DECIDE_VERDICT, Target, read_seeds, read_targets, targets_of
 from .trust import why_rejected
 
 # The 97.5 % points of Student's t distribution for 1 to 9 degrees of freedom. From 10 on, a series about the normal
@@ -26,6 +26,7 @@ class Result:
     counted: list[dict]  # the records that count, one per seed
     left_out: list[tuple[dict, str]]  # the records that do not count, each with the reason
     seeds: list[int]  # that configs/paper.yaml declares
+    subtracted: dict[int, dict] = field(default_factory=dict)  # by seed, the records of ``target.minus``
 
     @property
     def missing_seeds(self) -> list[int]:
@@ -36,7 +37,12 @@ class Result:
     @cached_property
     def values(self) -> list[float]:
         """The value of each run that counts."""
-        return [record["metrics"][self.target.metric] * self.target.scale for record in self.counted]
+        return [self.value_of(record) for record in self.counted]
+
+    def value_of(self, record: dict) -> float:
+        """Of one run; of a difference, from the run of the other experiment with the same seed."""
+        metric, other = self.target.metric, self.subtracted.get(record["seed"])
+        return (record["metrics"][metric] - (other["metrics"][metric] if other else 0)) * self.target.scale
 
     @property
     def ours(self) -> float:
@@ -121,7 +127,7 @@ class Result:
         """What was changed in the claim after the counted runs began; empty if nothing was."""
         target, before = self.target, {}
         for record in self.counted:
-            then = record.get("claims", {}).get(target.metric, {})
+            then = record.get("claims", {}).get(target.name, {})
             then = {"scale" if key == "factor" else key: value for key, value in then.items()}  # its former name
             keys = [key for key in DECIDE_VERDICT if key != "mode" or target.claim == "equal"]
             before |= {key: then[key] for key in keys if key in then and then[key] != getattr(target, key)}
@@ -147,15 +153,21 @@ class Evidence:
     configs: dict[str, DictConfig]  # the present configuration of each experiment that a target names
     current: list[dict]  # the authentic records of the present code, whatever their configuration
 
+    @cached_property
+    def counted(self) -> dict[str, dict]:
+        """The records that count for some target, by file."""
+        used = [record for result in self.results for record in [*result.counted, *result.subtracted.values()]]
+        return {record["file"]: record for record in used}
+
     @property
     def claim_changes(self) -> list[str]:
         """What was changed in targets and seeds, or loosened in the facts, after the counted runs began."""
-        found = [f"{result.target.metric} {result.claim_changes}" for result in self.results if result.claim_changes]
-        targets = {(result.target.experiment, result.target.metric) for result in self.results}
+        found = [f"{result.target.name} {result.claim_changes}" for result in self.results if result.claim_changes]
+        targets = {(result.target.experiment, result.target.name) for result in self.results}
         seeds = read_seeds(self.paper)
         stated = {name: OmegaConf.to_container(cfg.paper).get("facts") or {} for name, cfg in self.configs.items()}
         facts = json.loads(json.dumps(stated))  # as in a record, where keys are text
-        for record in {record["file"]: record for result in self.results for record in result.counted}.values():
+        for record in self.counted.values():
             gone = [name for name in record.get("claims", {}) if (record["experiment"], name) not in targets]
             found += [f"the target {name} of {record['experiment']} is gone" for name in gone]
             if record.get("seeds", seeds) != seeds:
@@ -168,12 +180,11 @@ class Evidence:
     @property
     def uncounted(self) -> list[tuple[dict, str]]:
         """The records that count for no target, each with the first reason."""
-        counted = {record["file"] for result in self.results for record in result.counted}
         reasons = {record["file"]: why for result in reversed(self.results) for record, why in result.left_out}
         return [
             (record, reasons.get(record["file"]) or self._of_no_target(record))
             for record in self.records
-            if record["file"] not in counted
+            if record["file"] not in self.counted
         ]
 
     def _of_no_target(self, record: dict) -> str:
@@ -195,8 +206,7 @@ class Evidence:
 
     def counted_folders(self) -> list[str]:
         """The run folders of the counted records, as far as they exist on this machine."""
-        names = dict.fromkeys(record["run"] for result in self.results for record in result.counted)
-        return [name for name in names if (ROOT / name / "checkpoints").is_dir()]
+        return [record["run"] for record in self.counted.values() if (ROOT / record["run"] / "checkpoints").is_dir()]
 
     def commands(self, missing: bool = False) -> list[str]:
         """The commands that train all declared seeds, or those that train the missing ones and skip the finished.
@@ -206,7 +216,8 @@ class Evidence:
         groups: dict[str, dict[str, None]] = {}
         for result in self.results:
             if not missing or result.missing_seeds:
-                groups.setdefault(",".join(map(str, result.seeds)), {})[result.target.experiment] = None
+                names = filter(None, [result.target.experiment, result.target.minus])
+                groups.setdefault(",".join(map(str, result.seeds)), {}).update(dict.fromkeys(names))
         return [
             f"python train.py {'-m ' if len(names) > 1 or ',' in seeds else ''}experiment={','.join(names)} seed={seeds}"
             + missing * " resume=auto"
@@ -227,16 +238,16 @@ def read_evidence() -> Evidence:
     rejected = why_rejected(records)
     configs = {
         name: compose(f"experiment={name}", with_hydra=True)
-        for name in dict.fromkeys(target.experiment for target in targets)
+        for name in dict.fromkeys(name for target in targets for name in (target.experiment, target.minus) if name)
     }
-    results = [_result(target, seeds, configs[target.experiment], records, rejected) for target in targets]
+    results = [_result(target, seeds, configs, records, rejected) for target in targets]
     return Evidence(paper, results, records, configs, [record for record in records if not rejected[record["file"]]])
 
 
-def _result(target: Target, seeds: list[int], cfg: DictConfig, records: list[dict], rejected: dict) -> Result:
+def _result(target: Target, seeds: list[int], configs: dict, records: list[dict], rejected: dict) -> Result:
     """Sort the records of the target's experiment into those that count and those that do not."""
     seeds = target.seeds or (seeds[:1] if target.deterministic else seeds)
-    result, seed_of_curves, config = Result(target, [], [], seeds), {}, identity(cfg)
+    result, seed_of_curves, config = Result(target, [], [], seeds), {}, identity(configs[target.experiment])
     for record in records:
         if record["experiment"] != target.experiment:
             continue
@@ -260,13 +271,17 @@ def _result(target: Target, seeds: list[int], cfg: DictConfig, records: list[dic
             result.counted.append(record)
             seed_of_curves[curves] = record["seed"]
     result.counted.sort(key=lambda record: record["seed"])
+    if target.minus:
+        other = _result(replace(target, experiment=target.minus, minus=""), seeds, configs, records, rejected)
+        result.subtracted = {record["seed"]: record for record in other.counted}
+        result.counted = [record for record in result.counted if record["seed"] in result.subtracted]
+        result.left_out += other.left_out
     return result
 
 
 def claims_of(cfg: DictConfig) -> dict[str, dict]:
-    """What decides the verdict of each target of the experiment ``cfg``, by metric."""
-    targets = [target for target in read_targets(cfg.paper) if target.experiment == cfg.name]
-    return {target.metric: {key: getattr(target, key) for key in DECIDE_VERDICT} for target in targets}
+    """What decides the verdict of each target of the experiment ``cfg``, by name."""
+    return {target.name: {key: getattr(target, key) for key in DECIDE_VERDICT} for target in targets_of(cfg)}
 
 
 def verdict(cfg: DictConfig, metrics: dict[str, float]) -> str:
@@ -274,7 +289,7 @@ def verdict(cfg: DictConfig, metrics: dict[str, float]) -> str:
     record = {"seed": cfg.seed, "metrics": metrics}
     results = [
         Result(target, [record], [], [cfg.seed])
-        for target in read_targets(cfg.paper)
-        if target.experiment == cfg.name and target.metric in metrics
+        for target in targets_of(cfg)
+        if target.metric in metrics and not target.minus
     ]
     return "; ".join(f"{result.target.metric} {result.verdict}" for result in results) or "no target of this experiment"

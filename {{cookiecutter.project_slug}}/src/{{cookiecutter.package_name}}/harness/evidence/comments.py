@@ -28,7 +28,7 @@ class Value:
     value: Any
     source: str  # the comment
     group: bool = False
-    kind: str = ""  # paper, code, assumed, elsewhere; empty if the comment names no source
+    kind: str = ""  # paper, differs, code, assumed, elsewhere; empty if the comment names no source
     alternatives: list = field(default_factory=list)
     not_run: str = ""  # why the alternatives are not run
     problems: list[str] = field(default_factory=list)

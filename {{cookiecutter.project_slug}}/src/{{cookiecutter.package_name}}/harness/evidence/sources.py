@@ -10,25 +10,26 @@ from typing import Any
 import yaml
 from omegaconf import OmegaConf
 
-from ..identity import CONFIGS, NOT_IDENTITY, NOT_IDENTITY_OF, compose, flat
+from ..identity import CONFIGS, NOT_IDENTITY, NOT_IDENTITY_OF, compose
 from .citations import OTHER_PAPER, cited_parts
 from .comments import Value, read_items, read_values
 from .paper import QUOTE, differing_numbers, has_place, has_quote, paper_text
 from .targets import read_targets
 
-CHOICE = "hydra.runtime.choices."  # where Hydra keeps the chosen option of each group
 FORMS = (
     '# Section 5.3 · # Table 3: "a quote" · # official code, train.py:41 · # https://… · # author, e-mail 2024-05-01 · '
-    "# assumed: why; {alternatives}"
+    "# differs: Section 5.1 has 200; why · # assumed: why; {alternatives}"
 )
 # How a source of each kind begins. Otherwise, one that cites a part of the paper is "paper", and one that names another
 # paper is "elsewhere".
 KINDS = {
     "assumed": r"assumed\b",
+    "differs": r"differs\b",
     "code": r"(?:see )?(?:the )?(?:official|original|released|reference|authors?['’]?s?) (?:code|documentation|implementation|repository)\b",
     "elsewhere": r"https?://|doi:|arxiv:|authors?\b|e-?mail\b|personal communication\b",
     "paper": r'["“§]|(?:sec|tab|fig|eqs?|alg|app|p)\. ?[\dA-Z(]|(?:abstract|appendix|introduction|conclusion|footnote)\b',
 }
+DIFFERS = re.compile(r"^differs\W*", re.IGNORECASE)  # what the paper has follows, and why
 OPEN = re.compile(r"TODO\(paper\)|^proposed: ")  # a comment that is no source yet; read.py proposes
 NO_HYPERPARAMETERS = NOT_IDENTITY | {"callbacks", "debug", "experiment", "sweep"}  # groups
 NO_HYPERPARAMETER = re.compile(
@@ -103,7 +104,12 @@ def _read_assumption(value: Value) -> None:
 def _compare(value: Value) -> None:
     """Compare a value with its quotes, and its source with the paper."""
     quoted = QUOTE.findall(value.source)
-    if value.group:
+    if value.kind == "differs":
+        if not source_kind(DIFFERS.sub("", value.source)):
+            value.problems.append(
+                "differs from what? Write, for example: # differs: Section 5.1 has 200; a laptop is slow"
+            )
+    elif value.group:
         words = re.findall("[a-z]+", " ".join(quoted).lower())
         named = [one for one in _options(value.key) if any(part in words for part in one.split("_"))]
         others = [one for one in named if one not in COMMON_WORDS]
@@ -113,7 +119,7 @@ def _compare(value: Value) -> None:
         what = f"{', '.join(map(str, different))} of {value.value}" if isinstance(value.value, list) else value.value
         value.problems.append(f"{what} is not in the quote “{'” “'.join(quoted)}”")
     text, _ = paper_text()
-    if value.kind == "paper" and text:
+    if value.kind in ("paper", "differs") and text:
         ours = re.split(r"\bcode\b|https?://|\bet al\b", value.source)[0]  # the part about the paper itself
         quotes, places = QUOTE.findall(ours), [place for _, place in cited_parts(QUOTE.sub('""', ours))]
         value.problems += [f"the paper does not say “{quote}”" for quote in quotes if not has_quote(quote, text)]
@@ -153,7 +159,7 @@ def target_values() -> Iterator[Value]:
         position, key = re.fullmatch(r"targets\[(\d+)\]\.(.*)", value.key).groups()
         target = targets[int(position)]
         if key == "value" and value.value is not None and target.stated_by == "paper":
-            value.key = f"{target.experiment} {target.metric}"
+            value.key = f"{target.row} {target.metric}"
             yield _check(value)
 
 
@@ -162,19 +168,14 @@ def override(value: Value, alternative: Any) -> str:
     return f"{value.key}={alternative if value.group else json.dumps(alternative, separators=(',', ':'))}"
 
 
-def _compose(*overrides: str) -> dict[str, Any]:
-    """The composed settings by key, with their interpolations."""
-    return flat(OmegaConf.to_container(compose(*overrides, with_hydra=True)))
-
-
 def values_without_source(experiment: str) -> list[str]:
     """The hyperparameters of a group's file that neither this file nor the experiment gives a source."""
     stated = [value.key for value in read_values(_path(experiment)) if not value.group]
     stated += ["scheduler.interval", "scheduler.frequency"]  # they follow from the schedule's name
     found, unused = [], _never_built(experiment)
-    settings = _compose(f"experiment={experiment}")
-    for group, option in [*((key, settings[key]) for key in settings if key.startswith(CHOICE)), ("", "train")]:
-        folder, _, package = group.removeprefix(CHOICE).partition("@")
+    choices = compose(f"experiment={experiment}", with_hydra=True).hydra.runtime.choices
+    for group, option in [*choices.items(), ("", "train")]:
+        folder, _, package = group.partition("@")
         path = CONFIGS / folder / f"{option}.yaml"
         if folder.split("/")[0] in NO_HYPERPARAMETERS | {"trainer"} | unused or not path.exists():
             continue
@@ -184,18 +185,4 @@ def values_without_source(experiment: str) -> list[str]:
             needs_source = not value.group and (group or value.key.startswith("procedure."))
             if needs_source and not has_source and _is_hyperparameter(value):
                 found.append(f"{value.key} ({value.file}:{value.line})")
-    return found
-
-
-def silent_overrides(experiment: str) -> list[str]:
-    """The presets that change a value of an experiment but not the name of the run."""
-    before, found = _compose(f"experiment={experiment}"), []
-    values = [value for value in experiment_values(experiment) if _is_hyperparameter(value)]
-    for preset in (f"{group}={option}" for group in ("debug", "trainer") for option in _options(group)):
-        now = _compose(f"experiment={experiment}", preset)
-        for value in values if now["name"] == before["name"] else []:
-            key = (CHOICE if value.group else "") + value.key
-            if now.get(key) != before.get(key):
-                where = f"{value.file}:{value.line}"
-                found.append(f"{preset}: {value.key} is {now.get(key)}, not {value.value} ({where})")
     return found

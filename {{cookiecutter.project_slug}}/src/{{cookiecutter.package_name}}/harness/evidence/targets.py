@@ -33,12 +33,23 @@ class Target:
     tolerance: int | float | None = None
     reason: str = ""
     experiment: str = "paper"
+    minus: str = ""  # another experiment, if the value is the difference from its result
     log_x: bool = False  # of the plotted curves
     table: str = ""  # of the paper; rows of one table are shown together
     seeds: list[int] | None = None  # if other than those of all targets
     deterministic: bool = False  # nothing is drawn, so that one run is enough
     stated_by: str = "paper"  # or "us": a threshold of our own, which is never shown as the paper's
     explanation: str = ""  # why the value is not reached
+
+    @property
+    def row(self) -> str:
+        """The experiment, or the difference of two: ``double_q − q_learning``."""
+        return f"{self.experiment} − {self.minus}" if self.minus else self.experiment
+
+    @property
+    def name(self) -> str:
+        """What tells it from the other targets of its experiment."""
+        return f"{self.metric} minus {self.minus}" if self.minus else self.metric
 
 
 def read_seeds(paper: DictConfig) -> list[int]:
@@ -58,9 +69,9 @@ def read_targets(paper: DictConfig) -> list[Target]:
         target, wrong = _read_target(OmegaConf.merge({}, defaults, given))  # Hydra's forbid new keys
         targets.append(target)
         problems += [f"target {position} ({given.get('metric') or 'without a metric'}): {text}" for text in wrong]
-    for (experiment, metric), times in Counter((target.experiment, target.metric) for target in targets).items():
+    for (row, metric), times in Counter((target.row, target.metric) for target in targets).items():
         if times > 1:
-            problems.append(f"{times} targets name {metric} of experiment {experiment}. Keep one of them.")
+            problems.append(f"{times} targets name {metric} of experiment {row}. Keep one of them.")
     seeds = paper.get("seeds") or ListConfig([0])
     if not isinstance(seeds, ListConfig) or not all(type(seed) is int for seed in seeds):
         problems.append(f"seeds: {seeds} is not a list of whole numbers, such as [0, 1, 2].")
@@ -71,6 +82,11 @@ def read_targets(paper: DictConfig) -> list[Target]:
     if problems:
         raise UsageError("\n".join(f"configs/paper.yaml, {problem}" for problem in problems))
     return targets
+
+
+def targets_of(cfg: DictConfig) -> list[Target]:
+    """The targets of the experiment ``cfg``."""
+    return [target for target in read_targets(cfg.paper) if target.experiment == cfg.name]
 
 
 def _read_target(given: DictConfig) -> tuple[Target, list[str]]:

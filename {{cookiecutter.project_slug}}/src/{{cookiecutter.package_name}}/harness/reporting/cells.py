@@ -28,7 +28,7 @@ def cells(result: Result) -> dict[str, str]:
         low, high = result.interval
         interval = f"{number(low, (high - low) / 2, show=False)} … {number(high, (high - low) / 2, show=False)}"
     return {
-        "experiment": target.experiment,
+        "experiment": target.row,
         "metric": target.metric,
         "data": " ".join(target.dataset.split()) or "–",
         "paper": stated,

@@ -7,7 +7,7 @@ from .report import Report
 
 def completeness(known: Report) -> list[tuple[str, str, str]]:
     """Question, answer (yes or no), and the reason."""
-    records = {record["file"]: record for row in known.rows for record in row.counted}
+    records = known.evidence.counted
     stand_ins = [path for path in known.todos if path.startswith("src/") and not path.endswith("/__init__.py")]
     untrained = [f"TODO(paper) in {', '.join(stand_ins)}"] if stand_ins else []
     untrained += [] if records else ["no run of it counts yet"]

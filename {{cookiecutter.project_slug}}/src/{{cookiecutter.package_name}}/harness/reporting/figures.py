@@ -43,7 +43,7 @@ def draw_results(rows: list[Result]) -> str:
         axes.margins(x=0.2, y=0.25)
         axes.set(xlabel="seed", ylabel=f"{target.metric}{f' ({target.unit})' if target.unit else ''}")
         verdict = row.verdict.replace(" (", "\n(")  # in two lines, for panels are narrow
-        axes.set_title(f"{target.experiment}, {target.metric}\n{verdict}", fontsize=9)
+        axes.set_title(f"{target.row}, {target.metric}\n{verdict}", fontsize=9)
     _legend(figure)
     return _svg(figure)
 
@@ -63,10 +63,10 @@ def draw_curves(rows: list[Result]) -> str:
             curves = [r["curves"][f"{split}/{name}"] for r in counted if f"{split}/{name}" in r["curves"]]
             _draw(axes, curves, color, label)
         for row in rows:
-            if row.target.metric.split("/", 1)[-1] == name and row.target.value is not None:
-                axes.axhline(
-                    row.target.value / row.target.scale, color=THEIRS, linestyle="--", label=WHOSE[row.target.stated_by]
-                )
+            target = row.target
+            if target.metric.split("/", 1)[-1] == name and target.value is not None and not target.minus:
+                value = target.value / target.scale
+                axes.axhline(value, color=THEIRS, linestyle="--", label=WHOSE[target.stated_by])
         axes.set(xlabel="step", ylabel=name)
         if "loss" in name:
             _log_scale(axes)

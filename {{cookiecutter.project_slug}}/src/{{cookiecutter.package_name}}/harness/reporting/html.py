@@ -37,7 +37,7 @@ def html(known: Report, figures: list[Path]) -> str:
         undefined=StrictUndefined,
     )
     environment.filters |= {"setting": _setting, "shape": shape, "time": _time, "tree": _tree}
-    counted = {record["file"]: record for row in known.rows for record in row.counted}
+    counted = known.evidence.counted
     return environment.get_template("page.html").render(
         known=known,
         cells=cells,
@@ -45,7 +45,7 @@ def html(known: Report, figures: list[Path]) -> str:
         figures=[_embedded(path) for path in figures],
         settings=_settings(known),
         tests=Counter(known.outcomes.values()),
-        differences=paper.known_differences(),
+        differences=known.differing + paper.known_differences(),
         ambiguities=paper.ambiguities(),
         counted=counted,
         runs=_runs(known),

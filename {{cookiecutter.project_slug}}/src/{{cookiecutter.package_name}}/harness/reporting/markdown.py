@@ -21,6 +21,7 @@ def texts(known: Report, figures: list[str]) -> dict[Path, str]:
     readme, docstring = [f"**Status: {escaped(known.status)}**"], [NOT_STARTED]
     if known.stage != "not started":
         readme += [f"\nNot verified: {escaped('; '.join(known.unverified))}."] if known.unverified else []
+        readme += [f"\nUnlike the paper: {escaped('; '.join(known.differing))}."] if known.differing else []
         changed = known.evidence.claim_changes
         readme += [f"\nChanged after the runs: {escaped('; '.join(changed))}."] if changed else []
         readme += _tables(known)

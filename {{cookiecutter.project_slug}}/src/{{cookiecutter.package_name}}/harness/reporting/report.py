@@ -28,7 +28,7 @@ class Effect:
     @property
     def differences(self) -> list[float]:
         """For each seed that both have, the alternative's result minus ours."""
-        ours = {record["seed"]: value for record, value in zip(self.row.counted, self.row.values, strict=True)}
+        ours = {record["seed"]: self.row.value_of(record) for record in self.row.counted}
         return [self.found[seed] - ours[seed] for seed in self.found.keys() & ours.keys()]
 
     @property
@@ -90,6 +90,12 @@ class Report:
         return list({(value.file, value.line): value for value in listed}.values())
 
     @property
+    def differing(self) -> list[str]:
+        """The settings that differ from the paper on purpose, each with what the paper has."""
+        found = [value for value in self.values if value.kind == "differs"]
+        return [f"{value.key} is {value.value} ({sources.DIFFERS.sub('', value.source)})" for value in found]
+
+    @property
     def papers_rows(self) -> list[Result]:
         """Those of the paper's own values: a threshold of ours says nothing about the paper."""
         return [row for row in self.rows if row.target.stated_by == "paper"]
@@ -140,8 +146,7 @@ def report(write: bool = True) -> Report:
     """
     known = read_evidence()
     suite = tests.read_suite(write)
-    experiments = dict.fromkeys(row.target.experiment for row in known.results)
-    by_experiment = {name: sources.experiment_values(name) for name in experiments}
+    by_experiment = {name: sources.experiment_values(name) for name in known.configs}
     found = Report(
         evidence=known,
         sources=by_experiment,
@@ -219,8 +224,7 @@ def _effects(known: Evidence, by_experiment: dict[str, list[sources.Value]]) -> 
             if not runs and (value.file, value.line) in asked:  # inherited: one of the experiments is enough
                 continue
             for row in rows:
-                metric, scale = row.target.metric, row.target.scale
-                by_seed = {r["seed"]: r["metrics"][metric] * scale for r in runs if metric in r["metrics"]}
+                by_seed = {r["seed"]: row.value_of(r) for r in runs if row.target.metric in r["metrics"]}
                 found.append(Effect(value, alternative, row, by_seed))
         asked |= {(value.file, value.line) for value in listed}
     return found

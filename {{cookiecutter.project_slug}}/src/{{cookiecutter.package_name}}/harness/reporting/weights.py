@@ -33,7 +33,6 @@ def write_weights(evidence: Evidence, run: str, export: Callable[[dict, Path], N
     Raises:
         UsageError: there is no such run, or its weights cannot be written.
     """
-    counted = {record["file"]: record for row in evidence.results for record in row.counted}
     here = [Path(folder).name for folder in evidence.counted_folders()]
     chosen = [name for name in here if not run or name == Path(run).name]
     if not chosen:
@@ -41,9 +40,10 @@ def write_weights(evidence: Evidence, run: str, export: Callable[[dict, Path], N
     folders = []
     for name in chosen:
         folder = ROOT / "weights" / name
-        export(counted[name], folder / "model.safetensors")
-        OmegaConf.save(OmegaConf.create(counted[name]["config"]), folder / "config.yaml")
-        (folder / "README.md").write_text(_card(evidence, counted[name]), encoding="utf-8")
+        record = evidence.counted[name]
+        export(record, folder / "model.safetensors")
+        OmegaConf.save(OmegaConf.create(record["config"]), folder / "config.yaml")
+        (folder / "README.md").write_text(_card(evidence, record), encoding="utf-8")
         folders.append(name_of(folder))
     return folders
 
@@ -57,7 +57,7 @@ def _card(evidence: Evidence, record: dict) -> str:
     for row in evidence.results:
         if record in row.counted:
             shown, target = cells(row), row.target
-            this = f"{number(record['metrics'][target.metric] * target.scale)} {target.unit}".strip()
+            this = f"{number(row.value_of(record))} {target.unit}".strip()
             texts = [shown["metric"], shown["data"], shown["paper"], this, shown["ours"], shown["verdict"]]
             lines.append(f"| {' | '.join(escaped(text) for text in texts)} |")
     tested = record["tested"]

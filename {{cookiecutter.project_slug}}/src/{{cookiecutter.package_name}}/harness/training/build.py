@@ -13,8 +13,8 @@ from lightning.pytorch.loggers import Logger
 from lightning.pytorch.plugins.environments import SLURMEnvironment, TorchElasticEnvironment
 from omegaconf import DictConfig, OmegaConf
 
-from ..evidence.claims import claims_of
 from ..evidence.record import Record
+from ..evidence.targets import targets_of
 from ..identity import UsageError, identity
 from ..procedure import Procedure
 from . import lightning_internals as internals
@@ -138,7 +138,11 @@ def build_callbacks(cfg: DictConfig, record: Record, loggers: list[Logger]) -> l
     for callback in callbacks:
         if isinstance(callback, LastCheckpoint):
             callback.made_by = {key: record.data[key] for key in ("code", "git")}
-    return callbacks + [ClaimedMetrics(claims_of(cfg))] + ([OwnNoise(cfg.seed)] if processes(cfg) > 1 else [])
+    return (
+        callbacks
+        + [ClaimedMetrics(target.metric for target in targets_of(cfg))]
+        + ([OwnNoise(cfg.seed)] if processes(cfg) > 1 else [])
+    )
 
 
 def processes(cfg: DictConfig) -> int:
@@ -148,5 +152,5 @@ def processes(cfg: DictConfig) -> int:
 
 def paper_values(cfg: DictConfig) -> dict[str, float]:
     """The paper's value of each metric, in the unit of the metric, for the loggers."""
-    claims = {name: claim for name, claim in claims_of(cfg).items() if claim["value"] is not None}
-    return {f"paper/{name}": claim["value"] / claim["scale"] for name, claim in claims.items()}
+    targets = [target for target in targets_of(cfg) if target.value is not None and not target.minus]
+    return {f"paper/{target.metric}": target.value / target.scale for target in targets}
