@@ -422,6 +422,8 @@ def test_what_is_never_built_needs_no_source(ask, repo):
     path = repo / "src/my_paper/procedure.py"
     own = "\n    def configure_optimizers(self):\n        return torch.optim.SGD(self.parameters(), lr=1.0)\n"
     path.write_text(f"import torch\n{path.read_text()}{own}")
+    paper = repo / "configs/paper.yaml"
+    paper.write_text(re.sub("learning_rate: {}.*", "learning_rate: {1: 1e-3}", paper.read_text()))  # a key is a number
     said = ask("[v.key for v in experiment_values('paper') if v.problems] + values_without_source('paper')", cwd=repo)
     assert said and not re.search("optimizer|scheduler", " ".join(said))
     path.write_text(path.read_text().replace("torch.optim.SGD(self.parameters(), lr=1.0)", "self.optimizer([])"))

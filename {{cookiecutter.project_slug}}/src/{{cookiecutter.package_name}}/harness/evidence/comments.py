@@ -75,10 +75,10 @@ def _parse(text: str) -> tuple[yaml.Node, dict, dict[int, str]]:
 
 def _walk(node: yaml.Node, settings: dict, comments: dict, prefix: str = "", above: str = "") -> Iterator[tuple]:
     """Line, key, value and comment of each setting; a list is one value."""
-    for name, child in node.value:
+    for (name, child), value in zip(node.value, settings.values(), strict=True):  # keys may be numbers
         if not prefix and name.value == "defaults":
             continue
-        key, value, first = f"{prefix}{name.value}", settings[name.value], name.start_mark.line
+        key, first = f"{prefix}{name.value}", name.start_mark.line
         if isinstance(child, yaml.MappingNode) and value:
             comment = comments.get(first, above).partition("{")[0]  # alternatives belong to a single value
             yield from _walk(child, value, comments, f"{key}.", comment)
