@@ -141,7 +141,7 @@ def test_the_schedule_is_followed(cfg, trained, differentiated):
     )
 
 
-def test_each_parameter_is_optimized_once(trained):
+def test_each_parameter_is_optimized_once(trained, differentiated):
     trainer, _ = trained
     names = listed_parameters(trainer.lightning_module) | {
         parameter: name for name, parameter in trainer.lightning_module.named_parameters()

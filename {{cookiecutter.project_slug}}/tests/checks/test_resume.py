@@ -13,10 +13,10 @@ from {{ cookiecutter.package_name }}.harness.training.resume import LastCheckpoi
 BATCHES, STOPPED_AFTER = 5, 3
 
 
-def train(cfg, folder: Path, batches: int, sigterm: bool = False, ckpt_path: Path | None = None) -> dict:
+def train(cfg, folder: Path, after: After, ckpt_path: Path | None = None) -> dict:
     build.prepare(cfg)
     settings = QUIET | {"limit_val_batches": 0, "enable_checkpointing": True}
-    trainer = build.build_trainer(cfg, [After(batches, sigterm), LastCheckpoint(str(folder))], **settings)
+    trainer = build.build_trainer(cfg, [after, LastCheckpoint(str(folder))], **settings)
     procedure = build.build_procedure(cfg)
     trainer.fit(procedure, build.build_data(cfg), ckpt_path=ckpt_path, weights_only=True)
     optimizers = {f"optimizer {i}": optimizer.state_dict() for i, optimizer in enumerate(trainer.optimizers)}
@@ -24,13 +24,16 @@ def train(cfg, folder: Path, batches: int, sigterm: bool = False, ckpt_path: Pat
 
 
 def test_resumed_training_is_the_same(cfg, tmp_path):
-    uninterrupted = train(cfg, tmp_path / "one", BATCHES)
+    uninterrupted = train(cfg, tmp_path / "one", end := After(BATCHES))
+    if end.left > 0:
+        pytest.skip(f"the training has fewer than {BATCHES} batches")
     with pytest.raises(SIGTERMException):
-        train(cfg, tmp_path / "other", STOPPED_AFTER, sigterm=True)
-    resumed = train(cfg, tmp_path / "other", BATCHES - STOPPED_AFTER, ckpt_path=tmp_path / "other/last.ckpt")
+        train(cfg, tmp_path / "other", After(STOPPED_AFTER, sigterm=True))
+    resumed = train(cfg, tmp_path / "other", After(BATCHES - STOPPED_AFTER), tmp_path / "other/last.ckpt")
     different = [name for name, value in uninterrupted.items() if not same(value, resumed.get(name))]
     assert not different, (
         f"after a stop, {different} differ. Keep what PaperProcedure remembers between batches in a buffer or in "
-        "on_save_checkpoint, and what PaperDataModule remembers in its state_dict. A stream is read again from the start of "
+        "on_save_checkpoint, and what PaperDataModule remembers in its state_dict. The epoch starts again, with its "
+        "on_train_epoch_start: it must not clear what earlier batches have left. A stream is read again from the start of "
         "its epoch: if its samples depend on the model as it learns, as moves of an agent do, make them in step"
     )

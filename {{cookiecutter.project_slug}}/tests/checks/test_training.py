@@ -89,7 +89,7 @@ def hold_first_batch(data) -> None:
     data.train_dataloader = lambda: DataLoader([first_batch(loaders())] * OVERFIT_STEPS, batch_size=None)
 
 
-def test_one_batch_can_be_overfitted(cfg, fact):
+def test_one_batch_can_be_overfitted(cfg, differentiated, fact):
     """The loss falls to the share of its first value that ``facts.overfit_one_batch`` states: 0.5, or {600: 0.5}."""
     stated = fact("overfit_one_batch")
     ((steps, share),) = (stated if isinstance(stated, dict) else {OVERFIT_STEPS: stated}).items()
