@@ -5,7 +5,7 @@ import functools
 import os
 import re
 import signal
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -66,23 +66,21 @@ class Outcomes:
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     """Says how many of the checks applied, so that green is not taken for more than it is."""
-    count = {o: sum("/checks/" in r.nodeid for r in terminalreporter.stats.get(o, [])) for o in OUTCOMES}
+    say, stats = terminalreporter.write_line, terminalreporter.stats
+    count = {outcome: sum("/checks/" in r.nodeid for r in stats.get(outcome, [])) for outcome in OUTCOMES}
+    reasons = Counter(report.longrepr[2].removeprefix("Skipped: ") for report in stats.get("skipped", []))
     if count["skipped"]:
         applied = count["passed"] + count["failed"]
-        terminalreporter.write_line(
-            f"{applied} of {applied + count['skipped']} checks apply; below is why not the others."
-        )
-        if unstated:
-            terminalreporter.write_line(
-                f"Not under facts in configs/paper.yaml, so not checked: {', '.join(sorted(unstated))}"
-            )
-        rows = set()
-        with contextlib.suppress(Exception):  # a configuration that cannot be read has turned the checks red
-            rows = {target.experiment for target in read_targets(composed(f"experiment={EXPERIMENT}").paper)}
-        if others := rows - {EXPERIMENT}:
-            terminalreporter.write_line(
-                f"The checks ran on experiment={EXPERIMENT}. For others: EXPERIMENT={min(others)} pytest tests/checks"
-            )
+        say(f"{applied} of {applied + count['skipped']} checks apply. Why not the others (pytest -rs names them):")
+    for reason, times in reasons.most_common():
+        say(f"  {times} × {reason}")
+    if unstated:
+        say(f"Not under facts in configs/paper.yaml, so not checked: {', '.join(sorted(unstated))}")
+    rows = set()
+    with contextlib.suppress(Exception):  # a configuration that cannot be read has turned the checks red
+        rows = {target.experiment for target in read_targets(composed(f"experiment={EXPERIMENT}").paper)}
+    if count["passed"] and (others := rows - {EXPERIMENT}):
+        say(f"The checks ran on experiment={EXPERIMENT}. For others: EXPERIMENT={min(others)} pytest tests/checks")
 
 
 def pytest_configure(config: pytest.Config) -> None:
