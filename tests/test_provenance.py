@@ -418,6 +418,16 @@ def test_what_is_unstated(ask, repo):
     }
 
 
+def test_a_source_beside_the_default_of_a_group_counts(ask, repo):
+    path = repo / "configs/model/paper.yaml"
+    path.write_text(path.read_text().replace("width: 16", "width: 16  # assumed: not stated; {8}"))
+    (value,) = ask("[vars(v) for v in experiment_values('paper') if v.key == 'model.width']", cwd=repo)
+    assert (value["kind"], value["alternatives"], value["file"]) == ("assumed", [8], "configs/model/paper.yaml")
+    experiment = repo / EXPERIMENT
+    experiment.write_text(experiment.read_text() + "model:\n  width: 32\n")
+    assert ask("[v.value for v in experiment_values('paper') if v.key == 'model.width']", cwd=repo) == [32]
+
+
 def test_what_is_never_built_needs_no_source(ask, repo):
     path = repo / "src/my_paper/procedure.py"
     own = "\n    def configure_optimizers(self):\n        return torch.optim.SGD(self.parameters(), lr=1.0)\n"

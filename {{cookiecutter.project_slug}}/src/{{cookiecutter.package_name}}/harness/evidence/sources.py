@@ -10,7 +10,7 @@ from typing import Any
 import yaml
 from omegaconf import OmegaConf
 
-from ..identity import CONFIGS, NOT_IDENTITY, NOT_IDENTITY_OF, compose
+from ..identity import CONFIGS, NOT_IDENTITY, NOT_IDENTITY_OF
 from .citations import OTHER_PAPER, cited_parts
 from .comments import Value, read_items, read_values
 from .paper import QUOTE, differing_numbers, has_place, has_quote, paper_text
@@ -34,7 +34,7 @@ OPEN = re.compile(r"TODO\(paper\)|^proposed: ")  # a comment that is no source y
 NO_HYPERPARAMETERS = NOT_IDENTITY | {"callbacks", "debug", "experiment", "sweep"}  # groups
 NO_HYPERPARAMETER = re.compile(
     r"_.*_|.*_?(?:dir|dirpath|root|path)|enable_.*|log_every_n_steps|num_sanity_val_steps|inference_mode"
-    r"|num_workers|pin_memory|persistent_workers|prefetch_factor"
+    r"|num_workers|pin_memory|persistent_workers|prefetch_factor|(?:in|out)_(?:channels|features)|num_classes"
 )
 # Options whose names occur in any text about optimization, or that stand for an option with another name
 COMMON_WORDS = {"paper", "default", "step", "linear", "constant", "from_torch"}
@@ -63,7 +63,7 @@ def _path(experiment: str) -> Path:
 
 def _never_built(experiment: str) -> set[str]:
     """Of optimizer and scheduler those that the procedure does not use: its ``configure_optimizers`` builds others."""
-    values = read_values(CONFIGS / "train.yaml") + read_values(_path(experiment))  # not composed: within Hydra, too
+    values = read_values(CONFIGS / "train.yaml") + read_values(_path(experiment))
     target = [value.value for value in values if value.key == "procedure._target_"][-1]
     path = CONFIGS.parent / "src" / f"{target.rpartition('.')[0].replace('.', '/')}.py"
     tree = ast.parse(path.read_text(encoding="utf-8")) if path.is_file() else ast.Module([])
@@ -147,7 +147,7 @@ def experiment_values(experiment: str) -> list[Value]:
         unused.add("monitor")
     return [
         _check(value)
-        for value in found
+        for value in [*found, *(value for value in _inherited(experiment) if source_kind(value.source))]
         if source_kind(value.source) or (_is_hyperparameter(value) and value.key.split(".")[0] not in unused)
     ]
 
@@ -168,21 +168,30 @@ def override(value: Value, alternative: Any) -> str:
     return f"{value.key}={alternative if value.group else json.dumps(alternative, separators=(',', ':'))}"
 
 
-def values_without_source(experiment: str) -> list[str]:
-    """The hyperparameters of a group's file that neither this file nor the experiment gives a source."""
-    stated = [value.key for value in read_values(_path(experiment)) if not value.group]
-    stated += ["scheduler.interval", "scheduler.frequency"]  # they follow from the schedule's name
-    found, unused = [], _never_built(experiment)
-    choices = compose(f"experiment={experiment}", with_hydra=True).hydra.runtime.choices
+def _inherited(experiment: str) -> Iterator[Value]:
+    """The hyperparameters that an experiment takes from the files of its groups and does not set itself."""
+    own = read_values(_path(experiment))
+    stated = [value.key for value in own if not value.group]
+    choices = {value.key: value.value for value in read_values(CONFIGS / "train.yaml") + own if value.group}
     for group, option in [*choices.items(), ("", "train")]:
         folder, _, package = group.partition("@")
         path = CONFIGS / folder / f"{option}.yaml"
-        if folder.split("/")[0] in NO_HYPERPARAMETERS | {"trainer"} | unused or not path.exists():
+        if folder.split("/")[0] in NO_HYPERPARAMETERS | {"trainer"} or not path.exists():
             continue
         for value in read_values(path):
             value.key = f"{(package or folder).replace('/', '.')}.{value.key}".lstrip(".")
-            has_source = source_kind(value.source) or any(f"{value.key}.".startswith(f"{key}.") for key in stated)
-            needs_source = not value.group and (group or value.key.startswith("procedure."))
-            if needs_source and not has_source and _is_hyperparameter(value):
-                found.append(f"{value.key} ({value.file}:{value.line})")
-    return found
+            is_set = any(f"{value.key}.".startswith(f"{key}.") for key in stated)
+            known = not value.group and (group or value.key.startswith("procedure."))
+            if known and not is_set and _is_hyperparameter(value):
+                yield value
+
+
+def values_without_source(experiment: str) -> list[str]:
+    """The hyperparameters of a group's file that neither this file nor the experiment gives a source."""
+    follow = {"scheduler.interval", "scheduler.frequency"}  # from the schedule's name
+    unused = _never_built(experiment)
+    return [
+        f"{value.key} ({value.file}:{value.line})"
+        for value in _inherited(experiment)
+        if not source_kind(value.source) and value.key not in follow and value.key.split(".")[0] not in unused
+    ]

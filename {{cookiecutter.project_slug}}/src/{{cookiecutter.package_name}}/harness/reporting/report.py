@@ -125,9 +125,9 @@ class Report:
         if not seeds:
             return f"{self.stage} · no run counts yet"
         judged = [row for row in self.papers_rows if not row.why_no_verdict]
-        result = (
-            f" · {self.reproduced} of {len(self.papers_rows)} within the tolerance" if judged else " · no verdict yet"
-        )
+        result = " · no verdict yet" if self.papers_rows else ""
+        if judged:
+            result = f" · {self.reproduced} of {len(self.papers_rows)} within the tolerance"
         if self.stage.endswith("reproduced"):
             result = f" {self.reproduced} of {len(self.papers_rows)}"
         own = [row.verdict.startswith("reached") for row in self.rows if row.target.stated_by == "us"]
@@ -167,7 +167,8 @@ def _unstated(by_experiment: dict[str, list[sources.Value]]) -> dict[str, list[s
     """The settings without a source, each once: where several experiments inherit it, in the one that they inherit."""
     of, told, found = functools.cache(sources.values_without_source), set(), {}
     for name, values in by_experiment.items():
-        for base in [*dict.fromkeys(Path(value.file).stem for value in values), name]:
+        files = dict.fromkeys(Path(value.file) for value in values)
+        for base in [*(path.stem for path in files if path.parent.name == "experiment"), name]:
             new = [text for text in of(base) if text in of(name) and text not in told]
             found[base] = found.get(base, []) + new
             told.update(new)
