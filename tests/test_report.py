@@ -408,7 +408,7 @@ def test_rows_of_several_tables(claimed, add):
     add(0, 0, metrics=metrics), add(1, 0, metrics=metrics)
     told = re.sub(" +", " ", run("python", "report.py", cwd=claimed).stdout)
     assert told.index("\nTable 1\n") < told.index("test/pca") < told.index("\nTable 2\n") < told.index("test/f1")
-    assert "test/pca – 80 % 80.12346 % (deterministic) – ± 1 reproduced\n" in told
+    assert "test/pca – 80 % 80.123 % (deterministic) – ± 1 reproduced\n" in told
     assert "test/auc – – 75 % (n = 1) – ≥ 70 %, our own threshold reached (n = 1)\n" in told
     assert "2 of 3 within the tolerance · 1 of 1 own thresholds reached · 2 seeds\n" in told
     readme = (claimed / "README.md").read_text()

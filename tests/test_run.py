@@ -578,6 +578,7 @@ def test_mistyped_override_names_the_nearest(repo, typed, meant):
             "optimized_metric=test/accuracy: test data never chooses",
         ),
         ("train.py resume=runs/other/last.ckpt", "only resume=auto"),
+        ("train.py +model.depth=3", "argument 'depth'. A row inherits what the experiments in its defaults set."),
         ("train.py -m seed=0,1 trainer=ddp", "Train one seed at a time, without -m"),
         ("train.py trainer=ddp trainer.devices=auto", "give a number, as in trainer.devices=2. Each device"),
         ("train.py trainer=ddp trainer.devices=-1", "trainer.devices=-1: give a number"),

@@ -21,7 +21,7 @@ def cells(result: Result) -> dict[str, str]:
     if result.diverged:
         ours = f"diverged in {result.diverged} of {len(result.values)} runs"
     elif target.deterministic and result.counted:
-        ours = f"{result.ours:.7g}{unit} (deterministic)"
+        ours = f"{result.ours:.5g}{unit} (deterministic)"
     elif result.counted:
         ours = f"{number(result.ours, result.std)}{unit} ({of} {len(result.counted)})"
     if result.interval:

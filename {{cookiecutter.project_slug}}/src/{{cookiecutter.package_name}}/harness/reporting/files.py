@@ -52,7 +52,8 @@ def figures(known: Report) -> dict[str, list[Result]]:
     found = {"results.svg": rows} if rows else {}
     for experiment in dict.fromkeys(row.target.experiment for row in rows):
         own = [row for row in rows if row.target.experiment == experiment]
-        if any(record.get("curves") for record in own[0].counted):
+        curves = [curve for record in own[0].counted for curve in record.get("curves", {}).values()]
+        if any(len(curve["steps"]) > 1 for curve in curves):
             found[f"curves-{experiment}.svg"] = own
     return found
 

@@ -8,6 +8,7 @@ from pathlib import Path
 import hydra
 import lightning as L
 import torch
+from hydra.errors import InstantiationException
 from lightning.pytorch.callbacks import Callback, ProgressBar
 from lightning.pytorch.loggers import Logger
 from lightning.pytorch.plugins.environments import SLURMEnvironment, TorchElasticEnvironment
@@ -66,11 +67,22 @@ def build_procedure(cfg: DictConfig) -> Procedure:
     """Build the training procedure, with the model, loss, metrics, optimizer and schedule of ``cfg``.
 
     The same seed gives the same initial weights, whatever random numbers were drawn before.
+
+    Raises:
+        UsageError: a class does not take one of its settings.
     """
     L.seed_everything(cfg.seed, workers=True, verbose=False)
     # A group that is set to null has no key in cfg
     parts = {name: cfg.get(name) for name in ("model", "loss", "metrics", "optimizer", "scheduler")}
-    procedure = hydra.utils.instantiate(cfg.procedure, **parts)
+    try:
+        procedure = hydra.utils.instantiate(cfg.procedure, **parts)
+    except InstantiationException as error:
+        if "unexpected keyword" not in str(error):
+            raise
+        raise UsageError(
+            f"experiment={cfg.name}: {error.__cause__}. A row inherits what the experiments in its defaults set. Put what "
+            "one class alone takes into the file of its group, such as configs/model/<name>.yaml."
+        ) from None
     procedure.save_hyperparameters(identity(cfg), logger=False)  # each checkpoint names its configuration
     if cfg.trainer.precision == "64-true":  # Lightning converts it only after it has loaded a checkpoint
         procedure.double()
