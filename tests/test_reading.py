@@ -80,8 +80,8 @@ def test_latex(repo: Path):
         "| learning rate | 3e-4 |  | Section 2.1 |",
         "| beta1 | 0.9 |  | Section 2.1 |",
         "| gradient clipping | 0.5, 1 | searched over | Section 2.1 |",
-        "| batch size | 128 |  | Table 1 |",
-        "| batch size | 256 |  | Table 1 |",
+        "| batch size | 128 | one of 2 | Table 1 |",
+        "| batch size | 256 | one of 2 | Table 1 |",
         "| epochs | 300 |  | Appendix A |",
         "| hardware | eight NVIDIA V100 GPUs |",
         "- Section 2: Method · Equation (1) · Equation (2) · Equation (A)",
@@ -115,6 +115,50 @@ def test_pdf(repo: Path):
     ):
         assert row in sheet, sheet
     assert "4096" not in sheet
+
+
+TABLES = [
+    "3 Details",
+    "Hparam Tiny Large",  # the caption comes after
+    "Batch size 32 48",
+    "Number of layers 2 4",
+    "Learning rate decay linear",
+    "Optimizer AdamW",
+    "Weight decay 0.05",
+    "Table 7: Fine-tuning.",
+    "Hparam Value",
+    "Dropout 0.3",
+    "Number of steps 500K",
+    "Warmup steps 20,000",
+    "Table 8: Pre-training of all models.",
+    "and a few words that end a sentence of the text.",
+    "Model Data Hidden size D # of Heads Base LR LR decay Epochs Params",  # a column for each setting
+    "Ours-B/16 Set-30M 768 12 8 · 10−4 cosine 7 86M",
+    "Ours-L/16 Set-30M 1024 16 6 · 10−4 linear 14 307M",
+    "Table 9: Variants.",
+    "Model Params Dropout Accuracy",  # results
+    "Theirs 86M 0.9 94.1",
+    "Ours 86M 0.8 95.1",
+    "Table 10: Accuracies.",
+]  # fmt: skip
+
+
+def test_tables_of_a_pdf(repo: Path):
+    write_pdf(repo / "paper.pdf", [*PAGES, [TABLES]])
+    read(repo)
+    rows = [
+        row.split(" | ") for row in (repo / "READING.md").read_text().splitlines() if "Table" in row and " | " in row
+    ]
+    found = {
+        place: [(row[0].strip("| "), row[1]) for row in rows if row[3] == f"{place}, page 3"]
+        for place in ("Table 7", "Table 8", "Table 9")
+    }
+    assert found == {
+        "Table 7": [("weight decay", "0.05"), ("batch size", "32"), ("batch size", "48"), ("layers", "2"), ("layers", "4"), ("optimizer", "adamw"), ("schedule", "linear")],
+        "Table 8": [("steps", "500000"), ("warm-up steps", "20000"), ("dropout", "0.3")],
+        "Table 9": [("learning rate", "8e-4"), ("learning rate", "6e-4"), ("epochs", "7"), ("epochs", "14"), ("hidden size", "768"), ("hidden size", "1024"), ("heads", "12"), ("heads", "16"), ("schedule", "cosine"), ("schedule", "linear")],
+    }  # fmt: skip
+    assert not [row for row in rows if "Table 10" in row[3]]
 
 
 def test_text_as_ieee_prints_it(repo: Path):
@@ -152,7 +196,7 @@ def test_accept(repo: Path):
     read(repo)
     before = state(repo)
     said = read(repo, "--accept", "data.batch_size", "optimizer.momentum", "optimizer.lr", ok=False)
-    assert "data.batch_size: the paper states 128, 256. Choose one: --accept data.batch_size=256" in said
+    assert "data.batch_size: choose what the paper states: data.batch_size=128 or data.batch_size=256." in said
     assert "optimizer.momentum: no proposal" in said and state(repo) == before
     read(repo, "--accept", "data.batch_size=256", "optimizer.lr", "optimizer.betas", "model.dropout", "scheduler")
     text = (repo / EXPERIMENT).read_text()
@@ -300,7 +344,7 @@ def test_real_papers():
 
 NUMBERS = {
     "3e-4": 3e-4, "3 × 10^-4": 3e-4, "3×10-4": 3e-4, "3·10^{-4}": 3e-4, "0.0003": 3e-4, "10^-4": 1e-4, "2^-8": 2**-8, "2^{-8}": 2**-8,
-    "1/128": 1 / 128, "10k": 1e4, "25,000": 25000, "1.5M": 1.5e6, "four": 4, "10%": 0.1, ".07": 0.07, "60 × 104": 6e5,
+    "1/128": 1 / 128, "10k": 1e4, "25,000": 25000, "10, 000": 10000, "1, 000 × 10^3": 1e6, "1.5M": 1.5e6, "four": 4, "10%": 0.1, ".07": 0.07, "60 × 104": 6e5,
 }  # fmt: skip
 SENTENCES = {  # what is found in a sentence: settings with their values, a grid in brackets
     "We use Adam with β1 = 0.9 and a batch size of 128.": "optimizer adam, beta1 0.9, batch size 128",
@@ -314,7 +358,16 @@ SENTENCES = {  # what is found in a sentence: settings with their values, a grid
     "a learning rate decay of 0.1": "",
     "anneals every 25 epochs of training": "",
     "Theirs was trained with a dropout of 0.5, their model without": "",
+    "The learning rate [12] for pre-training was 0.1 and dropout (Srivastava et al., 2014) was 0.2.": "learning rate 0.1, dropout 0.2",
+    "A batch size B = 64 and label smoothing [3] with epsilon of 0.1.": "batch size 64, label smoothing 0.1",
+    "We use Adam (Kingma and Ba, 2014) with α = 10-4.": "optimizer adam, learning rate 1e-4",
+    "It has 4 QRNN layers with a hidden dimensionality of 1550.": "layers 4, hidden size 1550",
+    "The initial learning rate of 0.003 is decayed by a factor 10 at epochs 40 and 50.": "learning rate 0.003, schedule step",
+    "We use a learning rate with cosine instead of linear annealing.": "schedule cosine",
+    "All experiments run on a single GeForce GTX 1080 Ti gpu.": "hardware single GeForce GTX 1080 Ti gpu",
     # work of others
+    "The large one (Smith et al., 2022) was trained on 2240 A100 GPUs.": "",
+    "We originally experimented with a hidden dimension of 2.": "",
     "For ResNet-50, the authors use a batch size of 256.": "",
     "The model was pre-trained by its authors for 300 epochs.": "",
     "Previous methods train for 800 epochs.": "",
@@ -338,7 +391,7 @@ SENTENCES = {  # what is found in a sentence: settings with their values, a grid
     "If not stated otherwise, we use a batch size of 8.": "batch size 8",
     "Training with a batch size of 64 would need 40 GB.": "",
     # at one time of the training, or in another part of it
-    "The learning rate is multiplied by 0.1 at epochs 30 and 60.": "",
+    "The learning rate is multiplied by 0.1 at epochs 30 and 60.": "schedule step",
     "After 100 epochs the learning rate is 0.001.": "",
     "For the linear probe, we use a batch size of 1024.": "",
     "We pre-train with a learning rate of 1e-4 and fine-tune with a learning rate of 2e-5.": "learning rate 1e-4, learning rate 2e-5",
@@ -392,7 +445,7 @@ def test_fetch(repo: Path, tmp_path: Path):
     for asked, message in {
         "1706.00002": "/pdf/1706.00002 cannot be fetched: Not Found",
         "1706.00001": "/pdf/1706.00001 is no PDF",
-        "a title": "a title is not an arXiv id",
+        "a title": "a title holds no arXiv id",
     }.items():
         done = run("python", "read.py", "--fetch", asked, cwd=repo, ok=False, **address)
         assert message in done.stderr and done.stderr.count("\n") == 1 and not (repo / "paper.pdf").exists()

@@ -9,12 +9,9 @@ import unicodedata
 from dataclasses import dataclass, field
 
 MARK, CELL, PAGE = "\x01", "\x02", "\f"
-SUPERSCRIPTS = str.maketrans("⁰¹²³⁴⁵⁶⁷⁸⁹⁺⁻", "0123456789+-")
 MINUS = str.maketrans(dict.fromkeys("‐‑‒–−", "-") | {"∗": "*", "⋅": "·", "“": "'", "”": "'", '"': "'", "\u00a0": " "})
 # What a sentence does not end with, though a capital letter or a digit follows
-ABBREVIATION = re.compile(
-    r"\b(?:al|Eqn?s?|Figs?|Secs?|Sects?|Tabs?|Refs?|Apps?|vs|e\.g|i\.e|cf|resp|approx|Num|No|Dr|[A-Z])\.$"
-)
+ABBREVIATION = re.compile(r"\b(?:al|Eqn?s?|Sect?s?|(?:Fig|Tab|Ref|App)s?|vs|e\.g|i\.e|cf|resp|approx|Num|No|[A-Z])\.$")
 ENDS = re.compile(r"(?<=[.!?])[)\]']*\s+(?=[A-Z(\['•\d])|\s*•\s*")
 
 
@@ -62,7 +59,7 @@ class Document:
 
 def readable(text: str) -> str:
     """One spelling for ligatures, superscripts, dashes and quotation marks, in one line."""
-    text = re.sub("[⁰¹²³⁴⁵⁶⁷⁸⁹⁺⁻]+", lambda power: "^" + power[0].translate(SUPERSCRIPTS), text)
+    text = re.sub("[⁰¹²³⁴⁵⁶⁷⁸⁹⁺⁻]+", lambda power: f"^{power[0]}", text)
     text = unicodedata.normalize("NFKC", text.replace("\u00ad", "")).translate(MINUS)
     return " ".join(text.split())
 
@@ -82,13 +79,14 @@ def build(source: str, lines: list[str]) -> Document:
     caption, caption_at, row_at = "", -9, -9  # a caption belongs to the rows that end or begin within a few lines of it
     for at, line in enumerate([*lines, ""]):
         kind, number, title = line.split(MARK)[1:] if line.startswith(MARK) else ("", "", "")
-        if line.strip() and not kind and CELL not in line:
-            words.append((readable(line), place))
-            continue
-        if line != PAGE and kind != "Equation":  # sentences go on over both
+        is_text = line.strip() and not kind and CELL not in line
+        after_caption = part and words and words[-1][0].endswith(".") and line[:1].islower()
+        if after_caption or not (is_text or line == PAGE or kind == "Equation"):  # sentences go on over both
             found.sentences += _sentences(words, part)
             words, part = [], ""
-        if line == PAGE:
+        if is_text:
+            words.append((readable(line), place))
+        elif line == PAGE:
             place = Place(place.section, place.title, (place.page or 0) + 1)
         elif kind in ("Section", "Appendix"):
             titles[number] = title
@@ -97,7 +95,7 @@ def build(source: str, lines: list[str]) -> Document:
         elif kind in ("Table", "Figure", "Algorithm"):  # its caption comes next
             caption, caption_at, part = named(kind, number), at, named(kind, number)
             if kind == "Table" and found.tables and not found.tables[-1].name and row_at >= at - 6:
-                found.tables[-1].name = caption
+                found.tables[-1].name, caption_at = caption, -9
         elif CELL in line:
             name, *cells = [readable(cell) for cell in line.split(CELL)]
             if row_at < at - 3 or name not in ("", found.tables[-1].name):

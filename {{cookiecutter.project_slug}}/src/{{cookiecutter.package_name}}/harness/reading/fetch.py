@@ -21,8 +21,7 @@ def fetch(asked: str) -> list[str]:
         UsageError: no id, no answer, or something that is no paper. Nothing is written then.
     """
     if not (found := ID.search(asked or (CONFIGS / "paper.yaml").read_text(encoding="utf-8"))):
-        where = f"{asked} is not an arXiv id" if asked else "configs/paper.yaml names no arXiv id"
-        raise UsageError(f"{where}; one looks like 1706.03762 or hep-th/9901001.")
+        raise UsageError(f"{asked or 'configs/paper.yaml'} holds no arXiv id; one looks like 1706.03762.")
     if there := [name for name in ("paper.pdf", "paper.tar.gz", "paper") if (ROOT / name).exists()]:
         raise UsageError(f"{there[0]} is there already: nothing was fetched.")
     host = os.environ.get("PAPER_TEMPLATE_ARXIV_FILES_URL", "https://arxiv.org")

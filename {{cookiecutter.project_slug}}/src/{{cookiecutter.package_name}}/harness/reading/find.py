@@ -3,46 +3,26 @@
 import functools
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
+from types import SimpleNamespace
 
 import yaml
 
 from .document import Document, Place, Table
 from .numbers import ONE, VALUES, all_numbers, written
 
-
-@dataclass(frozen=True)
-class Setting:
-    """A setting of ``settings.yaml``, which says what each of these is."""
-
-    keys: tuple[str, ...] = ()
-    answer: str = ""
-    name: str = "(?!)"  # matches nothing
-    unit: str = "(?!)"
-    number: tuple[float, float] | None = None
-    whole: tuple[float, float] | None = None
-    options: dict[str, str] = field(default_factory=dict, hash=False)
-    pair: int | None = None
-    needs: str = ""
-    before: str = ""
-    after: str = "(?!)"
-    never: str = "(?!)"
-
-    def possible(self, value: float) -> bool:
-        low, high = self.whole or self.number
-        return low <= value <= high and (not self.whole or value == int(value))
-
-
 _FILES = (Path(__file__).with_name(f"{name}.yaml") for name in ("settings", "patterns"))
 _SETTINGS, _PATTERNS = (yaml.safe_load(path.read_text(encoding="utf-8")) for path in _FILES)
-SETTINGS = {name: Setting(**row) for name, row in _SETTINGS.items()}
+_DEFAULTS = _SETTINGS.pop("a setting")
+SETTINGS = {name: SimpleNamespace(**_DEFAULTS | row) for name, row in _SETTINGS.items()}
 PATTERNS = {name: re.compile(pattern, re.I) for name, pattern in _PATTERNS.items()}
 
-LINK = rf"(?P<link>(?:(?:[\s:,(|]|\.{{3}})*(?:\b(?:{_PATTERNS['between']}|{_PATTERNS['choice']})\b|∈)){{0,7}}(?:[\s:=≈∼~(|]|\.{{3}})*(?:[αηγλτ]\s?=\s?)?)"
+_AROUND = rf"{_PATTERNS['before a head']}(?:%s){_PATTERNS['after a head']}"  # "Number of heads*", "Minibatch size (B)"
+_NAMES = {name: one.head if one.options else f"{one.head}|{one.name}|{one.unit}" for name, one in SETTINGS.items()}
+HEADS = {name: re.compile(_AROUND % names, re.I) for name, names in _NAMES.items()}
+LINK = rf"(?P<link>{_PATTERNS['cited']}(?:(?:[\s:,(|]|\.{{3}})*(?:\b(?:{_PATTERNS['between']}|{_PATTERNS['choice']})\b|∈)){{0,7}}(?:[\s:=≈∼~(|]|\.{{3}})*(?:\w_?\w?\s?=\s?)?)"
 CELL = re.compile(rf"\s*(?x:{VALUES})\s*")  # a cell that is nothing but numbers
-# Powers that a PDF wrote without raising the exponent: 10^4, 2^18
-LOST = re.compile(r"(?<![\d.,])(?<![×·x]\s)(?:10[3-9]|2[12]\d)(?![\d.,%])")
 
 
 @dataclass(frozen=True)
@@ -68,21 +48,18 @@ def find(document: Document) -> list[Found]:
     found = []
     for sentence in document.sentences:
         text, where = sentence.text, sentence.part or str(sentence.place)
-        letters = [word for word in text.split() if len(word) < 3]  # a formula or figure in a PDF has mostly these
         others = PATTERNS["foreign"].search(text) or PATTERNS["elsewhere"].search(sentence.place.title)
-        if others or where.startswith("Figure") or len(letters) > 0.55 * len(text.split()):
+        if others or where.startswith("Figure"):
             continue
         for name, values, start, end in in_text(text):
-            if not (sentence.part and SETTINGS[name].options):  # a caption says what differs, not what is used
-                before = re.search(r"(?:\S+\s+){0,6}\S*$", text[:start])  # whole words
-                after = re.match(r"\S*(?:\s+\S+){0,4}", text[end:])
-                quote = f"{before[0]}{text[start:end]}{after[0]}".strip(" ,;:")
-                found.append(Found(name, values, where, quote, sentence.place, text))
+            before = re.search(r"(?:\S+\s+){0,6}\S*$", text[:start])  # whole words
+            after = re.match(r"\S*(?:\s+\S+){0,4}", text[end:])
+            quote = f"{before[0]}{text[start:end]}{after[0]}".strip(" ,;:")
+            found.append(Found(name, values, where, quote, sentence.place, text))
     for table in document.tables:
         found += _in_table(table)
     once = {(one.setting, one.values, one.where): one for one in reversed(found)}
-    order = list(SETTINGS)
-    return sorted(reversed(once.values()), key=lambda one: order.index(one.setting))
+    return sorted(reversed(once.values()), key=lambda one: list(SETTINGS).index(one.setting))
 
 
 def in_text(text: str) -> Iterator[tuple[str, tuple[str, ...], int, int]]:
@@ -100,13 +77,18 @@ def _patterns(name: str, unit: str) -> tuple[re.Pattern, re.Pattern, re.Pattern]
     return re.compile(f"{name}|{unit}", re.I), re.compile(after, re.I), re.compile(before, re.I)
 
 
-def _numbers(setting: Setting, text: str) -> Iterator[tuple[tuple[str, ...], int, int]]:
+def _values(setting: SimpleNamespace, text: str) -> list[float]:
+    low, high = setting.whole or setting.number
+    return [one for one in all_numbers(text) if low <= one <= high and (not setting.whole or one == int(one))]
+
+
+def _numbers(setting: SimpleNamespace, text: str) -> Iterator[tuple[tuple[str, ...], int, int]]:
     quick, *patterns = _patterns(setting.name, setting.unit)
     for pattern, found in ((one, found) for one in patterns if quick.search(text) for found in one.finditer(text)):
         start, end, stated = found.end() - len(found[0].lstrip()), found.end(), found["values"].strip()
         before = text[max(0, start - 40) : start]
         around = re.split(r"[,;.(:]\s|\b(?:and|with|for)\b", before)[-1] + (found["link"] or text[end : end + 8])
-        values = [value for value in all_numbers(stated) if setting.possible(value)]
+        values = _values(setting, stated)
         choice = re.search(rf"\b(?:{_PATTERNS['choice']})\b|∈|\{{", found["link"] + found["values"][:2])
         if (
             PATTERNS["against"].search(before)
@@ -114,7 +96,7 @@ def _numbers(setting: Setting, text: str) -> Iterator[tuple[tuple[str, ...], int
             or re.search(setting.never, around, re.I)
             or not (setting.whole or re.search(r"\d", stated))  # "two learning rates"
             or re.fullmatch(r"\[[\d, ]*\]?", stated)  # a reference
-            or (setting.whole and LOST.search(stated))
+            or (setting.whole and PATTERNS["lost power"].search(stated))
             or (choice and len(values) < 2 and not found["link"].strip().endswith("from"))
         ):
             continue
@@ -128,10 +110,8 @@ def _numbers(setting: Setting, text: str) -> Iterator[tuple[tuple[str, ...], int
         yield from ((tuple(one), start, end) for one in several if one)
 
 
-def _words(setting: Setting, text: str) -> Iterator[tuple[tuple[str, ...], int, int]]:
+def _words(setting: SimpleNamespace, text: str) -> Iterator[tuple[tuple[str, ...], int, int]]:
     """Each option that a sentence names, at the first place where it is meant."""
-    if setting.keys and not PATTERNS["ours"].search(text):
-        return
     for value, pattern in setting.options.items():
         for found in re.finditer(pattern, text):
             start, end = found.span()
@@ -148,21 +128,24 @@ def _in_table(table: Table) -> Iterator[Found]:
     where, rows = table.name or str(table.place), table.rows
     columns = list(zip(*(row for row in rows if len(row) == len(rows[0])), strict=True))[1:]
     for lines in (rows, columns):
-        named = [(name, line) for line in lines if (name := _setting(line[0]))]
-        for name, (head, *cells) in named if len(named) > 1 else []:
-            numbers = [value for cell in cells if CELL.fullmatch(cell) for value in all_numbers(cell)]
-            values = tuple(dict.fromkeys(written(value) for value in numbers if SETTINGS[name].possible(value)))
+        named = [(name, line) for line in lines if (name := setting_of(line[0]))]
+        each = lines is rows or len(named) >= len(columns) / 2  # a table of settings; others show what changes with one
+        for name, (head, *cells) in named if len(named) > 2 - each else []:
+            values = tuple(dict.fromkeys(value for cell in cells for value in _in_cell(SETTINGS[name], cell)))
             quote = " ".join([head, *filter(str.strip, cells)])
-            for one in zip(values) if lines is rows else [values] * bool(values):
+            for one in zip(values) if each else [values] * bool(values):
                 yield Found(name, one, where, quote, table.place)
 
 
-def _setting(cell: str) -> str | None:
-    """The numeric setting that the name of a row or column is."""
-    before = r"(?:(?:num\.?|number of|max\.?|total|training|pre-?training|#|no\. of)\s)?(?:[\w-]+ )?"
-    for name, setting in SETTINGS.items():
-        pattern = rf"{before}(?:{setting.name}|{setting.unit})(?:\s?\([^)]*\)|\s[^\w\s]\S*)?"
-        if not setting.options and re.fullmatch(pattern, cell.strip(" :"), re.I):
-            if not re.search(setting.never, cell, re.I):
-                return name
-    return None
+def _in_cell(setting: SimpleNamespace, cell: str) -> list[str]:
+    """The numbers of a cell that is nothing else, or the option that it names."""
+    if setting.options:
+        return [value for value, said in setting.options.items() if re.search(rf"(?i:\b{value}\b)|{said}", cell)][:1]
+    return list(map(written, _values(setting, cell))) if CELL.fullmatch(cell) else []
+
+
+@functools.cache
+def setting_of(cell: str) -> str | None:
+    """The setting that the name of a row or column is."""
+    found = ((name, pattern.fullmatch(cell.strip(" :"))) for name, pattern in HEADS.items())
+    return next((name for name, one in found if one and not re.search(SETTINGS[name].never, one["before"], re.I)), None)

@@ -88,8 +88,8 @@ class _Writer:
         writers |= {f"{name}*": write for name, write in writers.items()}
         macros = [latex2text.MacroTextSpec(name, getattr(self, to, to)) for name, to in TABLES["macros"].items()]
         environments = [latex2text.EnvironmentTextSpec(name, getattr(self, to)) for name, to in writers.items()]
-        specials = [latex2text.SpecialsTextSpec("&", AND)]
-        writing.add_context_category("paper", macros, environments, specials, prepend=True)
+        cells = [latex2text.SpecialsTextSpec("&", AND)]
+        writing.add_context_category("paper", macros, environments, cells, prepend=True)
         walker = latexwalker.LatexWalker(latex, latex_context=grammar, tolerant_parsing=True)
         convert = latex2text.LatexNodes2Text(writing, math_mode="text", keep_comments=False)
         try:
@@ -137,11 +137,8 @@ class _Writer:
         return f"{''.join(marks)}{text}\n"
 
     def floating(self, node, l2tobj) -> str:
-        before, self.current, self.kind = (
-            self.current,
-            "",
-            re.search("table|figure|algorithm", node.environmentname)[0].title(),
-        )
+        before, self.current = self.current, ""
+        self.kind = re.search("table|figure|algorithm", node.environmentname)[0].title()
         text = l2tobj.nodelist_to_text(node.nodelist)
         name = named(self.kind, self.current) if self.kind == "Table" else ""
         self.current = before

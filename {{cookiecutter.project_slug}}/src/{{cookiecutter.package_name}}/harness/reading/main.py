@@ -45,8 +45,6 @@ def main() -> None:
         if NOTES.exists():
             NOTES.write_text(noted(document, NOTES.read_text(encoding="utf-8")), encoding="utf-8")
         propose.write(offered)
-        parts, settings = len(document.parts), len({one.setting for one in found})
-        print(
-            f"Read {document.source}: {parts} parts, {settings} settings stated, {len(offered)} proposed. See READING.md."
-        )
-        print(f"Accept one by one: python read.py --accept {next(iter(offered), 'optimizer.lr').lstrip('/')}")
+        counts = f"{len(document.parts)} parts, {len(found)} statements, {len(offered)} settings proposed"
+        print(f"Read {document.source}: {counts}. See READING.md.")
+        print("Accept one by one: python read.py --accept", next(iter(offer.acceptable(offered)), "optimizer.lr"))

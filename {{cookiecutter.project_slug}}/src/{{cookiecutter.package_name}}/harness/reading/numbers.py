@@ -28,17 +28,15 @@ def all_numbers(text: str) -> list[float]:
 
 
 def _value(found: re.Match) -> float:
-    part = found.groupdict()
+    part = {name: (text or "").replace(",", "").replace(" ", "") for name, text in found.groupdict().items()}
     if part["word"]:
         return float(WORDS.index(part["word"]))
-    if part["base"]:
-        return float(f"{part['base'].replace(',', '')}e{part['exponent'].replace(' ', '')}")
     if part["root"]:
-        return float(part["root"]) ** float(part["power"].replace(" ", ""))
+        return float(part["root"]) ** float(part["power"])
     if part["over"]:
         return float(part["over"]) / (float(part["under"]) or 1)
-    value = float(f"{part['plain'].replace(',', '')}e{part['e'] or 0}")
-    return round(value * UNITS[part["unit"] or ""], 12)
+    value = float(f"{part['base'] or part['plain']}e{part['exponent'] or part['e'] or 0}")
+    return round(value * UNITS[part["unit"]], 18)
 
 
 def written(value: float) -> str:

@@ -51,6 +51,11 @@ def _known(key: str, value: str, configs: Path) -> bool:
     return any(re.search(rf"^\s*{re.escape(name)}:", path.read_text(encoding="utf-8"), re.MULTILINE) for path in files)
 
 
+def acceptable(offered: dict[str, list[Found]]) -> list[str]:
+    """What ``--accept`` takes: ``data.batch_size``, or ``optimizer.lr=0.1`` where several values are stated."""
+    return [key.strip("/") + f"={one.values[0]}" * (len(ones) > 1) for key, ones in offered.items() for one in ones]
+
+
 def comment(ones: list[Found], key: str = "") -> str:
     """``proposed: 3e-4, Section 5.3: "a learning rate of 3e-4" (page 6)``, or all values where there are several."""
     values = f"{ones[0].values[0]}, {ones[0].source}"

@@ -1,24 +1,28 @@
 """Marked lines of a text without markup, as a PDF or ``paper.txt`` gives it: what is a heading, a caption, a number."""
 
+import functools
+import itertools
 import re
 from collections import Counter
 
 from .document import CELL, MARK, PAGE, mark, readable
+from .find import SETTINGS, setting_of
 from .numbers import ONE
 
 NUMBERED = re.compile(r"(?:Appendix\s+)?((?:\d{1,2}|[A-Z])(?:\.\d{1,2}){0,3})\.?\s+(?=[^\W\d_])(.{2,90})$")
-UNNUMBERED = re.compile(
-    r"(abstract|references|bibliography|acknowledg\w+|(?:supplementary|appendix)\b.{0,40})\.?", re.I
-)
-CAPTION = re.compile(
-    r"(Table|Fig|Algorithm)(?:ure|\.)? ([IVX]+|[A-Z]?\.?\d+(?:\.\d+)?)(?: ?[:.|]|(?<=Algorithm \d)) (\S.*)", re.I
-)
+UNNUMBERED = re.compile(r"(?i:(abstract|references|bibliography|acknowledg\w+|(?:supplem|append)\w+\b.{0,40})\.?)")
+NAMED = r"(Table|Fig|Algorithm)(?:ure|\.)? ([IVX]+|[A-Z]?\.?\d+(?:\.\d+)?)"
+CAPTION = re.compile(rf"{NAMED}(?: ?[:.|]|(?<=Algorithm \d)) (\S.*)", re.I)
 ROMAN = re.compile(r"([IVX]{1,5})\. ([A-Z][A-Z :,-]{3,60})$")  # II. METHOD
 LETTER = re.compile(r"([A-Z])\. ([A-Z][a-z][^.]{2,60})$")  # A. Training, within it
 EQUATION = re.compile(r"(?:^|\s)\(((?:[A-Z]\.?)?\d{1,3}(?:\.\d{1,2})?)\)$")
+NO_TITLE = re.compile(r"[,;-]$|[=∈]|\d\.\d|\b(?:is|are|was|were|we)\b")
 DIGITS = str.maketrans("", "", "0123456789")
 VALUE = re.compile(ONE, re.VERBOSE)
-ROW = re.compile(rf"([^\W\d][^=,;]{{0,45}}?[^\s\d])\s+((?:(?x:{ONE})\s*)+)")
+WORD_OR_NUMBER = rf"(?:(?x:{ONE})(?:/\d+)?|[^\W\d]+|[-/✓✗])"
+ROW = re.compile(rf"([^\W\d][^=,;]{{0,45}}?[^\s\d])((?:\s+(?:(?x:{ONE})|[-/]))+)")
+OPTIONS = "|".join(setting.head for setting in SETTINGS.values() if setting.options)
+OPTION_ROW = re.compile(rf"({OPTIONS})\s+(\S+(?: \S+){{0,2}})", re.I)
 
 
 def marked(text: str) -> list[str]:
@@ -41,13 +45,42 @@ def marked(text: str) -> list[str]:
                 found.append(mark("Section", "", "Appendix"))
             if not cited:
                 found += [marking, line] if CAPTION.match(line) and marking else [marking or line]
-    rows = [ROW.fullmatch(line) for line in found]  # "Minibatch size 64", three or more of them: a table
-    return [
-        CELL + CELL.join([row[1], *VALUE.findall(row[2])])
-        if row and sum(map(bool, rows[max(0, at - 2) : at + 3])) > 2
-        else line
-        for at, (line, row) in enumerate(zip(found, rows, strict=True))
-    ]
+    return _with_columns(found, _with_rows(found))
+
+
+def _with_rows(found: list[str]) -> list[str]:
+    """Three or more of five lines like ``Minibatch size 64`` or ``Optimizer Adam`` are rows of a table."""
+    rows = [ROW.fullmatch(line) or OPTION_ROW.fullmatch(line) for line in found]
+    near = [sum(map(bool, rows[max(0, at) : at + 5])) > 2 for at in range(-4, len(rows))]
+    cells = [[row[1], *(VALUE.findall(row[2]) or [row[2]])] if row else [] for row in rows]
+    return [CELL + CELL.join(row) if row and any(near[at : at + 5]) else found[at] for at, row in enumerate(cells)]
+
+
+def _with_columns(found: list[str], lines: list[str]) -> list[str]:
+    """A line of names, ``Model Layers Heads``, and two or more below it that end with a number or word for each."""
+    for at, line in enumerate(found):
+        words = () if re.search(r"[.,;:]|\b\d", line) else tuple(line.split()[:20])
+        starts = (_named(words[start:]) for start in reversed(range(len(words))))
+        settings, others, names = max(starts, key=lambda start: start[:2], default=(0, 0, ()))
+        if settings > 1 and settings >= -others:
+            cells = r"(\S.*?)" + rf"\s+({WORD_OR_NUMBER})" * len(names)
+            rows = itertools.takewhile(bool, (re.fullmatch(cells, row) for row in found[at + 1 : at + 30]))
+            rows = [list(row.groups()) for row in rows if re.search(r"\s\d", row[0])]
+            if len(rows) > 1:
+                lines[at : at + len(rows) + 1] = [CELL + CELL.join(row) for row in [["", *names], *rows]]
+    return lines
+
+
+@functools.cache
+def _named(words: tuple[str, ...]) -> tuple[int, int, tuple[str, ...]]:
+    """How many columns of a line of names are settings, how many are not, as a negative number, and their names."""
+    found = [(0, 0, ())] if not words else []
+    for end in range(1, min(len(words), 5) + 1):
+        name = " ".join(words[:end])
+        if (known := setting_of(name) is not None) or end == 1:
+            settings, others, names = _named(words[end:])
+            found.append((settings + known, others - (not known), (name, *names)))
+    return max(found)
 
 
 def _mark(line: str, last: str, seen: set) -> str:
@@ -77,16 +110,12 @@ def _mark(line: str, last: str, seen: set) -> str:
 
 def _is_heading(number: str, title: str, last: str) -> bool:
     """Whether it reads like a title, and is the next one at some depth, the first child, or the first appendix."""
-    words = re.findall(r"[^\W\d_]{2,}", title)
-    if not title[0].isupper() or sum(map(len, words)) <= len(title.replace(" ", "")) * 0.7:
-        return False
-    if title.endswith((",", ";", "-")) or re.search(r"[=∈]|\d\.\d|\b(?:is|are|was|were|we)\b", title):
+    letters = sum(map(len, re.findall(r"[^\W\d_]{2,}", title)))
+    if not title[0].isupper() or letters <= len(title.replace(" ", "")) * 0.7 or NO_TITLE.search(title):
         return False
     if not last or number[0].isalpha() != last[0].isalpha():
         return number in (("A",) if last else ("0", "1"))
-    labels = [
-        [ord(part[0]) if part[0].isalpha() else int(part) for part in label.split(".")] for label in (number, last)
-    ]
-    new, old = labels[0], labels[1] + [0] * len(labels[0])
+    new, old = ([int(part) if part.isdigit() else ord(part) for part in label.split(".")] for label in (number, last))
+    old += [0] * len(new)
     depth = next((depth for depth in range(len(new)) if new[depth] != old[depth]), len(new) - 1)
     return new[depth] - old[depth] in (1, 2) and all(part == 1 for part in new[depth + 1 :])

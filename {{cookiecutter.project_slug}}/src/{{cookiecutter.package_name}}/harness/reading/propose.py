@@ -9,7 +9,7 @@ import re
 from ..evidence.comments import Value, read_values
 from ..identity import CONFIGS, ROOT, UsageError
 from .find import Found
-from .offer import comment
+from .offer import acceptable, comment
 
 EXPERIMENT = CONFIGS / "experiment" / "paper.yaml"
 MARK = "TODO(paper): where is it stated?"
@@ -48,15 +48,12 @@ def accept(asked: list[str], offered: dict[str, list[Found]]) -> list[str]:
         stated = offered.get(key, [])
         chosen[key] = next((one for one in stated if one.values[0] == value), stated[0] if len(stated) == 1 else None)
         if not stated:
-            there = ", ".join(key.lstrip("/") for key in offered) or "nothing"
-            wrong.append(f"{request}: no proposal. There is one for {there}.")
+            wrong.append(f"{request}: no proposal. There is one for {', '.join(acceptable(offered)) or 'nothing'}.")
         elif key in values and not OURS.fullmatch(values[key].source):
             there = f"{values[key].file}:{values[key].line}"
             wrong.append(f"{request}: it has a source already, {values[key].source}. Edit {there}.")
         elif not chosen[key] or value not in ("", chosen[key].values[0]):
-            there = ", ".join(one.values[0] for one in stated)
-            example = f"--accept {key.lstrip('/')}={stated[-1].values[0]}"
-            wrong.append(f"{request}: the paper states {there}. Choose one: {example}")
+            wrong.append(f"{request}: choose what the paper states: {' or '.join(acceptable({key: stated}))}.")
     if wrong:
         raise UsageError("\n".join(wrong))
     for key, one in chosen.items():

@@ -1,11 +1,13 @@
 """``READING.md``: the map of the paper in two pages; and the paper's own sentences in ``PAPER.md``."""
 
 import re
+from collections import Counter
 from pathlib import Path
 
 from ..identity import ROOT
 from .document import Document, Sentence
 from .find import PATTERNS, SETTINGS, Found
+from .offer import acceptable
 
 SHEET, NOTES = ROOT / "READING.md", ROOT / "PAPER.md"
 TEXT = Path(__file__).with_name("sheet.md").read_text(encoding="utf-8")
@@ -17,13 +19,10 @@ def sheet(document: Document, found: list[Found], offered: dict[str, list[Found]
     """The text of ``READING.md``."""
     rows = [["setting", "value", "", "where", "the paper says"]]
     for one in found:
-        searched = "searched over" if len(one.values) > 1 else ""
-        rows.append([one.setting, ", ".join(one.values), searched, f"{one.where}{one.place.on_page}", one.quote])
-    several, parts = [], []
-    for name in SETTINGS:
-        stated = {one.values[0]: one for one in reversed(found) if one.setting == name and len(one.values) == 1}
-        values = [f"{value} ({one.where})" for value, one in reversed(stated.items())]
-        several += [f"- {name}: {'; '.join(values)}"] * (len(values) > 1)
+        others = len({other.values for other in found if other.setting == one.setting and len(other.values) == 1})
+        note = "searched over" if len(one.values) > 1 else f"one of {others}" if others > 1 else ""
+        rows.append([one.setting, ", ".join(one.values), note, f"{one.where}{one.place.on_page}", one.quote])
+    parts = []
     for part in document.parts:  # a line for each section, with what is in it
         if part.part.startswith(("Section", "Appendix")):
             parts.append(f"- {part.part}: {_cell(part.text[:90])}{part.place.on_page}")
@@ -36,9 +35,8 @@ def sheet(document: Document, found: list[Found], offered: dict[str, list[Found]
     values = {name: _named(document, PATTERNS[name]) for name in ("data sets", "metrics", "links")} | {
         "source": document.source,
         "settings": _table(*rows),
-        "accept": ", ".join(f"`python read.py --accept {key.lstrip('/')}`" for key in offered) or "nothing",
+        "accept": ", ".join(f"`{name}`" for name in acceptable(offered)) or "nothing is proposed",
         "missing": ", ".join(name for name in SETTINGS if name not in {one.setting for one in found}) or "nothing",
-        "several": "\n".join(several) or "No setting has several.",
         "parts": "\n".join(parts) or "No numbered section was found.",
         "results": "\n\n".join(results) or "No table of numbers could be read.",
         "omitted": "\n".join(omitted[:8]) or "- nothing found",
@@ -48,12 +46,9 @@ def sheet(document: Document, found: list[Found], offered: dict[str, list[Found]
 
 def _named(document: Document, pattern: re.Pattern) -> str:
     """What a pattern finds, each once with its first place; the most frequent first."""
-    places: dict[str, list] = {}
-    for sentence in document.sentences:
-        for match in pattern.finditer(sentence.text):
-            places.setdefault(match[0], []).append(sentence.place)
-    often = sorted(places, key=lambda name: -len(places[name]))[:12]
-    return ", ".join(f"{_cell(name)} ({places[name][0]})" for name in often) or "none found"
+    found = [(match[0], one.place) for one in document.sentences for match in pattern.finditer(one.text)]
+    places, often = dict(reversed(found)), Counter(name for name, _ in found).most_common(12)
+    return ", ".join(f"{_cell(name)} ({places[name]})" for name, _ in often) or "none found"
 
 
 def _table(*rows: list[str]) -> str:
