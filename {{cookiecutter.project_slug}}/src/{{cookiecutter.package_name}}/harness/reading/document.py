@@ -30,9 +30,9 @@ class Place:
 
     def __str__(self) -> str:
         """As the source of a setting names it; a section without a number is named by its page."""
-        if self.section or self.title[:8].lower() in ("", "abstract", "appendix"):
-            return self.section or self.title.capitalize() or "Abstract"
-        return f"p. {self.page}" if self.page else "Main text"
+        if self.section or self.title[:8].lower() in ("abstract", "appendix"):
+            return self.section or self.title.capitalize()
+        return f"p. {self.page}" if self.page else "Main text" if self.title else "Abstract"
 
 
 @dataclass(frozen=True)

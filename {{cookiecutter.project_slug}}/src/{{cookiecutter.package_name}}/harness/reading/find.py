@@ -117,7 +117,7 @@ def _words(setting: SimpleNamespace, text: str) -> Iterator[tuple[tuple[str, ...
             start, end = found.span()
             before = text[max(0, start - 60) : start]
             meant = re.search(f"(?:{setting.before})$", before, re.I) or re.match(setting.after, text[end:], re.I)
-            near = re.search(setting.needs, text[max(0, start - 70) : end + 50], re.I)
+            near = re.search(setting.near or setting.needs, text[max(0, start - 70) : end + 50], re.I)
             if meant and near and not re.search(setting.never, before[-40:], re.I):
                 yield (value or found[0].strip(),), start, end
                 break
