@@ -187,7 +187,7 @@ SIZES = {
     "harness": 466,
     "harness/training": 1572,
     "harness/verification": 390,
-    "harness/evidence": 1588,
+    "harness/evidence": 1593,
     "harness/reporting": 1421,
     "harness/reading": 924,
     "tests/checks": 2504,

@@ -78,7 +78,7 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
         say(f"Not under facts in configs/paper.yaml, so not checked: {', '.join(sorted(unstated))}")
     rows = set()
     with contextlib.suppress(Exception):  # a configuration that cannot be read has turned the checks red
-        rows = {target.experiment for target in read_targets(composed(f"experiment={EXPERIMENT}").paper)}
+        rows.update(*(target.experiments for target in read_targets(composed(f"experiment={EXPERIMENT}").paper)))
     if count["passed"] and (others := rows - {EXPERIMENT}):
         say(f"The checks ran on experiment={EXPERIMENT}. For others: EXPERIMENT={min(others)} pytest tests/checks")
 

@@ -216,8 +216,8 @@ class Evidence:
         groups: dict[str, dict[str, None]] = {}
         for result in self.results:
             if not missing or result.missing_seeds:
-                names = filter(None, [result.target.experiment, result.target.minus])
-                groups.setdefault(",".join(map(str, result.seeds)), {}).update(dict.fromkeys(names))
+                names = dict.fromkeys(result.target.experiments)
+                groups.setdefault(",".join(map(str, result.seeds)), {}).update(names)
         return [
             f"python train.py {'-m ' if len(names) > 1 or ',' in seeds else ''}experiment={','.join(names)} seed={seeds}"
             + missing * " resume=auto"
@@ -238,7 +238,7 @@ def read_evidence() -> Evidence:
     rejected = why_rejected(records)
     configs = {
         name: compose(f"experiment={name}", with_hydra=True)
-        for name in dict.fromkeys(name for target in targets for name in (target.experiment, target.minus) if name)
+        for name in dict.fromkeys(name for target in targets for name in target.experiments)
     }
     results = [_result(target, seeds, configs, records, rejected) for target in targets]
     return Evidence(paper, results, records, configs, [record for record in records if not rejected[record["file"]]])

@@ -42,9 +42,14 @@ class Target:
     explanation: str = ""  # why the value is not reached
 
     @property
+    def experiments(self) -> list[str]:
+        """The experiment, or the two whose difference is meant."""
+        return [self.experiment, self.minus] if self.minus else [self.experiment]
+
+    @property
     def row(self) -> str:
-        """The experiment, or the difference of two: ``double_q − q_learning``."""
-        return f"{self.experiment} − {self.minus}" if self.minus else self.experiment
+        """As a row of a table: ``double_q − q_learning``."""
+        return " − ".join(self.experiments)
 
     @property
     def name(self) -> str:
