@@ -56,8 +56,7 @@ def find(document: Document) -> list[Found]:
             after = re.match(r"\S*(?:\s+\S+){0,4}", text[end:])
             quote = f"{before[0]}{text[start:end]}{after[0]}".strip(" ,;:")
             found.append(Found(name, values, where, quote, sentence.place, text))
-    for table in document.tables:
-        found += _in_table(table)
+    found += [one for table in document.tables for one in _in_table(table)]
     once = {(one.setting, one.values, one.where): one for one in reversed(found)}
     return sorted(reversed(once.values()), key=lambda one: list(SETTINGS).index(one.setting))
 
@@ -147,5 +146,6 @@ def _in_cell(setting: SimpleNamespace, cell: str) -> list[str]:
 @functools.cache
 def setting_of(cell: str) -> str | None:
     """The setting that the name of a row or column is."""
-    found = ((name, pattern.fullmatch(cell.strip(" :"))) for name, pattern in HEADS.items())
-    return next((name for name, one in found if one and not re.search(SETTINGS[name].never, one["before"], re.I)), None)
+    heads = ((name, pattern.fullmatch(cell.strip(" :"))) for name, pattern in HEADS.items())
+    fits = (name for name, at in heads if at and not re.search(SETTINGS[name].never, at["pre"] + at["post"], re.I))
+    return next(fits, None)

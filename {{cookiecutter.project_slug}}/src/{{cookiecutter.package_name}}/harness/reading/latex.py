@@ -87,9 +87,8 @@ class _Writer:
         writers = TABLES["environments"] | dict.fromkeys(TABLES["tables"], "table")
         writers |= {f"{name}*": write for name, write in writers.items()}
         macros = [latex2text.MacroTextSpec(name, getattr(self, to, to)) for name, to in TABLES["macros"].items()]
-        environments = [latex2text.EnvironmentTextSpec(name, getattr(self, to)) for name, to in writers.items()]
-        cells = [latex2text.SpecialsTextSpec("&", AND)]
-        writing.add_context_category("paper", macros, environments, cells, prepend=True)
+        found = [latex2text.EnvironmentTextSpec(name, getattr(self, to)) for name, to in writers.items()]
+        writing.add_context_category("paper", macros, found, [latex2text.SpecialsTextSpec("&", AND)], prepend=True)
         walker = latexwalker.LatexWalker(latex, latex_context=grammar, tolerant_parsing=True)
         convert = latex2text.LatexNodes2Text(writing, math_mode="text", keep_comments=False)
         try:

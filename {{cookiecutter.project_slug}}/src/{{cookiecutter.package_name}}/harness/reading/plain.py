@@ -52,7 +52,7 @@ def _with_rows(found: list[str]) -> list[str]:
     """Three or more of five lines like ``Minibatch size 64`` or ``Optimizer Adam`` are rows of a table."""
     rows = [ROW.fullmatch(line) or OPTION_ROW.fullmatch(line) for line in found]
     near = [sum(map(bool, rows[max(0, at) : at + 5])) > 2 for at in range(-4, len(rows))]
-    cells = [[row[1], *(VALUE.findall(row[2]) or [row[2]])] if row else [] for row in rows]
+    cells = [[row[1], *(VALUE.findall(row[2]) or row[2].split())] if row else [] for row in rows]
     return [CELL + CELL.join(row) if row and any(near[at : at + 5]) else found[at] for at, row in enumerate(cells)]
 
 
@@ -63,9 +63,9 @@ def _with_columns(found: list[str], lines: list[str]) -> list[str]:
         starts = (_named(words[start:]) for start in reversed(range(len(words))))
         settings, others, names = max(starts, key=lambda start: start[:2], default=(0, 0, ()))
         if settings > 1 and settings >= -others:
-            cells = r"(\S.*?)" + rf"\s+({WORD_OR_NUMBER})" * len(names)
-            rows = itertools.takewhile(bool, (re.fullmatch(cells, row) for row in found[at + 1 : at + 30]))
-            rows = [list(row.groups()) for row in rows if re.search(r"\s\d", row[0])]
+            half = rf"(?=(?:.*?\s\d){{{(len(names) + 1) // 2}}})"  # of the cells are numbers
+            cells = re.compile(rf"{half}(\S.*?)" + rf"\s+({WORD_OR_NUMBER})" * len(names))
+            rows = [row.groups() for row in itertools.takewhile(bool, map(cells.fullmatch, found[at + 1 : at + 30]))]
             if len(rows) > 1:
                 lines[at : at + len(rows) + 1] = [CELL + CELL.join(row) for row in [["", *names], *rows]]
     return lines

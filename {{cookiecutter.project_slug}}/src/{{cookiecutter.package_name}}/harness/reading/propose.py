@@ -50,8 +50,7 @@ def accept(asked: list[str], offered: dict[str, list[Found]]) -> list[str]:
         if not stated:
             wrong.append(f"{request}: no proposal. There is one for {', '.join(acceptable(offered)) or 'nothing'}.")
         elif key in values and not OURS.fullmatch(values[key].source):
-            there = f"{values[key].file}:{values[key].line}"
-            wrong.append(f"{request}: it has a source already, {values[key].source}. Edit {there}.")
+            wrong.append(f"{request}: it has a source already. Edit {values[key].file}:{values[key].line}.")
         elif not chosen[key] or value not in ("", chosen[key].values[0]):
             wrong.append(f"{request}: choose what the paper states: {' or '.join(acceptable({key: stated}))}.")
     if wrong:

@@ -2,6 +2,7 @@
 
 import re
 from collections import Counter
+from itertools import groupby
 from pathlib import Path
 
 from ..identity import ROOT
@@ -18,10 +19,12 @@ NUMBER = re.compile(r"[<>≤≥]?\s?-?[\d.,]+\s?%?(?:\s?(?:±|\+-|\(|_).*)?")
 def sheet(document: Document, found: list[Found], offered: dict[str, list[Found]]) -> str:
     """The text of ``READING.md``."""
     rows = [["setting", "value", "", "where", "the paper says"]]
-    for one in found:
-        others = len({other.values for other in found if other.setting == one.setting and len(other.values) == 1})
+    for (name, _), ones in groupby(found, lambda one: (one.setting, one.source)):
+        one, *more = ones
+        others = len({other.values for other in found if other.setting == name and len(other.values) == 1})
         note = "searched over" if len(one.values) > 1 else f"one of {others}" if others > 1 else ""
-        rows.append([one.setting, ", ".join(one.values), note, f"{one.where}{one.place.on_page}", one.quote])
+        values = " or ".join(", ".join(other.values) for other in (one, *more))
+        rows.append([name, values, note, f"{one.where}{one.place.on_page}", one.quote])
     parts = []
     for part in document.parts:  # a line for each section, with what is in it
         if part.part.startswith(("Section", "Appendix")):
@@ -78,6 +81,5 @@ def noted(document: Document, notes: str) -> str:
             if titles.search(one.place.title) and not one.part and said.search(one.text) and 60 < len(one.text) < 600
         ]
         question = rf"(^## {heading}\n\nTODO\(paper\): [^\n]*\n)(?:\n> “[^\n]*\n)*"
-        said = "".join(answers[:2]).replace("\\", r"\\")
-        notes = re.sub(question, rf"\g<1>{said}", notes, flags=re.MULTILINE)
+        notes = re.sub(question, lambda asked, said=answers[:2]: "".join([asked[1], *said]), notes, flags=re.M)
     return notes
