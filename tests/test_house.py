@@ -190,7 +190,7 @@ SIZES = {
     "harness/evidence": 1593,
     "harness/reporting": 1421,
     "harness/reading": 924,
-    "tests/checks": 2504,
+    "tests/checks": 2503,
 }
 
 

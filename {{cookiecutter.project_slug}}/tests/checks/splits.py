@@ -63,13 +63,16 @@ def number_of_samples(batch) -> int:
 
 def has_rows(batch) -> bool:
     """Whether each tensor of a batch has one row per sample; square ones, such as a mask (T, T), need not."""
-    parts = [part for part in tensors(batch) if part.dim() and not (part.dim() == 2 and len(part) == part.shape[1])]
-    return len({len(part) for part in parts}) <= 1
+    square, others = set(), []  # but (N, N) beside (N, F) is the adjacency of a graph, whose nodes are no samples
+    for part in filter(Tensor.dim, tensors(batch)):
+        square.add(len(part)) if part.shape[1:] == (len(part),) else others.append(part)
+    lengths = {len(part) for part in others}
+    return len(lengths) <= 1 and not (square & lengths and any(part.dim() > 1 for part in others))
 
 
 def require_rows(batch) -> int:
     """The number of samples; the test is skipped where a batch has no dimension of samples, as a batch of graphs."""
-    if not has_rows(batch):
+    if not has_rows(batch) or any(isinstance(leaf, str) for leaf in tree_leaves(batch)):
         pytest.skip("the tensors of a batch do not each have one row per sample")
     return number_of_samples(batch)
 
@@ -237,9 +240,10 @@ class Split:
     @property
     def whole_numbers(self) -> list[Tensor]:
         """The tensors (N,) of whole numbers after the input, one per sample: labels, or lengths and the like."""
-        places = [i for i, part in enumerate(self.batches[0]) if i > self.place and part.dim() == 1]
-        found = [torch.cat([parts[i] for parts in self.batches]) for i in places]
-        return [numbers for numbers in found if not numbers.is_floating_point()]
+        columns = zip(*(parts[: self.place : -1] for parts in self.batches), strict=False)  # a list may come first
+        found = [torch.cat(column) for column in reversed([*columns]) if all(part.dim() == 1 for part in column)]
+        size = self.size if self.complete else None
+        return [x for x in found if not x.is_floating_point() and len(x) == (size or len(x))]
 
 
 def rows(inputs: Tensor) -> list[bytes]:

@@ -18,9 +18,7 @@ from {{ cookiecutter.package_name }}.harness.reporting.report import todos
 from {{ cookiecutter.package_name }}.harness.training.build import build_data
 from {{ cookiecutter.package_name }}.harness.training.evaluate import measure
 
-OPTIONS = sorted(
-    (path.parent.relative_to(ROOT / "configs").as_posix(), path.stem) for path in (ROOT / "configs").glob("*/*.yaml")
-)
+OPTIONS = sorted((path.parent.relative_to(CONFIGS).as_posix(), path.stem) for path in CONFIGS.glob("*/*.yaml"))
 
 PRESETS = {"experiment", "debug", "sweep"}  # set options of other groups
 

@@ -102,12 +102,8 @@ def test_training_goes_on_in_training_mode(cfg, validated):
         def on_train_batch_start(self, trainer, pl_module, batch, batch_idx):
             modes.append(any(module.training for module in pl_module.model.modules()))
 
-    few = {
-        "limit_train_batches": cfg.trainer.accumulate_grad_batches,
-        "limit_val_batches": 1,
-        "num_sanity_val_steps": 0,
-    }
-    fit(cfg, 2, Modes(), check_val_every_n_epoch=1, max_epochs=2, **few)
+    few = {"limit_train_batches": cfg.trainer.accumulate_grad_batches, "limit_val_batches": 1}
+    fit(cfg, 2, Modes(), check_val_every_n_epoch=1, max_epochs=2, num_sanity_val_steps=0, **few)
     assert modes[-1] or not modes[0], (
         "after an epoch or a validation, training goes on with the model in evaluation mode: without dropout, and with the "
         "statistics of batch norm as they are. Call train() after eval(), or leave both to Lightning"

@@ -142,10 +142,8 @@ def test_the_schedule_is_followed(cfg, trained, differentiated):
 
 
 def test_each_parameter_is_optimized_once(trained, differentiated):
-    trainer, _ = trained
-    names = listed_parameters(trainer.lightning_module) | {
-        parameter: name for name, parameter in trainer.lightning_module.named_parameters()
-    }
+    trainer, procedure = trained[0], trained[0].lightning_module
+    names = listed_parameters(procedure) | {parameter: name for name, parameter in procedure.named_parameters()}
     optimized = [[p for group in optimizer.param_groups for p in group["params"]] for optimizer in trainer.optimizers]
     twice = {names.get(p, "?") for parameters in optimized for p in parameters if sum(p is q for q in parameters) > 1}
     assert not twice, f"an optimizer has {sorted(twice)} twice"

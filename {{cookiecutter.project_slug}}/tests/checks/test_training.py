@@ -34,11 +34,6 @@ class Losses(Callback):
         trainer.should_stop = len(self.values) > 5 and self.last < self.enough * self.values[0]
 
 
-def without_schedule(cfg):
-    """The configuration with a constant learning rate: a warm-up may be longer than a test."""
-    return with_schedule(cfg, "constant")
-
-
 @pytest.fixture(scope="module")
 def trained_in_stages():
     """A batch of each epoch, for a procedure that trains some parts only later; made when a test first asks for it."""
@@ -95,7 +90,7 @@ def test_one_batch_can_be_overfitted(cfg, differentiated, fact):
     ((steps, share),) = (stated if isinstance(stated, dict) else {OVERFIT_STEPS: stated}).items()
     losses, data = Losses(enough=share), build_data(cfg)
     hold_first_batch(data)
-    fit(without_schedule(cfg), int(steps), losses, data=data)
+    fit(with_schedule(cfg, "constant"), int(steps), losses, data=data)
     first, last = losses.values[0], losses.last
     assert last < share * first, (
         f"in {steps} steps the loss of one batch fell only from {first:.3g} to {last:.3g}; facts.overfit_one_batch "
@@ -115,8 +110,8 @@ def test_what_is_learned_holds_on_validation(cfg, validated, fact):
 
 
 def validation_loss(cfg, steps: int) -> float:
-    """``val/loss`` after some steps."""
-    cfg = without_schedule(cfg)
+    """``val/loss`` after some steps with a constant learning rate: a warm-up may be longer."""
+    cfg = with_schedule(cfg, "constant")
     procedure = fit(cfg, steps).lightning_module if steps else build_procedure(cfg)
     (logged,) = build_trainer(cfg, limit_val_batches=20, **QUIET).validate(procedure, build_data(cfg), verbose=False)
     return logged["val/loss"]
@@ -137,8 +132,8 @@ def test_checkpoint_holds_the_model(cfg, tmp_path, trained, stepped):
     trainer.save_checkpoint(tmp_path / "test.ckpt")
     checkpoint = torch.load(tmp_path / "test.ckpt", weights_only=True)  # plain containers and tensors only
     loaded = build_procedure(cfg)
+    loaded.on_load_checkpoint(checkpoint)  # first, as in Lightning: it may make a buffer as large as what is loaded
     loaded.load_state_dict(checkpoint["state_dict"])
-    loaded.on_load_checkpoint(checkpoint)
     batch = trainer.precision_plugin.convert_input(first_batch(trainer.train_dataloader))
     losses = []
     for procedure in (trainer.lightning_module, loaded):
