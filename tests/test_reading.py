@@ -167,7 +167,7 @@ def test_tables_of_a_pdf(repo: Path):
 
 
 def test_text_as_ieee_prints_it(repo: Path):
-    lines = "I. INTRODUCTION\nWords.\nII. METHOD\nA. Training\nWe use a batch size of 32.\nTABLE I: Settings.\nEpochs 3\nIII. RESULTS\nMore.\n"
+    lines = "I. INTRODUCTION\nWords.\nII. METHOD\nA. Training\nWe use a batch size of 32.\nTABLE I: Settings.\nEpochs 3\nIII. RESULTS\nMore.\nB More Results\n"
     (repo / "paper.txt").write_text(lines)
     read(repo)
     sheet = (repo / "READING.md").read_text()
