@@ -115,9 +115,7 @@ def _is_heading(number: str, title: str, last: str) -> bool:
         return False
     if not last or number[0].isalpha() != last[0].isalpha():
         return number in (("A",) if last else ("0", "1"))
-    new, old = (
-        [int(part) if part.isdigit() else ord(part[0]) for part in label.split(".")] for label in (number, last)
-    )
+    new, old = ([int(one) if one.isdigit() else ord(one[0]) for one in label.split(".")] for label in (number, last))
     old += [0] * len(new)
     depth = next((depth for depth in range(len(new)) if new[depth] != old[depth]), len(new) - 1)
     return new[depth] - old[depth] in (1, 2) and all(part == 1 for part in new[depth + 1 :])
