@@ -6,7 +6,7 @@ import pytest
 import torch
 from conftest import QUIET, build_procedure, perturb
 from lightning import Callback
-from splits import change_rows, default_float64, double, has_rows, number_of_samples, require_rows, tensors
+from splits import change_rows, default_float64, double, has_rows, number_of_samples, tensors
 from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 from torch.utils.flop_counter import FlopCounterMode
@@ -36,6 +36,8 @@ class CalledModel:
         except RuntimeError as error:  # inputs of a call inside torch.vmap, for example
             pytest.skip(f"the model cannot be called by itself: {str(error).splitlines()[0]}")
         self.samples = number_of_samples(self.inputs) if has_rows(self.inputs) else 0
+        if has_rows(batch) and self.samples % number_of_samples(batch):
+            self.samples = 0  # another dimension comes first, such as time or the members of an ensemble
         float32 = self.model, self.inputs, self.noise
         self.model, self.inputs, self.noise = build_procedure(cfg).model.double(), double(seen[0]), 1e-9
         try:
@@ -60,7 +62,8 @@ class CalledModel:
 
     def changed(self, change) -> tuple:
         """The inputs, with ``change`` applied to each tensor that has one row per sample."""
-        require_rows(self.inputs)
+        if not self.samples:
+            pytest.skip("the inputs of the model do not each have one row per sample")
         return change_rows(self.inputs, lambda leaf: change(leaf.detach().clone()), self.samples)
 
 

@@ -94,8 +94,9 @@ def test_one_batch_can_be_overfitted(cfg, differentiated, fact):
     first, last = losses.values[0], losses.last
     assert last < share * first, (
         f"in {steps} steps the loss of one batch fell only from {first:.3g} to {last:.3g}; facts.overfit_one_batch "
-        f"states {share} of it. Does it fall later, after a plateau? python train.py debug=overfit shows it. A model that "
-        "never learns one batch has a mistake"
+        f"states {share} of it. Does it fall later, or does the paper's learning rate make it jump? python train.py "
+        "debug=overfit shows it; null turns this check off, which the paper does not state. A model that never learns one "
+        "batch has a mistake"
     )
 
 
