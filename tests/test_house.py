@@ -187,10 +187,10 @@ SIZES = {
     "harness": 466,
     "harness/training": 1572,
     "harness/verification": 390,
-    "harness/evidence": 1593,
-    "harness/reporting": 1421,
+    "harness/evidence": 1594,
+    "harness/reporting": 1426,
     "harness/reading": 924,
-    "tests/checks": 2503,
+    "tests/checks": 2508,
 }
 
 

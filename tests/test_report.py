@@ -443,7 +443,7 @@ def test_a_difference_of_two_rows(claimed, add):
     assert run("python", "report.py", "--runs", cwd=claimed).stdout == ""
     add(2, 90, curves={}, **base)
     told = run("python", "report.py", cwd=claimed).stdout
-    assert "1.33 ± 0.58 % (n = 3)  -0.1 … 2.8     –          reproduced (interval exceeds tolerance)" in told
+    assert "1.33 ± 0.58 % (n = 3)  -0.1 … 2.8     –          reproduced (interval exceeds bound)" in told
     assert "Changed after the runs: test/accuracy minus base value (1 then, 0 now)." in told
     assert "not counted" not in told
     assert "experiment=paper,base seed=0,1,2\n" in (claimed / "README.md").read_text()

@@ -114,7 +114,8 @@ class Result:
             better = self.ours > target.value if target.mode == "max" else self.ours < target.value
             limits += ["better"] if better else []
         if self.interval and not self.interval_agrees:
-            limits.append("interval exceeds tolerance" if within else "interval reaches tolerance")
+            limit = "tolerance" if target.tolerance or target.claim == "equal" else "bound"
+            limits.append(f"interval {'exceeds' if within else 'reaches'} {limit}")
         return "not " * (not within) + reached + (f" ({', '.join(limits)})" if limits else "")
 
     @property

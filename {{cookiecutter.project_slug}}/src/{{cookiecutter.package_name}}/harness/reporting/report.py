@@ -2,6 +2,7 @@
 
 import functools
 import statistics
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -86,8 +87,7 @@ class Report:
     @property
     def values(self) -> list[sources.Value]:
         """What the paper reports and what it sets, each once: experiments inherit."""
-        listed = [*self.claimed, *(value for values in self.sources.values() for value in values)]
-        return list({(value.file, value.line): value for value in listed}.values())
+        return _once([self.claimed, *self.sources.values()])
 
     @property
     def differing(self) -> list[str]:
@@ -155,12 +155,17 @@ def report(write: bool = True) -> Report:
         outcomes=suite.outcomes,
         not_tested=suite.unknown,
         lost_checks=tests.lost_checks(suite),
-        parts=citations.paper_parts(suite, [value for values in by_experiment.values() for value in values]),
+        parts=citations.paper_parts(suite, _once(by_experiment.values())),
         todos=todos(),
         effects=_effects(known, by_experiment),
     )
     found.unverified = _unverified(found)
     return found
+
+
+def _once(lists: Iterable[list[sources.Value]]) -> list[sources.Value]:
+    """The values of several experiments: what they inherit is listed once."""
+    return list({(value.file, value.line): value for values in lists for value in values}.values())
 
 
 def _unstated(by_experiment: dict[str, list[sources.Value]]) -> dict[str, list[str]]:
