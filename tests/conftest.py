@@ -38,6 +38,8 @@ ENVIRONMENT = {
 }
 
 
+READ_LATE = {"CUDA_VISIBLE_DEVICES", "EXPERIMENT", "HOME", "PYTHONPATH"}  # than when Python or PyTorch starts
+
 # A network namespace of its own has no network at all; where the system allows none, the tests run with one
 _ALONE = ("unshare", "--map-root-user", "--net")
 OFFLINE = (
@@ -58,8 +60,8 @@ def _light() -> Warm:
 
 def _warm(command: tuple[str, ...], environment: dict[str, str]) -> Warm | None:
     """The process in whose fork a command can be run, if any: see ``warm.py``; ``REAL_PROCESSES=1 pytest`` has none."""
-    several = any(part.startswith(("trainer=ddp", "hydra/launcher=", "-n")) for part in command)
-    if os.environ.get("REAL_PROCESSES") or several or environment.keys() - {"HOME", "PYTHONPATH"}:
+    several = any(part.startswith(("trainer.accelerator=cpu", "hydra/launcher=", "-n")) for part in command)  # DDP's
+    if os.environ.get("REAL_PROCESSES") or several or environment.keys() - READ_LATE:
         return None
     if command[0] == "cookiecutter" or command[:2] == ("python", "-c"):
         return _light()
@@ -99,13 +101,24 @@ def cookiecutter(folder: Path, *options: str, ok: bool = True, **answers: str) -
     return run("cookiecutter", TEMPLATE, "--no-input", *options, *given, cwd=folder, ok=ok, HOME=str(home))
 
 
+COLLECT = (
+    "import sys, pytest; sys.dont_write_bytecode = False; pytest.main(['--collect-only', '-p', 'no:cacheprovider'])"
+)
+
+
+def compiled(repo: Path) -> Path:
+    """With bytecode of its sources and tests, which pytest takes longer to compile than to run one of them."""
+    # which knows its source by a digest, and not by an age in seconds: a test may edit a file twice in one
+    compile_dir(repo / "src", quiet=1, invalidation_mode=PycInvalidationMode.CHECKED_HASH)
+    heavy()(("python", "-c", COLLECT), repo, {**ENVIRONMENT, "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"})
+    return repo
+
+
 @pytest.fixture(scope="session")
 def _default_bake(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("bake")
     cookiecutter(folder)
-    # bytecode that knows its source by a digest, and not by an age in seconds: a test may edit a file twice in one
-    compile_dir(folder / "my-paper/src", quiet=1, invalidation_mode=PycInvalidationMode.CHECKED_HASH)
-    return folder / "my-paper"
+    return compiled(folder / "my-paper")
 
 
 @pytest.fixture

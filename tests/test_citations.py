@@ -324,7 +324,8 @@ def quick(suite):
     _, begin, hooks = path.read_text().partition("WHOLE_SUITE =")
     hooks = begin + hooks.partition("@functools.cache")[0]
     imports = [
-        "import os, re",
+        "import contextlib, os, re",
+        "from collections import Counter",
         "import pytest",
         "from pathlib import Path",
         "from my_paper.harness.identity import ROOT",

@@ -147,8 +147,8 @@ def test_attention_equals_torch(kind, batch, tq, tk, settings, dtype):
 @pytest.mark.parametrize("kind", ["none", "causal", "bool", "float", "trained", "padding"])
 def test_attention_gradcheck(kind, need_weights):
     rotary = RotaryPositionalEmbedding(2)
-    module = make(8, 2, n_kv_heads=1, rotary=rotary)
-    query, key = randn(2, 3, 8), randn(2, 3, 8)
+    module = make(4, 2, n_kv_heads=1, rotary=rotary)
+    query, key = randn(2, 3, 4), randn(2, 3, 4)
     allowed = torch.tensor([[True, False, True], [False, False, False], [True, True, True]])
     added = torch.randn(2, 1, 3, 3, dtype=torch.float64).masked_fill(~allowed, -math.inf)
     trained = randn(1, 2, 3, 3)

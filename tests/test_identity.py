@@ -2,10 +2,9 @@
 
 import shutil
 import signal
-import subprocess
 
 import pytest
-from conftest import ENVIRONMENT, cookiecutter, run
+from conftest import cookiecutter, run, start
 from test_resume import rows, stop
 from test_run import edit, record, train
 
@@ -45,7 +44,7 @@ def saved(repo) -> bool:
 @pytest.mark.parametrize("resume", [[], ["resume=auto"]])
 def test_equal_commands_at_once_do_not_share_a_folder(repo, resume):
     command = ["python", "train.py", LONG, "callbacks.progress=null", *resume]
-    first = subprocess.Popen(command, cwd=repo, env=ENVIRONMENT, stdout=subprocess.DEVNULL)
+    first = start(*command, cwd=repo)
     try:
         while not rows(2)(repo):
             assert first.poll() is None
@@ -54,7 +53,7 @@ def test_equal_commands_at_once_do_not_share_a_folder(repo, resume):
             assert second.returncode == 1 and "is being trained by another process" in second.stderr
             assert len(second.stderr.strip().splitlines()) == 1
         else:
-            other = subprocess.Popen(command, cwd=repo, env=ENVIRONMENT, stdout=subprocess.DEVNULL)
+            other = start(*command, cwd=repo)
             while len(list(repo.glob("runs/*/record.json"))) < 2:
                 assert other.poll() is None
             other.send_signal(signal.SIGKILL)

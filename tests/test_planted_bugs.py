@@ -25,7 +25,7 @@ from threading import local
 import planting
 import pytest
 import yaml
-from conftest import ENVIRONMENT, TEMPLATE, cookiecutter, heavy
+from conftest import ENVIRONMENT, TEMPLATE, compiled, cookiecutter, heavy
 from warm import HEAVY, Warm
 
 from paper_template.answers import TASKS
@@ -37,11 +37,11 @@ CHECKS = TEMPLATE / "{{cookiecutter.project_slug}}/tests/checks"
 REPOSITORIES = {path.stem: yaml.safe_load(path.read_text(encoding="utf-8")) for path in sorted(FOLDER.glob("*.yaml"))}
 BUGS = {f"{name}: {bug['bug']}": (name, bug) for name, made in REPOSITORIES.items() for bug in made["bugs"]}
 CAUGHT = {key: found for key, found in BUGS.items() if "missed" not in found[1]}
-# One for each test that must catch something; the others come with make bugs
-FAST = {(name * ("_paper" in bug["test"]), bug["test"]): key for key, (name, bug) in reversed(CAUGHT.items())}.values()
+OF_THE_PAPER = ("test_paper.py", "components/")
+# One for each check; the others, and those of a skeleton and its building blocks, come with make bugs
+FAST = {bug["test"]: key for key, (_, bug) in reversed(CAUGHT.items()) if not bug["test"].startswith(OF_THE_PAPER)}
 # What a repository keeps when every file of its paper is another
 BESIDES = os.environ.get("BUGS_TESTS", "").split()  # run in place of all of them where time is short
-OF_THE_PAPER = ("test_paper.py", "components/")
 
 
 def run_pytest(repo: Path, *tests: str, warm: Warm | None = None) -> dict:
@@ -59,7 +59,7 @@ def correct(tmp_path_factory):
 
     def correct(name: str) -> Path:
         if name not in made:
-            made[name] = bake(name, tmp_path_factory.mktemp(name))
+            made[name] = compiled(bake(name, tmp_path_factory.mktemp(name)))
         return made[name]
 
     return correct
@@ -106,7 +106,9 @@ def red(found: dict) -> dict[str, str]:
     return said
 
 
-@pytest.mark.parametrize("key", [key if key in FAST else pytest.param(key, marks=pytest.mark.slow) for key in CAUGHT])
+@pytest.mark.parametrize(
+    "key", [key if key in FAST.values() else pytest.param(key, marks=pytest.mark.slow) for key in CAUGHT]
+)
 def test_generated_suite_catches(key, correct, tmp_path):
     name, bug = BUGS[key]
     found = run_pytest(plant(bug, correct(name), tmp_path), "-x", f"tests/{bug['test']}")
@@ -119,7 +121,7 @@ def test_generated_suite_catches(key, correct, tmp_path):
 )
 def test_no_wrong_alarm(name, correct):
     """What catches the bugs is green where there is none; ``make bugs`` asks the whole suite of each."""
-    tests = {f"tests/{bug['test']}" for repository, bug in map(BUGS.get, FAST) if repository == name}
+    tests = {f"tests/{bug['test']}" for repository, bug in CAUGHT.values() if repository == name}
     found = run_pytest(correct(name), *sorted(tests))
     assert found["passed"] and not red(found)
 

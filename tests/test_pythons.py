@@ -39,7 +39,7 @@ def finished(_default_bake: Path, tmp_path_factory: pytest.TempPathFactory) -> P
     return repo
 
 
-@pytest.mark.parametrize("version", ["3.10", "3.13"])
+@pytest.mark.parametrize("version", ["3.10", pytest.param("3.13", marks=pytest.mark.slow)])
 def test_report_and_answers_at_once(finished, tmp_path, version):
     found = interpreter(version)
     repo, python = shutil.copytree(finished, tmp_path / "my-paper"), tmp_path / "venv/bin/python"

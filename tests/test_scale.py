@@ -26,6 +26,7 @@ def without_progress(*overrides: str) -> list[str]:
     return ["python", "train.py", *overrides, "callbacks.progress=null"]
 
 
+@pytest.mark.slow
 def test_a_job_that_must_leave_goes_on(repo):
     """submitit's local executor: SIGTERM is passed over, SIGUSR2 queues the job again, in the same folder."""
     overrides = ["trainer.max_epochs=15", "logger=csv"]
@@ -80,6 +81,7 @@ def test_an_array_of_jobs_with_two_processes_each(repo, slurm):
     assert not differences(never_stopped, results_of(repo))
 
 
+@pytest.mark.slow
 def test_torchrun(repo):
     """Started from outside, one process much later than the other, they make one run with one record and one W&B run."""
     edit(repo / "train.py", 'if __name__ == "__main__":', 'if __name__ == "__main__":\n    late()')

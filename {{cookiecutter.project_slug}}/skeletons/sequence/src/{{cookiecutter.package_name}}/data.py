@@ -2,6 +2,7 @@
 
 import functools
 import hashlib
+import sys
 from collections import Counter
 from pydoc_data.topics import topics
 
@@ -27,11 +28,12 @@ class Vocabulary:
         counts = Counter(text)
         common = sorted(counts, key=lambda character: (-counts[character], character))[: size - 1]
         self.characters = ["\N{REPLACEMENT CHARACTER}", *common]  # <unk> is one character where it is printed
-        self.numbers = {character: number for number, character in enumerate(self.characters)}
+        self.numbers = torch.full((sys.maxunicode + 1,), UNKNOWN)  # by code point
+        self.numbers[[ord(character) for character in common]] = torch.arange(1, len(common) + 1)
 
     def encode(self, text: str) -> Tensor:
         """The numbers of the characters, (len(text),) long."""
-        return torch.tensor([self.numbers.get(character, UNKNOWN) for character in text])
+        return self.numbers[torch.frombuffer(bytearray(text, "utf-32-le"), dtype=torch.int32)]
 
     def decode(self, numbers: Tensor) -> str:
         """The text of numbers (N,) long."""
