@@ -371,6 +371,7 @@ SENTENCES = {  # what is found in a sentence: settings with their values, a grid
     "We use a learning rate with cosine instead of linear annealing.": "schedule cosine",
     "All experiments run on a single GeForce GTX 1080 Ti gpu.": "hardware single GeForce GTX 1080 Ti gpu",
     "We trained a 13-layer network for 340 million steps, and the step size was initialized to 0.003.": "layers 13, steps 340000000, learning rate 0.003",
+    "We train for 10^500 steps of 2^2000 games with a batch size of 64.": "batch size 64",
     "The gradient is the same with that for SGD, and ∑ lr 1 is its sum.": "",
     # work of others
     "The large one (Smith et al., 2022) was trained on 2240 A100 GPUs.": "",
@@ -423,6 +424,12 @@ def test_numbers_and_sentences():
     assert {text: sorted(found.split(", ")) for text, found in said.items()} == {
         text: sorted(expected.split(", ")) for text, expected in SENTENCES.items()
     }
+
+
+def test_damaged_latex():
+    document, _, latex, _ = measure.reader()
+    lines = latex.marked({"main.tex": r"\begin{document}\section{A \subsection{B} We use a batch size of 32."})
+    assert "We use a batch size of 32." in document.build("paper/", lines).parts[-1].text
 
 
 class Arxiv(BaseHTTPRequestHandler):

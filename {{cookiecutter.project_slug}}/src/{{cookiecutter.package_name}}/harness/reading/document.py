@@ -66,7 +66,7 @@ def readable(text: str) -> str:
 
 def mark(kind: str, number: str, title: str = "") -> str:
     """The line that begins a part; for a heading without a number ``number`` is empty."""
-    return f"{MARK}{kind}{MARK}{number}{MARK}{readable(title)}"
+    return f"{MARK}{kind}{MARK}{number}{MARK}{readable(title.replace(MARK, ' '))}"
 
 
 def named(kind: str, number: str) -> str:

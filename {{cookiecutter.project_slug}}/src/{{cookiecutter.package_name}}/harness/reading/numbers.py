@@ -32,7 +32,7 @@ def _value(found: re.Match) -> float:
     if part["word"]:
         return float(WORDS.index(part["word"]))
     if part["root"]:
-        return float(part["root"]) ** float(part["power"])
+        return float(part["root"]) ** min(float(part["power"]), 300)  # a float ends at 10^308
     if part["over"]:
         return float(part["over"]) / (float(part["under"]) or 1)
     value = float(f"{part['base'] or part['plain']}e{part['exponent'] or part['e'] or 0}")
