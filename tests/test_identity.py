@@ -11,6 +11,7 @@ from test_run import edit, record, train
 LONG = "trainer.max_epochs=10000"
 
 
+@pytest.mark.slow
 def test_two_repositories_in_one_environment(tmp_path):
     """Both are installed, and Hydra imports the plugins of both: each command still works in its own repository."""
     names = ["first", "second"]

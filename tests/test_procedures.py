@@ -11,7 +11,7 @@ PROCEDURES = sorted((TEMPLATE / "tests/procedures").glob("*.py"))
 SHORT = ["trainer.max_epochs=4", "callbacks.progress=null"]
 
 
-FAST = {"adversarial", "meta_learning"}
+FAST = {"adversarial"}
 
 
 @pytest.mark.parametrize(

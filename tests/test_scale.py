@@ -152,6 +152,7 @@ def test_two_processes_learn_what_one_does(repo):
     assert {name: measured_by_two[name] for name in tested} == pytest.approx(tested, rel=1e-6)
 
 
+@pytest.mark.slow
 def test_seeds_side_by_side_share_the_threads(repo):
     done = train(
         repo, "-m", "hydra/launcher=joblib", "experiment=smoke", "seed=0,1", "threads=null", OMP_NUM_THREADS=""
@@ -316,6 +317,7 @@ def stream(repo) -> Path:
 STREAMED = [*DDP, "data.batch_size=8", "data.num_workers=2", "+trainer.reload_dataloaders_every_n_epochs=1"]
 
 
+@pytest.mark.slow
 def test_a_stream_gives_each_sample_once(stream):
     """Over two processes with two workers each, in another order each epoch."""
     run(*without_progress(*STREAMED, "trainer.max_steps=24", "trainer.max_epochs=-1"), cwd=stream)
