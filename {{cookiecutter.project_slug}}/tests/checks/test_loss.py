@@ -18,7 +18,7 @@ COMPARED = (
 )
 
 
-def test_the_loss_is_the_sum_of_its_terms(cfg, batch, stepped, fact):
+def test_the_loss_is_the_sum_of_its_terms(cfg, batch, evaluated, fact):
     """With the weights that ``facts.loss`` states, such as {reconstruction: 1, kl: 0.1}."""
     weights, terms = fact("loss"), loss_of(cfg, batch)
     missing = weights.keys() - terms.keys()
@@ -27,7 +27,7 @@ def test_the_loss_is_the_sum_of_its_terms(cfg, batch, stepped, fact):
     assert terms["loss"] == pytest.approx(total, rel=1e-4), f"the terms are {terms}, their weights {weights}"
 
 
-def test_the_loss_is_a_mean_over_samples(cfg, batch, stepped, facts, fact):
+def test_the_loss_is_a_mean_over_samples(cfg, batch, evaluated, facts, fact):
     """So that the learning rate does not depend on the batch size, unless ``facts.reduction`` is sum."""
     if fact("reduction") != "mean":
         pytest.skip(f"facts.reduction is {fact('reduction')}")
@@ -65,7 +65,7 @@ def test_the_loss_is_a_mean_over_samples(cfg, batch, stepped, facts, fact):
     )
 
 
-def test_each_position_predicts_the_next_one(cfg, batch, stepped, fact):
+def test_each_position_predicts_the_next_one(cfg, batch, evaluated, fact):
     """If ``facts.causal`` is true and the targets are the inputs, the data or the loss shift them, by one in all."""
     if not fact("causal"):
         pytest.skip("facts.causal is false")

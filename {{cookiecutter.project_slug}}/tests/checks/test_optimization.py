@@ -265,7 +265,7 @@ def test_a_step_is_the_mean_of_its_batches(cfg, trained, stepped, differentiated
     )
 
 
-def test_the_objective_does_not_need_the_whole_batch(cfg, batch, trained, stepped):
+def test_the_objective_does_not_need_the_whole_batch(cfg, batch, trained, evaluated):
     """A step over parts, accumulated or on several devices, is one of the joined batch if their losses average."""
     accumulated, samples = trained[0].accumulate_grad_batches, require_rows(batch)
     if accumulated * identity(cfg)["trainer"]["devices"] * cfg.trainer.num_nodes == 1 or samples < 4:

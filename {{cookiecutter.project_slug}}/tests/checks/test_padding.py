@@ -73,7 +73,7 @@ def measured(procedure, batch) -> tuple[Tensor, Tensor, dict[str, Tensor]]:
     return loss.detach(), parameters_to_vector(gradient), single
 
 
-def test_padding_changes_nothing(cfg, data, stepped, facts):
+def test_padding_changes_nothing(cfg, data, evaluated, facts):
     """Neither loss, gradient nor metrics change with the padding that longer samples of the batch would bring."""
     if facts["batch_interaction"] == "any":
         pytest.skip("facts.batch_interaction is any")

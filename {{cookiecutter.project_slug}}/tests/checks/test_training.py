@@ -128,7 +128,7 @@ def test_another_seed_draws_other_weights(cfg, compose, drawn):
     assert not same(initial.state_dict(), other.state_dict()), "the seed does not change the initial weights"
 
 
-def test_checkpoint_holds_the_model(cfg, tmp_path, trained, stepped):
+def test_checkpoint_holds_the_model(cfg, tmp_path, trained, evaluated):
     trainer, _ = trained
     trainer.save_checkpoint(tmp_path / "test.ckpt")
     checkpoint = torch.load(tmp_path / "test.ckpt", weights_only=True)  # plain containers and tensors only
