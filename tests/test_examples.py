@@ -44,7 +44,7 @@ def reproduce_in_forks(monkeypatch, capsys):
     return reproduce
 
 
-@pytest.mark.parametrize("paper", [name for name in EXAMPLES if name != "hamiltonian_nn"])  # that is the tutorial's
+@pytest.mark.parametrize("paper", EXAMPLES)
 def test_example_fits(tmp_path, paper):
     """Its files fit the template of today: its own tests pass, and each of its targets is measured after a step."""
     repository = runner.bake(paper, tmp_path)
@@ -56,7 +56,7 @@ def test_example_fits(tmp_path, paper):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("paper", [name for name in EXAMPLES if name != "hamiltonian_nn"])
+@pytest.mark.parametrize("paper", [name for name in EXAMPLES if name != "hamiltonian_nn"])  # that is the tutorial's
 def test_example_shortened(tmp_path, paper, reproduce_in_forks):
     way = reproduce if paper == "grokking" else reproduce_in_forks  # which has the fewest runs
     repository, told = way(paper, tmp_path, *TWO_MINUTES, "--seeds", "0")  # its suite has passed, too
@@ -107,6 +107,7 @@ def test_figures_have_no_raw_formulas():
     assert not [path for path in TEMPLATE.glob("examples/*/figures/*.svg") if "mathdefault" in path.read_text()]
 
 
+@pytest.mark.slow
 def test_every_command_of_the_tutorial(tmp_path):
     """As it stands in ``examples/README.md``, but for the length of the trainings."""
     shutil.copytree(TEMPLATE, tmp_path / "clone", ignore=shutil.ignore_patterns(".venv", "build", ".git", ".*_cache"))
