@@ -83,7 +83,6 @@ def build_procedure(cfg: DictConfig) -> Procedure:
             f"experiment={cfg.name}: {error.__cause__}. A row inherits what the experiments in its defaults set. Put what "
             "one class alone takes into the file of its group, such as configs/model/<name>.yaml."
         ) from None
-    procedure.save_hyperparameters(identity(cfg), logger=False)  # each checkpoint names its configuration
     if cfg.trainer.precision == "64-true":  # Lightning converts it only after it has loaded a checkpoint
         procedure.double()
     if cfg.channels_last:

@@ -75,8 +75,10 @@ def train(cfg: DictConfig, *callbacks: L.Callback) -> float | None:
         check_splits(cfg, data)
         with recorded(cfg, folder, checkpoint) as (record, loggers):
             trainer = build_trainer(cfg, [*callbacks, *build_callbacks(cfg, record, loggers)], loggers)
+            procedure = build_procedure(cfg)
+            procedure.save_hyperparameters(identity(cfg), logger=False)  # each checkpoint names its configuration
             log.info("Run %s", folder.name)
-            trainer.fit(build_procedure(cfg), data, ckpt_path=last if checkpoint else None, weights_only=True)
+            trainer.fit(procedure, data, ckpt_path=last if checkpoint else None, weights_only=True)
             if trainer.world_size > 1 and torch.distributed.is_initialized():
                 torch.distributed.destroy_process_group()  # the first process tests alone
             if trainer.is_global_zero:
