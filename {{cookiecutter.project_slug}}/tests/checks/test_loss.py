@@ -12,10 +12,7 @@ from torch import Tensor
 
 from {{ cookiecutter.package_name }}.harness.procedure import Procedure
 
-COMPARED = (
-    "Is a softmax, sum or derivative taken over the samples of a batch? If the paper compares them, set "
-    "facts.batch_interaction to any"
-)
+COMPARED = "Is a softmax or sum taken over samples? If the paper does so, set facts.batch_interaction to any"
 
 
 def test_the_loss_is_the_sum_of_its_terms(cfg, batch, evaluated, fact):
@@ -63,6 +60,20 @@ def test_the_loss_is_a_mean_over_samples(cfg, batch, evaluated, facts, fact):
     assert min(each) - slack < whole < max(each) + slack, (
         f"the loss of eight samples is {whole:.4g}, that of each of them {min(each):.4g} to {max(each):.4g}. {COMPARED}"
     )
+
+
+def test_features_are_reduced_as_stated(cfg, batch, evaluated, fact):
+    """``facts.over_features``: {reconstruction: sum, kl: sum} for terms of the loss, or mean."""
+    stated, procedure, taken = fact("over_features"), build_procedure(cfg).eval(), []
+    procedure.loss.register_forward_pre_hook(lambda _, *call: taken.append(call), with_kwargs=True)
+    one = procedure.step(batch, procedure.val_metrics)
+    args, kwargs = apply_to_collection(taken[0], Tensor, lambda x: torch.cat([x, x], 1) if x.dim() > 1 else x)
+    two = procedure.loss(*args, **kwargs)  # (B, D, …) -> (B, 2 · D, …)
+    for name, reduction in stated.items():
+        share = (two[name] / one[name]).item()
+        assert share == pytest.approx({"mean": 1, "sum": 2}[reduction], rel=1e-3), (
+            f"with each feature twice, {name} is {share:.3g} times as large, so it is no {reduction} over them"
+        )
 
 
 def test_each_position_predicts_the_next_one(cfg, batch, evaluated, fact):

@@ -140,6 +140,5 @@ def test_validation_and_test_measure_the_same_weights(cfg, data, validation, tra
         same = [any(torch.equal(w, one) for one in tested.get(shapes, [w])) for w in weights]
         assert all(same), (
             f"validation calls {names(validation[0], validation[1].outermost())}, and test a network of the same shapes with "
-            "other weights: the checkpoint is chosen by one and the result is of the other. Measure the average in both, or in "
-            "neither"
+            "other weights: one chooses the checkpoint, the other is the result. Measure the average in both, or in neither"
         )

@@ -105,14 +105,8 @@ def test_a_second_validation_measures_the_same(validation):
     validation([validation.samples[:half]], procedure)
     second = validation([validation.samples[half:]], procedure)
     alone = validation([validation.samples[half:]], other)
-    kept = [
-        f"{name} is {second[name]:.6g} instead of {alone[name]:.6g}"
-        for name in alone
-        if not near(second[name], alone[name])
-    ]
-    assert not kept, (
-        f"{'; '.join(kept)} after a validation of other samples. Reset metrics and clear lists at the end of each validation"
-    )
+    kept = [f"{n} is {second[n]:.6g} instead of {alone[n]:.6g}" for n in alone if not near(second[n], alone[n])]
+    assert not kept, f"{'; '.join(kept)} after a validation of other samples. Reset metrics and clear lists after each"
 
 
 def test_a_metric_does_not_depend_on_the_batches(validation, facts):
@@ -131,14 +125,11 @@ def test_a_metric_does_not_depend_on_the_batches(validation, facts):
         pytest.skip("the loss of the same samples depends on their batches, so a metric may, too")
     terms = {f"val/{name}" for name in validation.trained.terms} | {"val/loss"}
     names = whole.keys() - terms if validation.trained.terms else whole.keys() & validation.trained.val_metrics.keys()
-    wrong = [
-        f"{name} is {whole[name]:.6g} or {parts[name]:.6g}" for name in names if not near(whole[name], parts[name])
-    ]
+    wrong = [f"{n} is {whole[n]:.6g} or {parts[n]:.6g}" for n in names if not near(whole[n], parts[n])]
     assert not wrong, (
         f"{'; '.join(wrong)}: the same {few} samples in one batch, or in batches of {sizes}. A mean over batches, or of a "
         "function of the batch, such as exp(loss), weighs samples by their batch. Add up numerator and denominator in "
-        "update, and divide in compute. Where the paper measures within batches, such as retrieval among 32, compose them by "
-        "a batch_sampler"
+        "update, and divide in compute. Where the paper measures within batches, compose them by a batch_sampler"
     )
 
 
@@ -191,8 +182,7 @@ def test_a_metric_shows_what_is_not_a_number(validation):
             hidden = {hides(metric, calls, i, bad, whole, without[i]) for i in range(len(calls))}
             assert hidden - {None} != {True}, (
                 f"{name} leaves out what is {bad}, so that a diverged sample or run improves it. In a metric of "
-                "torchmetrics set nan_strategy='disable' or 'error' ('warn' is the default, and drops). In your own, use no "
-                "nanmean and no mask of what is finite"
+                "torchmetrics set nan_strategy='disable' or 'error'. In your own, use no nanmean and no mask of what is finite"
             )
 
 

@@ -139,8 +139,7 @@ def test_no_position_sees_a_later_one(called, fact):
         for a, b in zip(one, other, strict=True):
             change = (a - b).abs().flatten(2).amax(2)  # (B, T, …) -> (B, T)
             assert change[:, :position].max() < called.noise, (
-                f"outputs before position {position} depend on its input. If the paper's model is not causal, set "
-                "facts.causal to false"
+                f"outputs before position {position} depend on its input. Is the model causal in the paper (facts.causal)?"
             )
             assert (change[changed, position] > 0).all(), f"the output at position {position} ignores its input"
 

@@ -110,8 +110,7 @@ def test_each_option_does_something(cfg, data, batch):
     values = {option: OmegaConf.select(cfg, option) for group in effects for option in options(cfg, group)}
     idle = [option for option, value in values.items() if not any(matters(option, v) for v in other_values(value))]
     assert not idle, (
-        f"{', '.join(idle)}: with another value, batches, weights and loss are the same. Something else is used in its place, "
-        "or nothing: pass the option on to the code that needs it, or delete it"
+        f"{', '.join(idle)}: with another value, batches, weights and loss are the same. Pass it on where it is used, or delete it"
     )
     if large:
         pytest.skip("only model and loss: the data are too large to be set up for each option")

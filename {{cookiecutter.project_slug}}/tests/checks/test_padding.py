@@ -85,9 +85,7 @@ def test_padding_changes_nothing(cfg, data, evaluated, facts):
     if repeat_batch(loader) is not None:  # also samples that a sampler keeps apart because of their lengths
         given.append(itertools.islice(copy_loader(loader, batch_size=32, shuffle=True, sampler=None), 1))
     batches = map(data.trainer.precision_plugin.convert_input, itertools.chain(*given))
-    batch, (length, lengths) = next(
-        ((batch, found) for batch in batches if (found := padded(batch))), (None, (0, None))
-    )
+    batch, (length, lengths) = next(((b, found) for b in batches if (found := padded(b))), (None, (0, None)))
     if batch is None:
         pytest.skip("no batch holds padded sequences with a mask, with lengths or with a value of its own for padding")
     procedure = build_procedure(cfg).eval()
@@ -114,6 +112,5 @@ def test_padding_changes_nothing(cfg, data, evaluated, facts):
         )
         for name, metric in metrics.items():
             assert torch.allclose(metric, metrics_less[name], rtol=1e-4, atol=1e-6, equal_nan=True), (
-                f"{name} {shorter}, is {metric} instead of {metrics_less[name]}: padding is counted. Leave it out of "
-                "metrics.update, by the mask or by ignore_index"
+                f"{name} {shorter}, is {metric}, not {metrics_less[name]}: padding is counted. Mask it, or use ignore_index"
             )

@@ -29,11 +29,7 @@ def test_the_best_checkpoint_is_the_best(compose, experiment):
     procedure = build_procedure(cfg)
     metrics = dict(procedure.val_metrics.items()) | dict(procedure.test_metrics.items())
     stated = {"monitor": (cfg.monitor.metric or "", cfg.monitor.mode)}
-    stated |= {
-        f"targets[{i}]": (target.metric, target.mode)
-        for i, target in enumerate(cfg.paper.targets)
-        if target.get("mode")
-    }
+    stated |= {f"targets[{i}]": (t.metric, t.mode) for i, t in enumerate(cfg.paper.targets) if t.get("mode")}
     for place, (name, mode) in stated.items():
         better = False if name.endswith("/loss") else getattr(metrics.get(name), "higher_is_better", None)
         right = {True: "max", False: "min"}.get(better, mode)

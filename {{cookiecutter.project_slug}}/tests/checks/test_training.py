@@ -95,8 +95,7 @@ def test_one_batch_can_be_overfitted(cfg, differentiated, fact):
     assert last < share * first, (
         f"in {steps} steps the loss of one batch fell only from {first:.3g} to {last:.3g}; facts.overfit_one_batch "
         f"states {share} of it. Does it fall later, or does the paper's learning rate make it jump? python train.py "
-        "debug=overfit shows it; null turns this check off, which the paper does not state. A model that never learns one "
-        "batch has a mistake"
+        "debug=overfit shows it; null turns this check off. A model that never learns one batch has a mistake"
     )
 
 
@@ -126,6 +125,14 @@ def test_same_seed_same_weights(cfg, trained):
 def test_another_seed_draws_other_weights(cfg, compose, drawn):
     initial, other = build_procedure(cfg), build_procedure(compose(f"experiment={EXPERIMENT}", "seed=1"))
     assert not same(initial.state_dict(), other.state_dict()), "the seed does not change the initial weights"
+
+
+def test_pretrained_weights_are_loaded(cfg, compose, fact):
+    """Those of the modules that ``facts.pretrained`` names, such as [model.backbone], whatever the seed."""
+    for part in fact("pretrained"):
+        one, other = (build_procedure(c) for c in (cfg, compose(f"experiment={EXPERIMENT}", "seed=1")))
+        loaded = same(one.get_submodule(part).state_dict(), other.get_submodule(part).state_dict())
+        assert loaded, f"the seed chooses weights of {part}: not loaded, or passed over by strict=False"
 
 
 def test_checkpoint_holds_the_model(cfg, tmp_path, trained, evaluated):
