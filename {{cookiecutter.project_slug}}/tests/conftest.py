@@ -329,9 +329,16 @@ def same(one: Any, other: Any) -> bool:
     """Whether two nested structures hold equal tensors and values."""
     one, other = tree_leaves(one), tree_leaves(other)
     return len(one) == len(other) and all(
-        torch.is_tensor(a) == torch.is_tensor(b) and (torch.equal(a, b) if torch.is_tensor(a) else a == b)
+        torch.is_tensor(a) == torch.is_tensor(b) and (equal(a, b) if torch.is_tensor(a) else a == b)
         for a, b in zip(one, other, strict=True)
     )
+
+
+def equal(one: torch.Tensor, other: torch.Tensor) -> bool:
+    """Whether two tensors are equal bit for bit; NaN, as of what is not measured yet, equals NaN."""
+    if one.dtype != other.dtype or one.shape != other.shape or not one.is_floating_point():
+        return one.dtype == other.dtype and torch.equal(one, other)
+    return torch.allclose(one, other, rtol=0, atol=0, equal_nan=True)
 
 
 class Enough(Exception):
