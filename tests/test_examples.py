@@ -48,7 +48,13 @@ def reproduce_in_forks(monkeypatch, capsys):
 def test_example_fits(tmp_path, paper):
     """Its files fit the template of today: its own tests pass, and each of its targets is measured after a step."""
     repository = runner.bake(paper, tmp_path)
-    run("pytest", "-q", "-k", "test_paper or sources or fact or target or option or statistics or resumed or same_seed", cwd=repository)
+    run(
+        "pytest",
+        "-q",
+        "-k",
+        "test_paper or sources or fact or target or option or statistics or resumed or same_seed",
+        cwd=repository,
+    )
     if paper != "hamiltonian_nn":
         return
     # planted: a claim about something that nothing measures
