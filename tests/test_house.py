@@ -187,7 +187,7 @@ SIZES = {
     "harness": 466,
     "harness/training": 1573,
     "harness/verification": 390,
-    "harness/evidence": 1594,
+    "harness/evidence": 1599,
     "harness/reporting": 1426,
     "harness/reading": 924,
     "tests/checks": 2538,

@@ -128,6 +128,15 @@ def build_procedure(cfg: DictConfig) -> Procedure:
     return precision_plugin(cfg.trainer.precision).convert_module(build.build_procedure(cfg))
 
 
+def copy_of(cfg: DictConfig, trained: Procedure) -> Procedure:
+    """A procedure with the weights and statistics of a trained one, as through a checkpoint."""
+    procedure, checkpoint = build_procedure(cfg), {"state_dict": trained.state_dict()}
+    trained.on_save_checkpoint(checkpoint)
+    procedure.on_load_checkpoint(checkpoint)
+    procedure.load_state_dict(checkpoint["state_dict"])
+    return procedure
+
+
 def set_up_data(cfg: DictConfig) -> L.LightningDataModule:
     """The data module, ready for training and validation; its trainer has an untrained model, which may make the data."""
     data = build.build_data(cfg)
@@ -162,6 +171,19 @@ def batch(data):
 def validated(data) -> None:
     if not is_overridden("val_dataloader", data):
         pytest.skip("the paper has no validation split")
+
+
+@pytest.fixture
+def measured(cfg: DictConfig, data) -> None:
+    """Without a validation split, that of test is measured in its place, if by the same ``step``."""
+    procedure = get_object(cfg.procedure._target_)
+    own = any(getattr(procedure, name) is not getattr(Procedure, name) for name in ("test_step", "validation_step"))
+    if is_overridden("val_dataloader", data):
+        return
+    if own or procedure.step is Procedure.step:
+        pytest.skip("the paper has no validation split")
+    data.setup("test")
+    data.val_dataloader = data.test_dataloader
 
 
 @pytest.fixture

@@ -156,7 +156,7 @@ def test_gradient_is_that_of_the_loss(cfg, batch, stepped, differentiated, fact)
         )
 
 
-def test_loss_at_initialisation(cfg, data, validated, stepped, fact):
+def test_loss_at_initialisation(cfg, data, measured, stepped, fact):
     """The loss of an untrained model is ``facts.initial_loss``, such as log K for K classes."""
     stated, procedure = fact("initial_loss"), build_procedure(cfg).eval()
     if type(procedure).validation_step is not Procedure.validation_step:

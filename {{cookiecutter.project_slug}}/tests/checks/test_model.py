@@ -166,7 +166,7 @@ def test_dropout_drops_in_training(called):
     assert not same, "the model has dropout, but it drops nothing in training"
 
 
-def test_measuring_leaves_the_model_alone(cfg, data, validated, facts):
+def test_measuring_leaves_the_model_alone(cfg, data, measured, facts):
     """Validation runs in evaluation mode and changes no weight and no statistic."""
     modes = []
 

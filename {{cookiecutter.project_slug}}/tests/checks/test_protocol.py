@@ -7,6 +7,7 @@ from conftest import build_procedure, fit
 from splits import Split, loaders, rows
 from torch.nn.modules.module import register_module_forward_pre_hook
 
+from {{ cookiecutter.package_name }}.harness.evidence.targets import stated_targets
 from {{ cookiecutter.package_name }}.harness.identity import ROOT
 from {{ cookiecutter.package_name }}.harness.training.request import refuse_test_metrics
 
@@ -29,7 +30,8 @@ def test_the_best_checkpoint_is_the_best(compose, experiment):
     procedure = build_procedure(cfg)
     metrics = dict(procedure.val_metrics.items()) | dict(procedure.test_metrics.items())
     stated = {"monitor": (cfg.monitor.metric or "", cfg.monitor.mode)}
-    stated |= {f"targets[{i}]": (t.metric, t.mode) for i, t in enumerate(cfg.paper.targets) if t.get("mode")}
+    targets = enumerate(stated_targets(cfg.paper))
+    stated |= {f"targets[{i}]": (target.metric, target.mode) for i, target in targets if target.get("mode")}
     for place, (name, mode) in stated.items():
         better = False if name.endswith("/loss") else getattr(metrics.get(name), "higher_is_better", None)
         right = {True: "max", False: "min"}.get(better, mode)

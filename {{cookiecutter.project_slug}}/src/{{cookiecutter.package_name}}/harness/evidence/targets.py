@@ -12,7 +12,7 @@ from ..identity import UsageError
 CLAIMS = {"equal": "", "at least": "≥ ", "at most": "≤ "}
 AGGREGATES = {"mean": statistics.fmean, "median": statistics.median, "max": max, "min": min}
 CHOICES = {"claim": [*CLAIMS], "aggregate": [*AGGREGATES], "mode": ["max", "min"], "stated_by": ["paper", "us"]}
-DECIDE_VERDICT = ["value", "claim", "aggregate", "scale", "mode", "tolerance", "seeds"]
+DECIDE_VERDICT = ["value", "claim", "aggregate", "scale", "mode", "tolerance", "seeds", "stated_by"]
 EXPECTED = {bool: "true or false", str: "text", list[int] | None: "a list of whole numbers"}  # others are numbers
 
 
@@ -62,6 +62,12 @@ def read_seeds(paper: DictConfig) -> list[int]:
     return list(paper.get("seeds") or [0])
 
 
+def stated_targets(paper: DictConfig) -> list[DictConfig]:
+    """What each target states, itself or by ``target_defaults``."""
+    defaults = paper.get("target_defaults") or {}
+    return [OmegaConf.merge({}, defaults, given) for given in paper.get("targets") or []]  # Hydra's forbid new keys
+
+
 def read_targets(paper: DictConfig) -> list[Target]:
     """The targets, in the order of the file.
 
@@ -69,9 +75,8 @@ def read_targets(paper: DictConfig) -> list[Target]:
         UsageError: names every mistake in the targets and the seeds, one per line.
     """
     targets, problems = [], []
-    defaults = paper.get("target_defaults") or {}
-    for position, given in enumerate(paper.get("targets") or [], start=1):
-        target, wrong = _read_target(OmegaConf.merge({}, defaults, given))  # Hydra's forbid new keys
+    for position, given in enumerate(stated_targets(paper), start=1):
+        target, wrong = _read_target(given)
         targets.append(target)
         problems += [f"target {position} ({given.get('metric') or 'without a metric'}): {text}" for text in wrong]
     for (row, metric), times in Counter((target.row, target.metric) for target in targets).items():

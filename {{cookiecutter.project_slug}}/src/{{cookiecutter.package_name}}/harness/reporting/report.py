@@ -221,7 +221,7 @@ def _effects(known: Evidence, by_experiment: dict[str, list[sources.Value]]) -> 
     """For each alternative of an assumed value, what it gives, where it was run."""
     found, asked = [], set()
     for experiment, listed in by_experiment.items():
-        rows = [row for row in known.results if row.target.experiment == experiment]
+        of_metric = {row.target.metric: row for row in known.results if row.target.experiment == experiment}
         ours = digest(known.configs[experiment])
         for value, alternative in [(one, other) for one in listed for other in one.alternatives]:
             if (there := digest(_changed(experiment, known.configs[experiment], value, alternative))) == ours:
@@ -229,7 +229,7 @@ def _effects(known: Evidence, by_experiment: dict[str, list[sources.Value]]) -> 
             runs = [record for record in reversed(known.current) if record["digest"] == there]
             if not runs and (value.file, value.line) in asked:  # inherited: one of the experiments is enough
                 continue
-            for row in rows:
+            for row in of_metric.values():  # a difference of rows changes as much as the row
                 by_seed = {r["seed"]: row.value_of(r) for r in runs if row.target.metric in r["metrics"]}
                 found.append(Effect(value, alternative, row, by_seed))
         asked |= {(value.file, value.line) for value in listed}
