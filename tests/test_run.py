@@ -39,7 +39,14 @@ def test_train_evaluate_report(repo):
     assert result["tested"]["checkpoint"] == "best" and result["tested"]["step"] == 20 * (result["tested"]["epoch"] + 1)
     assert result["curves"]["val/loss"]["steps"] == list(range(20, 401, 20))  # 20 epochs of 20 steps
     assert result["claims"]["test/accuracy"] == dict(
-        value=None, claim="equal", aggregate="mean", scale=100, mode="max", tolerance=None, seeds=None
+        value=None,
+        claim="equal",
+        aggregate="mean",
+        scale=100,
+        mode="max",
+        tolerance=None,
+        seeds=None,
+        stated_by="paper",
     )
     network, *modules = result["architecture"]
     assert (network["in"], network["out"]) == ([64, 1, 8, 8], [64, 10])
