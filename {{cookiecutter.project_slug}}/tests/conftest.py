@@ -176,10 +176,10 @@ def validated(data) -> None:
 @pytest.fixture
 def measured(cfg: DictConfig, data) -> None:
     """Without a validation split, that of test is measured in its place, if by the same ``step``."""
-    procedure = get_object(cfg.procedure._target_)
-    own = any(getattr(procedure, name) is not getattr(Procedure, name) for name in ("test_step", "validation_step"))
     if is_overridden("val_dataloader", data):
         return
+    procedure = get_object(cfg.procedure._target_)
+    own = any(getattr(procedure, name) is not getattr(Procedure, name) for name in ("test_step", "validation_step"))
     if own or procedure.step is Procedure.step:
         pytest.skip("the paper has no validation split")
     data.setup("test")
