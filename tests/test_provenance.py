@@ -535,18 +535,18 @@ def test_sweep_over_what_is_assumed(ask, repo):
     (repo / EXPERIMENT).write_text(text)
     run("git", "commit", "-qam", "State what is assumed", cwd=repo)
     sweep = ["python", "train.py", "-m", "experiment=paper", "sweep=ambiguities", "callbacks.progress=null"]
-    run(*sweep, "seed=0,1", cwd=repo)
+    run(*sweep, "seed=0", cwd=repo)
     expected = [digests(ask, repo, *also) for also in ([], ["data.batch_size=128"], ["scheduler=cosine"])]
-    names = {f"paper-{digest}-seed{seed}" for digest in expected for seed in (0, 1)}
-    assert len(names) == 6 and {path.stem for path in (repo / "results").glob("*.json")} == names
-    again = run(*sweep, "seed=0,1,2", "data.batch_size=64", cwd=repo).stdout  # who sets a value wants no other
-    assert again.count("is finished already") == 4 and "To train it again" not in again
+    names = {f"paper-{digest}-seed0" for digest in expected}
+    assert len(names) == 3 and {path.stem for path in (repo / "results").glob("*.json")} == names
+    again = run(*sweep, "seed=0,1", "data.batch_size=64", cwd=repo).stdout  # who sets a value wants no other
+    assert again.count("is finished already") == 2 and "To train it again" not in again
     assert {path.name for path in (repo / "runs").glob("paper-*")} == names | {
-        f"paper-{digest}-seed2" for digest in (expected[0], expected[2])
+        f"paper-{digest}-seed1" for digest in (expected[0], expected[2])
     }
     told = run("python", "report.py", cwd=repo).stdout
     assert re.search(
-        r"What an alternative changes:\n(?: .*\n)* +paper: data.batch_size=128 +test/accuracy +[-+]\S+ % \(n = 2\)",
+        r"What an alternative changes:\n(?: .*\n)* +paper: data.batch_size=128 +test/accuracy +[-+]\S+ % \(n = 1\)",
         told,
     )
 

@@ -129,9 +129,9 @@ def test_each_task_is_the_same(bake, task):
 
 def test_a_sweep_goes_on_where_it_was(repo):
     """What is finished is left alone, what is not goes on; W&B sees one run each."""
-    sweep = ["-m", "seed=0,1", "trainer.max_epochs=6", "logger=wandb"]
+    sweep = ["-m", "seed=0,1", "trainer.max_epochs=6"]
     train(repo, *sweep)
-    never_stopped = results_of(repo)
+    never_stopped, sweep = results_of(repo), [*sweep, "logger=wandb"]
     assert stop(repo, KILL, rows(8, "*-seed1"), *sweep, "resume=auto") == EXIT[KILL]
     (first,) = repo.glob("results/*.json")
     before = first.read_text(), first.stat().st_mtime_ns
@@ -167,15 +167,15 @@ def test_two_processes_go_on_as_one(repo):
 
 def test_resumed_with_other_code(repo):
     """Half of the training is of other code: the run goes on, its record does not pass for either, and a next one does."""
-    assert stop(repo, CTRL_C, rows(9), "trainer.max_epochs=30") == EXIT[CTRL_C]
+    assert stop(repo, CTRL_C, rows(9), "trainer.max_epochs=15") == EXIT[CTRL_C]
     assert record(repo)["status"] == "interrupted"
     edit(repo / "src/my_paper/model.py", "nn.ReLU()", "nn.GELU()")
     run("git", "commit", "--quiet", "--all", "--message", "Another activation", cwd=repo)
-    train(repo, "trainer.max_epochs=30", "resume=auto")
+    train(repo, "trainer.max_epochs=15", "resume=auto")
     assert record(repo)["code"] == "mixed" and record(repo)["resumed"] is True
-    train(repo, "trainer.max_epochs=30", "resume=auto")
+    train(repo, "trainer.max_epochs=15", "resume=auto")
     assert record(repo, "results/*-seed0-2.json")["code"] != "mixed"
-    assert "finished already" in train(repo, "trainer.max_epochs=30", "resume=auto").stdout
+    assert "finished already" in train(repo, "trainer.max_epochs=15", "resume=auto").stdout
 
 
 def test_ctrl_c_twice_stops_at_once(repo):

@@ -1,5 +1,6 @@
 """Several processes, jobs of a queue, sweeps and streams: on one machine, with the engines themselves."""
 
+import csv
 import json
 import os
 import re
@@ -128,7 +129,17 @@ def weights(repo: Path) -> dict[str, torch.Tensor]:
 
 
 def test_two_processes_learn_what_one_does(repo):
-    """The same samples in each step, divided between them; and each test sample counts once, also where it is odd."""
+    """The same samples in each step, divided between them; and each test sample counts once, also where it is odd.
+
+    They leave one folder and one record, and evaluation on one process agrees.
+    """
+    edit(
+        repo / "src/my_paper/procedure.py",
+        "        return self.loss(logits, labels)",
+        "        if not self.training:\n"
+        "            self.log('own', labels.float().mean())\n"
+        "        return self.loss(logits, labels)",
+    )
     model, data = repo / "src/my_paper/model.py", repo / "src/my_paper/data.py"
     # without what a process has of its own: random numbers, and statistics of its part of the batch
     model.write_text(re.sub(r"nn.BatchNorm2d\((.*)\)", r"nn.GroupNorm(1, \1)", model.read_text()))
@@ -139,8 +150,14 @@ def test_two_processes_learn_what_one_does(repo):
         "+trainer.limit_train_batches=19",
         "trainer.max_epochs=2",
     ]
-    run(*without_progress(*settings, "data.batch_size=32", *DDP), cwd=repo)
+    done = run(*without_progress(*settings, "data.batch_size=32", *DDP), cwd=repo)
+    assert re.findall(r"self.log\('(.*)', ..., sync_dist=True\)", done.stderr) == ["own"], "ours is synchronised"
     two, measured_by_two = weights(repo), record(repo)["metrics"]
+    assert record(repo)["hardware"]["devices"] == 2 and len(list(repo.glob("results/*.json"))) == 1
+    with only(repo, "runs/*/metrics.csv").open() as file:
+        (tested,) = [row for row in csv.DictReader(file) if row["test/accuracy"]]
+    assert (tested["step"], tested["epoch"]) == ("38", "2"), "W&B drops what is logged at an earlier step"
+    assert "Equal to the record." in run("python", "evaluate.py", f"run={only(repo, 'runs/*')}", cwd=repo).stdout
     shutil.rmtree(repo / "runs")
     # the order in which Lightning has several processes take the samples, for one that takes them all
     edit(data, "import DataLoader,", "import DataLoader, DistributedSampler,")
