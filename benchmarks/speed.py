@@ -188,7 +188,7 @@ steps = list(range(1, 400, 2))
 for seed in range(int(sys.argv[1])):
     name = f"paper-{common['digest']}-seed{seed}"
     drawn = ("train/loss", "val/loss", "train/accuracy", "val/accuracy", "train/learning rate")
-    curves = {curve: {"steps": steps, "values": [random.random() for _ in steps]} for curve in drawn}
+    curves = {curve: {"steps": steps, "values": [float(f"{random.random():.6g}") for _ in steps]} for curve in drawn}
     own = {"seed": seed, "run": f"runs/{name}", "metrics": {"test/accuracy": 0.9 + random.random() / 100}, "curves": curves}
     records.write_json(Path(f"results/{name}.json"), common | own)
 paper = Path("configs/paper.yaml")
