@@ -73,8 +73,8 @@ def test_train_evaluate_report(repo):
     assert record(repo, "results/smoke-*.json")["git"]["dirty"] is False
 
 
-def test_the_architecture_has_shapes_with_learned_queries(repo):
-    """Those of a batch are a view of a parameter, which torch's counter of operations does not expect."""
+def test_the_architecture_has_shapes_with_learned_queries_and_equal_blocks_once(repo):
+    """Queries of a batch are a view of a parameter, which torch's counter of operations does not expect."""
     with (repo / "src/my_paper/model.py").open("a") as model:
         model.write(
             """
@@ -86,14 +86,26 @@ class Queried(PaperModel):
     def __init__(self, **given):
         super().__init__(**given)
         self.query, self.block = nn.Parameter(torch.zeros(1, 1, 8, 8)), nn.Conv2d(1, 1, 1)
+        kernels = ({"kernel_size": 1}, {"kernel_size": 1}, {"kernel_size": 1}, {"kernel_size": 3, "padding": 1})
+        self.blocks = nn.Sequential(*[nn.Sequential(nn.Conv2d(1, 1, **kernel), nn.ReLU()) for kernel in kernels])
 
     def forward(self, images: Tensor) -> Tensor:
+        images = self.blocks(images)
         return super().forward(images + self.block(self.query.expand(len(images), -1, -1, -1)))
 """
         )
     train(repo, "model._target_=my_paper.model.Queried", "trainer.max_steps=20")
     modules = {module["name"]: module for module in record(repo)["architecture"]}
     assert modules["model"]["in"] == modules["model.block"]["in"] == [64, 1, 8, 8] and modules["model"]["flops"]
+    blocks = {name: module["type"] for name, module in modules.items() if name.startswith("model.blocks.")}
+    assert blocks == {
+        "model.blocks.0": "Sequential × 3",
+        "model.blocks.0.0": "Conv2d",
+        "model.blocks.0.1": "ReLU",
+        "model.blocks.3": "Sequential",
+        "model.blocks.3.0": "Conv2d",
+        "model.blocks.3.1": "ReLU",
+    }
 
 
 def test_evaluate_takes_any_path(repo, tmp_path):
@@ -110,8 +122,9 @@ def test_evaluate_takes_any_path(repo, tmp_path):
 def test_evaluate_notices_another_checkpoint(repo, tmp_path):
     """One that was changed, and that of a seed that looks better; reproduce.sh goes on to the report, and fails then."""
     edit(repo / "configs/paper.yaml", "experiment: paper #", "experiment: smoke #")
+    edit(repo / "configs/paper.yaml", "seeds: [0, 1, 2]", "seeds: [0, 1]")
     run("git", "commit", "--quiet", "--all", "--message", "Claim", cwd=repo)
-    train(repo, "-m", "experiment=smoke", "seed=0,1")
+    train(repo, "-m", "experiment=smoke", "seed=0,2")
     folder, other = sorted(repo.glob("runs/smoke-*"))
     best = folder / "checkpoints/best.ckpt"
     for content in (best.read_bytes() + b" ", (other / "checkpoints/best.ckpt").read_bytes()):
@@ -125,8 +138,8 @@ def test_evaluate_notices_another_checkpoint(repo, tmp_path):
     command = {"cwd": repo, "ok": False, "PATH": f"{tmp_path}:{ENVIRONMENT['PATH']}", "VIRTUAL_ENV": "here"}
     done = run("./reproduce.sh", **command)
     assert done.returncode == 1 and "is not the checkpoint in the record of" in done.stderr
-    assert re.findall(r"\$ (.*)", done.stdout) == ["python train.py -m experiment=smoke seed=0,1,2 resume=auto"]
-    assert done.stdout.count("Equal to the record.") == 2 and "(n = 3)" in done.stdout
+    assert re.findall(r"\$ (.*)", done.stdout) == ["python train.py -m experiment=smoke seed=0,1 resume=auto"]
+    assert done.stdout.count("Equal to the record.") == 1 and "(n = 2)" in done.stdout
     (tmp_path / "pytest").write_text("#!/bin/sh\nexit 1\n")
     assert run("./reproduce.sh", **command).stdout == "", "it must not go on after a failed test"
 
@@ -248,6 +261,8 @@ def test_a_paper_without_validation(repo):
     assert (
         "passed" in run("pytest", "-q", "tests/checks/test_data.py", "tests/checks/test_training.py", cwd=repo).stdout
     )
+    pilot = ["experiment=smoke", "debug=pilot", "monitor.metric=null", "trainer.max_steps=20"]
+    assert re.search(r"\ntrain/accuracy 0.\d+ · train/loss \d", train(repo, *pilot).stdout)
 
 
 def test_a_budget_in_steps(bake):
@@ -358,25 +373,6 @@ def test_crash_leaves_its_traceback(repo):
     assert record(repo)["status"] == "crashed" and "out of bounds" in record(repo)["error"]
     assert "out of bounds" in only(repo, "runs/*/traceback.txt").read_text()
     assert not (repo / "results").exists()
-
-
-def test_two_processes(repo):
-    """DDP on two CPU processes: one run folder, one record, and evaluation on one process agrees."""
-    edit(
-        repo / "src/my_paper/procedure.py",
-        "        return self.loss(logits, labels)",
-        "        if not self.training:\n"
-        "            self.log('own', labels.float().mean())\n"
-        "        return self.loss(logits, labels)",
-    )
-    done = run("python", "train.py", "trainer=ddp", "trainer.accelerator=cpu", "trainer.max_epochs=2", cwd=repo)
-    assert re.findall(r"self.log\('(.*)', ..., sync_dist=True\)", done.stderr) == ["own"], "ours is synchronised"
-    assert record(repo)["hardware"]["devices"] == 2
-    assert len(list(repo.glob("results/*.json"))) == 1
-    with only(repo, "runs/*/metrics.csv").open() as file:
-        (tested,) = [row for row in csv.DictReader(file) if row["test/accuracy"]]
-    assert (tested["step"], tested["epoch"]) == ("20", "2"), "W&B drops what is logged at an earlier step"
-    assert "Equal to the record." in run("python", "evaluate.py", f"run={only(repo, 'runs/*')}", cwd=repo).stdout
 
 
 def test_uncommitted_code_does_not_count(repo):

@@ -17,7 +17,7 @@ from omegaconf import DictConfig, OmegaConf, open_dict
 from {{ cookiecutter.package_name }}.harness import identity
 from {{ cookiecutter.package_name }}.harness.command import heavy_imports
 from {{ cookiecutter.package_name }}.harness.evidence.assertions import Assertions
-from {{ cookiecutter.package_name }}.harness.evidence.record import write_json
+from {{ cookiecutter.package_name }}.harness.evidence.record import code_digest, write_json
 from {{ cookiecutter.package_name }}.harness.evidence.targets import read_targets
 from {{ cookiecutter.package_name }}.harness.evidence.tests import suite_file
 from {{ cookiecutter.package_name }}.harness.identity import ROOT
@@ -85,7 +85,11 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
 
 def pytest_configure(config: pytest.Config) -> None:
     runs = ROOT / "runs" if (ROOT / "runs").exists() else ROOT
-    config.pluginmanager.register(Assertions())
+    try:
+        code_digest()
+        config.pluginmanager.register(Assertions())
+    except identity.UsageError as error:  # a file is not valid Python
+        raise pytest.UsageError(str(error)) from None
     whole = EXPERIMENT == "paper" and all(WHOLE_SUITE.fullmatch(argument) for argument in config.invocation_params.args)
     if whole and runs.is_dir() and os.access(runs, os.W_OK) and not hasattr(config, "workerinput"):  # of xdist
         config.pluginmanager.register(Outcomes(suite_file()))

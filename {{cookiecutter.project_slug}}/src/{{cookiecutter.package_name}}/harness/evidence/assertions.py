@@ -16,6 +16,7 @@ import pytest
 
 from ..identity import PACKAGE, ROOT
 from .citations import Place, cited_by_tests, code_places, scopes
+from .record import parsed
 
 # How the names of functions that assert begin
 ASSERTING = ("assert", "raises", "warns", "fail", "gradcheck", "climb", "compare_with_reference")
@@ -91,14 +92,14 @@ def _involved(places: list[Place], executed: set[CodeType]) -> bool:
 
 @functools.cache
 def _scopes(path: str) -> list[tuple[int, int, str, ast.AST]]:
-    return scopes(ast.parse(Path(path).read_text(encoding="utf-8")))
+    return scopes(parsed(Path(path)))
 
 
 @functools.cache
 def _asserting_lines(path: str) -> set[int]:
     """The lines of each assertion that can fail, and of each call of a function that asserts."""
     lines: set[int] = set()
-    for node in ast.walk(ast.parse(Path(path).read_text(encoding="utf-8"))):
+    for node in ast.walk(parsed(Path(path))):
         called = ast.unparse(node.func).rpartition(".")[2] if isinstance(node, ast.Call) else ""
         can_fail = isinstance(node, ast.Assert) and not isinstance(node.test, ast.Constant)
         if can_fail or called.startswith(ASSERTING):

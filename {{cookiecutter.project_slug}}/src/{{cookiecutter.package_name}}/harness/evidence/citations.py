@@ -12,8 +12,9 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from ..identity import PACKAGE, ROOT, UsageError
+from ..identity import PACKAGE, ROOT
 from .comments import Value
+from .record import parsed
 from .tests import Suite
 
 FOREIGN = ("harness", "components")  # these cite other papers
@@ -77,7 +78,7 @@ def paper_parts(suite: Suite, values: Iterable[Value]) -> list[PaperPart]:
         for name in names:
             asserted = outcome != "passed" or name in suite.verifies.get(test, [])
             parts.setdefault(name, PaperPart(name)).tests[test] = outcome if asserted else NOT_ASSERTED
-    docstring = ast.get_docstring(ast.parse((PACKAGE / "__init__.py").read_text(encoding="utf-8"))) or ""
+    docstring = ast.get_docstring(parsed(PACKAGE / "__init__.py")) or ""
     for item in re.findall(r"^ *- \[.\].*", docstring, re.MULTILINE):
         for _, name in cited_parts(item):
             if not any(part.startswith(f"{name}.") for part in parts):  # Appendix B.2 counts for Appendix B
@@ -172,10 +173,7 @@ def _texts(path: Path) -> list[tuple[int, str, str]]:
     source = path.read_text(encoding="utf-8")
     if not any(kind in source for kind in KINDS):  # parsing is slow
         return []
-    try:
-        around = scopes(ast.parse(source))
-    except SyntaxError as error:
-        raise UsageError(f"{path.relative_to(ROOT)} is not valid Python: {error}") from None
+    around = scopes(parsed(path))
     found = [
         (node.body[0].lineno, name, ast.get_source_segment(source, node.body[0]))
         for _, _, name, node in around

@@ -61,9 +61,21 @@ def code_digest() -> str:
     return found.hexdigest()[:8]
 
 
+def parsed(path: Path) -> ast.Module:
+    """The syntax tree of a file.
+
+    Raises:
+        UsageError: it is not valid Python.
+    """
+    try:
+        return ast.parse(path.read_text(encoding="utf-8"))
+    except SyntaxError as error:
+        raise UsageError(f"{path.relative_to(ROOT)}, line {error.lineno}, is not valid Python: {error.msg}") from None
+
+
 def syntax(path: Path) -> str:
     """The syntax tree of a file without docstrings, as text."""
-    tree = ast.parse(path.read_text(encoding="utf-8"))
+    tree = parsed(path)
     for node in ast.walk(tree):
         if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef) and ast.get_docstring(node) is not None:
             node.body = node.body[1:]

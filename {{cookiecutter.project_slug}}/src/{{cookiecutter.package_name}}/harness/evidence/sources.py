@@ -14,6 +14,7 @@ from ..identity import CONFIGS, NOT_IDENTITY, NOT_IDENTITY_OF
 from .citations import OTHER_PAPER, cited_parts
 from .comments import Value, read_items, read_values
 from .paper import QUOTE, differing_numbers, has_place, has_quote, paper_text
+from .record import parsed
 from .targets import read_targets
 
 FORMS = (
@@ -66,7 +67,7 @@ def _never_built(experiment: str) -> set[str]:
     values = read_values(CONFIGS / "train.yaml") + read_values(_path(experiment))
     target = [value.value for value in values if value.key == "procedure._target_"][-1]
     path = CONFIGS.parent / "src" / f"{target.rpartition('.')[0].replace('.', '/')}.py"
-    tree = ast.parse(path.read_text(encoding="utf-8")) if path.is_file() else ast.Module([])
+    tree = parsed(path) if path.is_file() else ast.Module([])
     names = {node.name for node in ast.walk(tree) if isinstance(node, ast.FunctionDef)}
     used = {node.attr for node in ast.walk(tree) if isinstance(node, ast.Attribute)}
     inherits = "configure_optimizers" not in names or "configure_optimizers" in used  # of super()
@@ -153,13 +154,14 @@ def experiment_values(experiment: str) -> list[Value]:
 
 
 def target_values() -> Iterator[Value]:
-    """The values that the paper reports, from ``configs/paper.yaml``, each with its source and the problems with it."""
+    """The values that the paper reports, and data that are not the paper's, from ``configs/paper.yaml``; each checked."""
     targets = read_targets(OmegaConf.load(CONFIGS / "paper.yaml"))
     for value in read_items(CONFIGS / "paper.yaml", "targets"):
         position, key = re.fullmatch(r"targets\[(\d+)\]\.(.*)", value.key).groups()
         target = targets[int(position)]
-        if key == "value" and value.value is not None and target.stated_by == "paper":
-            value.key = f"{target.row} {target.metric}"
+        stated = key == "value" and value.value is not None and target.stated_by == "paper"
+        if stated or (key == "dataset" and source_kind(value.source) == "differs"):
+            value.key = f"{target.row} {target.metric}" if stated else f"data of {target.row}"
             yield _check(value)
 
 

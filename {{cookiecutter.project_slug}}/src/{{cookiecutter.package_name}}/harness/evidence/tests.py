@@ -9,7 +9,7 @@ from pathlib import Path
 
 import yaml
 
-from ..identity import PACKAGE, ROOT
+from ..identity import PACKAGE, ROOT, UsageError
 from .comments import LOADER
 from .record import checksum, code_digest, syntax, write_json
 
@@ -38,7 +38,7 @@ def suite_digest() -> str:
             edited = not {"harness", "checks"} & {*inside.parts}
             try:
                 content = {".py": syntax, ".yaml": _settings}.get(path.suffix * edited, _text)(path)
-            except (SyntaxError, ValueError, yaml.YAMLError):
+            except (UsageError, ValueError, yaml.YAMLError):
                 content = _text(path)
             found.update(f"{inside.as_posix()} {content}".encode())
     return found.hexdigest()[:8]

@@ -10,7 +10,7 @@ from torch import nn
 
 from ..procedure import Procedure
 
-ROWS = 60  # of a larger network, only the outer modules are listed
+ROWS = 60  # at most; of a larger network, only the outer modules are listed
 
 
 def architecture(procedure: Procedure, data: L.LightningDataModule) -> list[dict]:
@@ -59,14 +59,39 @@ def _inputs(procedure: Procedure, data: L.LightningDataModule) -> tuple[tuple, d
 
 
 def _rows(root: _Root) -> list[dict]:
-    depths = [name.count(".") + 1 for name, _ in root.named_modules() if name]
-    depth = next((d for d in range(max(depths), 1, -1) if sum(x <= d for x in depths) <= ROWS), 1)
     summary = ModelSummary(root, max_depth=-1)
     flops = {name: sum(counts.values()) for name, counts in summary.flop_counts.items()}
     counted = any(flops.values())  # nothing is counted in a model that differentiates itself
     names, types, parameters = summary.layer_names, summary.layer_types, summary.param_nums
-    return [
-        {"name": name, "type": kind, "parameters": number, "flops": flops[name] if counted else None, "in": i, "out": o}
-        for name, kind, number, i, o in zip(names, types, parameters, summary.in_sizes, summary.out_sizes, strict=True)
-        if name.count(".") < depth
-    ]
+    rows = _folded(
+        [
+            {"name": name, "type": kind, "parameters": n, "flops": flops[name] if counted else None, "in": i, "out": o}
+            for name, kind, n, i, o in zip(names, types, parameters, summary.in_sizes, summary.out_sizes, strict=True)
+        ]
+    )
+    depths = [row["name"].count(".") for row in rows]
+    depth = next((d for d in range(max(depths), 0, -1) if sum(x <= d for x in depths) <= ROWS), 0)
+    return [row for row, at in zip(rows, depths, strict=True) if at <= depth]
+
+
+def _folded(rows: list[dict]) -> list[dict]:
+    """Of equal blocks in a row only the first, whose type tells their number: ``TransformerEncoderLayer × 6``."""
+    found = []
+    while rows:
+        block, rest = _block(rows)
+        times, alike = 1, len(block) > 1 and rows[0]["name"].rpartition(".")[2].isdigit()
+        while alike and rest and _relative(again := _block(rest)[0]) == _relative(block):
+            times, rest = times + 1, rest[len(again) :]
+        found += [rows[0] | {"type": rows[0]["type"] + f" × {times}" * (times > 1)}, *_folded(block[1:])]
+        rows = rest
+    return found
+
+
+def _block(rows: list[dict]) -> tuple[list[dict], list[dict]]:
+    """The first module with all inside it, and what follows."""
+    size = 1 + sum(row["name"].startswith(f"{rows[0]['name']}.") for row in rows[1:])
+    return rows[:size], rows[size:]
+
+
+def _relative(block: list[dict]) -> list[dict]:
+    return [row | {"name": row["name"].removeprefix(block[0]["name"])} for row in block]

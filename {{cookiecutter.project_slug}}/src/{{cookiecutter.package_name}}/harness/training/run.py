@@ -208,6 +208,8 @@ def _hardware(cfg: DictConfig, trainer: L.Trainer) -> dict:
 
 
 def _summary_line(metrics: dict[str, float]) -> str:
-    measured = [name for name in sorted(metrics) if name.startswith("test/")]
-    measured = measured or [name for name in sorted(metrics) if name.startswith("val/")]
+    """The metrics of the last split that was measured."""
+    for split in ("test/", "val/", "train/"):
+        if measured := [name for name in sorted(metrics) if name.startswith(split)]:
+            break
     return " · ".join(f"{name} {metrics[name]:.4g}" for name in measured)
