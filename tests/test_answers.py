@@ -400,7 +400,7 @@ def test_names_from_published_titles(tmp_path: Path, title: str):
 
 
 @pytest.mark.parametrize(
-    "title", [pytest.param(t, marks=[pytest.mark.slow] if n % 8 else []) for n, t in enumerate(TITLES)]
+    "title", [pytest.param(t, marks=[pytest.mark.slow] if n % 16 else []) for n, t in enumerate(TITLES)]
 )
 def test_titles_of_papers(bake, title: str):
     """A published title in every field, and the names that follow from it."""

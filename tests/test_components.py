@@ -165,7 +165,7 @@ def test_attention_gradcheck(kind, need_weights):
         settings = {"mask": trained} if kind == "trained" else call
         return module(query, key, key, need_weights=need_weights, **settings)
 
-    assert torch.autograd.gradcheck(output, (query, key, trained), check_undefined_grad=False)
+    assert torch.autograd.gradcheck(output, (query, key, trained), check_undefined_grad=False, fast_mode=True)
 
 
 @pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16, torch.float32, torch.float64], ids=str)
@@ -212,18 +212,18 @@ def test_attention_of_nothing(masked, need_weights, batch, tq, tk):
 
 @pytest.mark.parametrize("need_weights", [False, True])
 def test_attention_dropout(need_weights):
-    def output(module):
+    def output(module, x):
         result = module(x, x, x, need_weights=need_weights)
         return result[0] if need_weights else result
 
     x = randn(1, 4, 8)
     nothing = make(8, 2, 1.0).train()
-    close(output(nothing), nothing.out_proj.bias.expand(1, 4, 8))
+    close(output(nothing, x), nothing.out_proj.bias.expand(1, 4, 8))
     module = make(8, 2, 0.5)
-    expected = output(module)
+    expected = output(module, x)
     module.train()
     with torch.no_grad():
-        mean = torch.stack([output(module) for _ in range(1500)]).mean(0)
+        mean = output(module, x.expand(1500, 4, 8)).mean(0, keepdim=True)  # each sample has its own mask
     assert (mean - expected).abs().max() < 0.1  # inverted dropout keeps the mean; unscaled, it is 0.4 away
     if need_weights:  # and the weights are those of the softmax
         torch.testing.assert_close(module(x, x, x, need_weights=True)[1].sum(-1), torch.ones(1, 2, 4).double())
@@ -433,7 +433,7 @@ def test_contrastive_gradcheck(form, normalize):
     for block_size in (None, 2):
         loss = ContrastiveLoss(0.7, form=form, learnable=True, normalize=normalize, block_size=block_size).double()
         assert torch.autograd.gradcheck(lambda z_i, z_j, s, loss=loss: loss(z_i, z_j), (*views, loss.log_scale))
-    assert torch.autograd.gradgradcheck(ContrastiveLoss(0.7, form=form, normalize=normalize), views)
+    assert torch.autograd.gradgradcheck(ContrastiveLoss(0.7, form=form, normalize=normalize), views, fast_mode=True)
     blockwise = ContrastiveLoss(0.7, form=form, normalize=normalize, block_size=2)
     with pytest.raises(RuntimeError, match="block_size=None"):  # never a wrong second derivative
         torch.autograd.grad(blockwise(*views), views, create_graph=True)
@@ -509,7 +509,7 @@ def inputs_for(module, dtype=torch.float32):
     return [randn(*X, dtype=dtype) for _ in range(many)]
 
 
-COMPILED = {"padding", "grouped rotary", "learned", "alibi", "clip 3"}  # one of each form of code; the others are slow
+COMPILED = {"padding", "grouped rotary", "clip 3"}  # one of each form of code; the others are slow
 
 
 @pytest.mark.parametrize(

@@ -52,7 +52,7 @@ def test_example_fits(tmp_path, paper):
         "pytest",
         "-q",
         "-k",
-        "test_paper or sources or fact or target or option or statistics or resumed or same_seed",
+        "test_paper or sources or fact or target or each_option or statistics or resumed or same_seed",
         cwd=repository,
     )
     if paper != "hamiltonian_nn":

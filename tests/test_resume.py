@@ -127,6 +127,7 @@ def test_each_task_is_the_same(bake, task):
     assert not differences(never_stopped, results_of(repo))
 
 
+@pytest.mark.slow
 def test_a_sweep_goes_on_where_it_was(repo):
     """What is finished is left alone, what is not goes on; W&B sees one run each."""
     sweep = ["-m", "seed=0,1", "trainer.max_epochs=6"]
