@@ -425,7 +425,7 @@ def test_run_that_was_cut_short_says_nothing(quick, planted):
     assert not list(quick.glob("runs/tests-*")) and ask(quick)[1] == {}
 
 
-@pytest.mark.parametrize("options", ["tests -q", ". -n 1"])
+@pytest.mark.parametrize("options", ["tests -q --durations=3 --tb=short -rs", ". -n 1"])
 def test_whole_suite_in_other_words(quick, options):
     run("pytest", *options.split(), cwd=quick, ok=False)
     found, known, _ = ask(quick)

@@ -344,10 +344,10 @@ PROBLEMS = [
     ("optimizer:\n  lr: 1  # assumed", "without a reason"),
     ("optimizer:\n  lr: 1  # assumed:", "without a reason"),
     ("optimizer:\n  lr: 1  # assumed: {1, 2}", "without a reason"),
-    ("optimizer:\n  lr: 1  # assumed: usual; {1}", "not other values of the same kind"),
-    ("optimizer:\n  lr: 1  # assumed: usual; {1, [}", "not other values of the same kind"),
-    ("optimizer:\n  lr: 1  # assumed: usual; {}", "not other values of the same kind"),
-    ("optimizer:\n  lr: 1  # assumed: usual; {a lot}", "not other values of the same kind"),
+    ("optimizer:\n  lr: 1  # assumed: usual; {1}", "hold no other value of the same kind"),
+    ("optimizer:\n  lr: 1  # assumed: usual; {1, [}", "hold no other value of the same kind"),
+    ("optimizer:\n  lr: 1  # assumed: usual; {}", "hold no other value of the same kind"),
+    ("optimizer:\n  lr: 1  # assumed: usual; {a lot}", "hold no other value of the same kind"),
     ('optimizer:\n  lr: 2  # Section 5.3: "warmup_steps = 4000"', "2 is not in the quote"),
     ('optimizer:\n  lr: 1  # official code, train.py:1: "lr=2e-3"', "1 is not in the quote"),
     ('optimizer:\n  lr: 1  # Section 5.3: "a learning rate of 1"', "does not say “a learning rate of 1”"),
@@ -555,7 +555,7 @@ def test_sweep_without_alternatives(repo):
     """One line, and nothing run; the same where they cannot be read."""
     sweep = ["python", "train.py", "-m", "experiment=paper", "sweep=ambiguities"]
     path = repo / EXPERIMENT
-    for said in ("dropout: 0.1  # assumed: not stated; {0.0, 0.1, 0.3}", "are not other values"):
+    for said in ("dropout: 0.1  # assumed: not stated; {0.0, 0.1, 0.3}", "hold no other value"):
         done = run(*sweep, cwd=repo, ok=False)
         assert done.returncode == 1 and said in done.stderr and done.stderr.count("\n") == 1
         path.write_text(

@@ -259,6 +259,16 @@ def test_a_full_disk_is_one_line(repo):
     assert record(repo)["status"] == "finished"
 
 
+def test_a_file_that_is_missing_is_no_matter_of_the_disk(repo):
+    edit(
+        repo / "src/my_paper/data.py",
+        "        pixels, labels =",
+        "        open('missing.npz')\n        pixels, labels =",
+    )
+    assert "FileNotFoundError" in train(repo, ok=False).stderr
+    assert record(repo)["status"] == "crashed" and list(repo.glob("runs/*/traceback.txt"))
+
+
 def test_a_folder_that_cannot_be_written_to_is_one_line(repo):
     (repo / "runs").write_text("in the way")
     done = train(repo, ok=False)

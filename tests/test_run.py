@@ -444,7 +444,7 @@ def test_a_line_now_and_then_where_there_is_no_terminal(repo, stands_still):
         edit(repo / "src/my_paper/procedure.py", "logits = self.model(images)", "logits = 0 * self.model(images)")
     train(repo, "trainer.max_epochs=4", "callbacks.lines.seconds=0")
     text = only(repo, "runs/*/train.log").read_text()
-    parts = r"0:00:\d\d · step 25 of 80 · \S+ steps/s · 0:0\S* left · 0:0\S* for all 3 seeds · train/loss \d"
+    parts = r"0:00:\d\d · step 25 of 80 · \S+ steps/s · 0:0\S* left · 3 seeds take 0:0\S* in all · train/loss \d"
     assert re.search(parts, text)
     assert text.endswith("which stands still\n") == stands_still
 

@@ -35,14 +35,15 @@ with heavy_imports():
     from {{ cookiecutter.package_name }}.harness.training import build
 
 
-WHOLE_SUITE = re.compile(r"-[qsv]+|--quiet|-n\d*|\d+|tests/?|\.")  # arguments that leave no test out
+# arguments that leave no test out
+WHOLE_SUITE = re.compile(r"-[qsv]+|-r\w+|--(quiet|verbose)|--(tb|color|durations(-min)?)=.*|-n\d*|\d+|tests/?|\.")
 EXPERIMENT = os.environ.get("EXPERIMENT", "paper")  # the file in configs/experiment/ that the checks run on
 unstated: set[str] = set()  # the facts that a check asked for in vain
-OUTCOMES = ["skipped", "passed", "failed"]  # of several cases of a test, the last of these counts
+OUTCOMES = ["skipped", "passed", "failed"]  # the worst outcome of a test's cases counts; the worst is last
 
 
 class Outcomes:
-    """Leaves how each test of a run of the whole suite ended in ``runs/``, for ``report.py``."""
+    """Writes to ``runs/``, for ``report.py``, how each test ended, if the whole suite ran."""
 
     def __init__(self, path: Path):
         self.path, self.ended, self.verifies, self.collected = path, {}, {}, True
@@ -71,7 +72,7 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     reasons = Counter(report.longrepr[2].removeprefix("Skipped: ") for report in stats.get("skipped", []))
     if count["skipped"]:
         applied = count["passed"] + count["failed"]
-        say(f"{applied} of {applied + count['skipped']} checks apply. Why not the others (pytest -rs names them):")
+        say(f"{applied} of {applied + count['skipped']} checks apply. The others were skipped (pytest -rs names them):")
     for reason, times in reasons.most_common():
         say(f"  {times} × {reason}")
     if unstated:
@@ -142,7 +143,7 @@ def copy_of(cfg: DictConfig, trained: Procedure) -> Procedure:
 
 
 def set_up_data(cfg: DictConfig) -> L.LightningDataModule:
-    """The data module, ready for training and validation; its trainer has an untrained model, which may make the data."""
+    """The data module, ready for training and validation; its trainer has an untrained model, in case the model generates the data."""
     data = build.build_data(cfg)
     data.trainer = build.build_trainer(cfg, **QUIET)
     data.trainer.strategy.connect(build_procedure(cfg))
@@ -157,7 +158,7 @@ def data(cfg: DictConfig) -> L.LightningDataModule:
 
 
 def first_batch(loaders):
-    """The first batch of one loader, or of several together as Lightning takes it."""
+    """The first batch, from one loader or several, as Lightning would pass it on."""
     together = loaders if isinstance(loaders, CombinedLoader) else CombinedLoader(loaders, "max_size_cycle")
     return next(iter(together))[0]
 
@@ -168,7 +169,7 @@ def batch(data):
     return data.trainer.precision_plugin.convert_input(first_batch(data.train_dataloader()))
 
 
-# Papers differ, and a check may not apply. It asks for what it needs by one of these fixtures, which skip it and say why.
+# Not every check applies to every paper. Each of these fixtures skips a check, with the reason, if something is missing.
 
 
 @pytest.fixture
@@ -179,7 +180,7 @@ def validated(data) -> None:
 
 @pytest.fixture
 def measured(cfg: DictConfig, data) -> None:
-    """Without a validation split, that of test is measured in its place, if by the same ``step``."""
+    """Without a validation split, the test split takes its place, if both are measured by the same ``step``."""
     if is_overridden("val_dataloader", data):
         return
     procedure = get_object(cfg.procedure._target_)
@@ -203,13 +204,15 @@ def evaluated(cfg: DictConfig, batch, stepped) -> None:
         with torch.random.fork_rng(devices=[]):
             procedure.step(batch, procedure.val_metrics)
     except Exception:  # a model that fails on any batch turns other checks red
-        pytest.skip("PaperProcedure.step takes no batch of training in evaluation mode")
+        pytest.skip("PaperProcedure.step fails on a training batch in evaluation mode")
 
 
 @pytest.fixture
 def differentiated(trained) -> None:
     trainer, watch = trained
-    optimized = any(optimizer.param_groups for optimizer in trainer.optimizers)  # Lightning has one that is empty
+    optimized = any(
+        optimizer.param_groups for optimizer in trainer.optimizers
+    )  # without optimizers, Lightning has an empty one
     if not (optimized and trainer.lightning_module.automatic_optimization) and not watch.finite:
         pytest.skip("PaperProcedure computes no gradients by backward, but updates its parameters by hand")
 
@@ -236,16 +239,22 @@ class Draws(TorchDispatchMode):
     found = False
 
     def __torch_dispatch__(self, operator, types, args=(), kwargs=None):
-        attention = "attention" in str(operator)  # has the tag for the sake of its dropout
+        attention = "attention" in str(operator)  # has the tag only because it may apply dropout
         self.found |= torch.Tag.nondeterministic_seeded in operator.tags and not attention
         return operator(*args, **(kwargs or {}))
 
 
 @pytest.fixture
 def facts(cfg: DictConfig) -> dict[str, Any]:
-    """What ``facts`` in ``configs/paper.yaml`` states; a missing key is None, like null."""
-    facts = cfg.paper.get("facts")
-    return defaultdict(lambda: None, OmegaConf.to_container(facts, resolve=True) if facts else {})
+    """What ``facts`` in ``configs/paper.yaml`` states; a missing key is None, like null.
+
+    A row inherits the facts of the experiments in its defaults. null takes one back, also one part of it.
+    """
+    facts = OmegaConf.to_container(cfg.paper.get("facts") or OmegaConf.create(), resolve=True)
+    for name, value in facts.items():
+        if isinstance(value, dict):
+            facts[name] = {key: part for key, part in value.items() if part is not None}
+    return defaultdict(lambda: None, facts)
 
 
 @pytest.fixture
@@ -274,7 +283,7 @@ def fit(
 ) -> L.Trainer:
     """Train for some steps on the CPU, as ``cfg`` says but without validation, loggers and checkpoints.
 
-    A procedure that steps by hand trains for so many batches, because it may step often, or never, in one.
+    With manual optimization, ``steps`` counts batches: one batch may make many optimizer steps, or none.
     """
     build.prepare(cfg)
     procedure = build.build_procedure(cfg)

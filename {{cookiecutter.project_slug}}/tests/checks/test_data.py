@@ -137,7 +137,7 @@ def test_no_sample_in_two_splits(facts, unaugmented_splits):
 
 @pytest.fixture
 def alike(unaugmented_splits) -> list[tuple[str, str, Split, Split]]:
-    """Each two splits whose inputs are of one shape, by name."""
+    """Each pair of splits whose inputs have the same shape, with their names."""
     shapes = {name: x.shape[1:] for name, x in inputs_of(unaugmented_splits).items()}
     pairs = [pair for pair in itertools.combinations(shapes, 2) if shapes[pair[0]] == shapes[pair[1]] != ()]
     if not pairs or min(repeated(split.contents) for split in unaugmented_splits.values()) > 0.01:
@@ -146,7 +146,7 @@ def alike(unaugmented_splits) -> list[tuple[str, str, Split, Split]]:
 
 
 def test_no_near_copy_in_two_splits(alike):
-    """No cropped, flipped or newly encoded image of another split, and no window that overlaps one of it."""
+    """No split holds another's images cropped, flipped or re-encoded, or windows that overlap another's."""
     for one, other, split, another in alike:
         inputs, same = split.inputs, {j for _, j in shared(split.inputs, another.inputs)}
         others = another.inputs[[j for j in range(len(another.inputs)) if j not in same]]
@@ -163,7 +163,7 @@ def test_no_near_copy_in_two_splits(alike):
 
 
 def test_no_group_in_two_splits(fact, splits):
-    """No patient, speaker or document that ``facts.groups`` names."""
+    """Each group of ``facts.groups``, such as a patient, is in one split only."""
     if (stated := fact("groups")) == "none":
         pytest.skip("facts.groups is none")
     groups = {}
@@ -179,7 +179,7 @@ def test_no_group_in_two_splits(fact, splits):
 
 
 def test_labels_are_not_those_of_small_groups(facts, alike):
-    """Patients with one label each, and images in two splits, are found by likeness where ``facts.groups`` is null."""
+    """If ``facts.groups`` is null, patients with one label and images in two splits are found by similarity."""
     if facts["groups"] is not None:
         pytest.skip(f"facts.groups is {facts['groups']}")
     for one, other, split, another in alike:
@@ -187,10 +187,10 @@ def test_labels_are_not_those_of_small_groups(facts, alike):
             pytest.skip("batches hold no labels of classes (B,)")
         share = small_groups(split.inputs, split.whole_numbers[0], another.inputs, another.whole_numbers[0])
         assert not share, (
-            f"a sample of {other} has the label of the nearest ones in {one} ({share:.0%} above chance), but of those a "
-            "little farther no more than by chance. So a label is that of a small group of samples, such as of one patient, "
-            f"speaker or document, and each group is in {one} and in {other}, where it is recognised. Split by group, and "
-            "name the groups in facts.groups; it is none where such groups are what is classified"
+            f"samples of {other} share the label of their nearest neighbours in {one} ({share:.0%} above chance), but not of "
+            f"neighbours a little farther away. So {one} and {other} seem to share small groups with one label each, such as "
+            "patients, speakers or documents, and the model can recognise the group. Split by group and name the groups in "
+            "facts.groups, or set it to none if such groups are the classes"
         )
 
 
@@ -295,7 +295,7 @@ def test_training_is_augmented(cfg, data, batch, fact, splits, stepped):
 
 
 def test_each_sample_is_augmented_by_itself(splits):
-    """A sample that is read 16 times for one batch is not the same 16 times, if it varies from batch to batch."""
+    """If a sample varies from batch to batch, its 16 copies in one batch are not all the same."""
     loader = splits["train"].loaders[0]
     if repeat_batch(loader) is None:
         pytest.skip("training reads a stream")
@@ -373,7 +373,7 @@ def test_workers_share_a_stream(cfg):
 
 @workers
 def test_workers_augment_differently(cfg, splits):
-    """Each epoch has new workers, and each has a copy of the data set with the state of any generator in it."""
+    """Each epoch starts new workers; each gets the same copy of the data set, and of any generator in it."""
     prepare(cfg)
     loader = splits["train"].loaders[0]
 

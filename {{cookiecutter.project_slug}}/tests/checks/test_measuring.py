@@ -69,7 +69,7 @@ def names(procedure: L.LightningModule, modules) -> str:
 
 
 def test_statistics_go_with_their_weights(validation):
-    """No batch norm has trained weights and the statistics that it was made with, as in a copy whose weights follow."""
+    """No batch norm has trained weights but initial running statistics, as in an average that skips the buffers."""
     procedure, watch = validation
     norms = [m for m in watch.modules if isinstance(m, _BatchNorm) and m.affine and m.running_mean is not None]
     fresh = names(procedure, [m for m in norms if not m.running_mean.any() and max(m.weight.std(), m.bias.std()) > 0])
@@ -110,7 +110,7 @@ def test_training_goes_on_in_training_mode(cfg, validated):
 
 
 def test_what_is_measured_is_trained(cfg, data, validation):
-    """Training changes something of what validation calls: no copy is measured that does not follow."""
+    """Training changes the parameters that validation uses: no copy that is never updated is measured."""
     build.prepare(cfg)
     initial = build.build_procedure(cfg).state_dict()
 
@@ -124,13 +124,13 @@ def test_what_is_measured_is_trained(cfg, data, validation):
         trained = fit(cfg, 12, limit_train_batches=10 * cfg.trainer.accumulate_grad_batches).lightning_module
         left = unmoved(*called(cfg, data, trained, "val"))
         assert not left, (
-            f"validation calls {left}, and two epochs of training change none of its parameters. If it is "
-            "a copy that follows the trained model, its update is never called, as in optimizer_step"
+            f"validation calls {left}, and two epochs of training change none of its parameters. If {left} is a copy of "
+            "the trained model, nothing updates it. Do so, for example, in optimizer_step"
         )
 
 
 def test_validation_and_test_measure_the_same_weights(cfg, data, validation, trained):
-    """Where both call networks of one architecture, such as a model and its average, test calls that of validation."""
+    """If both use one architecture, such as a model and its average, test uses the same weights as validation."""
     data.setup("test")
     if not is_overridden("test_dataloader", data):
         pytest.skip("the paper has no test split")

@@ -71,7 +71,7 @@ class Validation:
         return {name: float(value) for name, value in trainer.callback_metrics.items()}
 
     def updates(self) -> dict[str, tuple[Metric, list]]:
-        """Each metric, empty, and the arguments of its updates in a validation of eight samples in pairs."""
+        """Each metric, empty, and the arguments of its updates in a validation of up to twelve samples, in pairs."""
         procedure, found = self.procedure(), {}
         for name, metric in procedure.named_modules():
             if isinstance(metric, Metric):
@@ -171,7 +171,7 @@ def joined(here: Metric, there: Metric) -> Tensor:
 
 
 def test_a_metric_shows_what_is_not_a_number(validation):
-    """A NaN among what is measured makes the value NaN, or worse, or an error; it does not vanish."""
+    """A NaN in the inputs makes the metric NaN, worse, or an error; it is not silently dropped."""
     for name, (metric, calls) in validation.updates().items():
         whole = value_of(metric, calls)
         without = [value_of(metric, calls[:i] + calls[i + 1 :]) for i in range(len(calls))]
@@ -180,7 +180,7 @@ def test_a_metric_shows_what_is_not_a_number(validation):
         for bad in (math.nan, math.inf):
             hidden = [hides(metric, calls, i, bad, whole, without[i]) for i in range(len(calls))]
             assert False in hidden or hidden.count(True) <= len(hidden) / 2, (  # a rank may stay by chance
-                f"{name} leaves out what is {bad}, so that a diverged sample or run improves it. In a metric of "
+                f"{name} ignores values that are {bad}, so a diverged sample or run improves it. In a metric of "
                 "torchmetrics set nan_strategy='disable' or 'error'. In your own, use no nanmean and no mask of what is finite"
             )
 

@@ -25,7 +25,7 @@ class Procedure(L.LightningModule):
         loss: returns named terms, the total under ``loss``.
         optimizer: takes parameters and returns the optimizer.
         metrics: are cloned for each split. None measures the loss alone.
-        scheduler: a function of ``harness/schedules.py`` without its first two arguments.
+        scheduler: takes the optimizer and ``total_steps``; a function of ``harness/schedules.py``.
     """
 
     def __init__(
@@ -59,7 +59,7 @@ class Procedure(L.LightningModule):
     def step(self, batch: Any, metrics: MetricCollection) -> dict[str, Tensor]:
         """Run one batch of any split, update ``metrics`` with it, and return the terms of the loss.
 
-        The checks in ``tests/`` call it without a trainer: ask ``self.training``, not ``self.trainer``.
+        The checks in ``tests/`` call it without a trainer: use ``self.training``, not ``self.trainer``.
         """
         raise NotImplementedError("Define in PaperProcedure.step what happens to one batch.")
 
@@ -70,7 +70,7 @@ class Procedure(L.LightningModule):
         return self._of_its_window(self.terms["loss"], batch_idx)
 
     def _of_its_window(self, loss: Tensor, batch_idx: int) -> Tensor:
-        """Lightning divides by accumulate_grad_batches, even where an epoch ends with fewer batches."""
+        """Undo that Lightning divides by accumulate_grad_batches where an epoch ends with fewer batches."""
         window = self.trainer.accumulate_grad_batches
         left = self.trainer.num_training_batches - batch_idx // window * window
         return loss * (window / left) if left < window else loss
@@ -99,7 +99,7 @@ class Procedure(L.LightningModule):
 
     def configure_optimizers(self) -> Any:
         trained = [p for p in self.parameters() if p.requires_grad]
-        # The fused form, our default, knows no complex numbers
+        # The fused form, our default, does not support complex numbers
         plain = {"fused": False} if any(p.is_complex() for p in trained) and "fused" in self.optimizer.keywords else {}
         optimizer = self.optimizer(trained, **plain)
         if self.scheduler is None:
@@ -107,7 +107,7 @@ class Procedure(L.LightningModule):
         return {"optimizer": optimizer, "lr_scheduler": self.scheduler(optimizer, total_steps=self.total_steps())}
 
     def total_steps(self) -> float:
-        """How often the schedule moves in the whole training: once per optimizer step, or per epoch if it counts those.
+        """The number of schedule steps in the whole training: one per optimizer step, or per epoch for ``interval: epoch``.
 
         Infinite if the training has no end, or if its end depends on the unknown length of an epoch.
         """

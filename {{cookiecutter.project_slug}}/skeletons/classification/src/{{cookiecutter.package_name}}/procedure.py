@@ -9,8 +9,8 @@ from .harness.procedure import Procedure
 class PaperProcedure(Procedure):
     """Minimise the loss over batches.
 
-    TODO(paper): the paper's procedure, as in Algorithm …, if it is more than that; ``Procedure`` says what may be
-    overridden.
+    TODO(paper): the paper's procedure, as in Algorithm …, if it is more than that. A batch may be tensors, a dict or a
+    list. Any hook of LightningModule may be overridden: AGENTS.md, "Procedures and weights".
     """
 
     def step(self, batch: tuple[Tensor, Tensor], metrics: MetricCollection) -> dict[str, Tensor]:

@@ -145,7 +145,8 @@ class PaperProcedure(Procedure):
     Validation and test draw from a generator of their own, which starts anew each time: only the weights decide the
     result.
 
-    TODO(paper): the paper's procedure, as in Algorithm …, if it is another; ``Procedure`` says what may be overridden.
+    TODO(paper): the paper's procedure, as in Algorithm …, if it is another. A batch may be tensors, a dict or a list.
+    Any hook of LightningModule may be overridden: AGENTS.md, "Procedures and weights".
 
     Args:
         betas: β_1 … β_T of the diffusion, (T,) float.

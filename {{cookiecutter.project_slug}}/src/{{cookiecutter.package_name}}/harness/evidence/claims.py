@@ -40,7 +40,7 @@ class Result:
         return [self.value_of(record) for record in self.counted]
 
     def value_of(self, record: dict) -> float:
-        """Of one run; of a difference, from the run of the other experiment with the same seed."""
+        """The value of one run; with ``minus``, less that of the other experiment's run with the same seed."""
         metric, other = self.target.metric, self.subtracted.get(record["seed"])
         return (record["metrics"][metric] - (other["metrics"][metric] if other else 0)) * self.target.scale
 
@@ -129,7 +129,7 @@ class Result:
         target, before = self.target, {}
         for record in self.counted:
             then = record.get("claims", {}).get(target.name, {})
-            then = {"scale" if key == "factor" else key: value for key, value in then.items()}  # its former name
+            then = {"scale" if key == "factor" else key: value for key, value in then.items()}  # an old name
             keys = [key for key in DECIDE_VERDICT if key != "mode" or target.claim == "equal"]
             before |= {key: then[key] for key in keys if key in then and then[key] != getattr(target, key)}
         return ", ".join(f"{key} ({value} then, {getattr(target, key)} now)" for key, value in before.items())
@@ -180,7 +180,7 @@ class Evidence:
 
     @property
     def uncounted(self) -> list[tuple[dict, str]]:
-        """The records that count for no target, each with the first reason."""
+        """The records that count for no target, each with the reason of the first target."""
         reasons = {record["file"]: why for result in reversed(self.results) for record, why in result.left_out}
         return [
             (record, reasons.get(record["file"]) or self._of_no_target(record))
@@ -189,7 +189,7 @@ class Evidence:
         ]
 
     def _of_no_target(self, record: dict) -> str:
-        """Why it counts for no target: of a pilot, what it changed and what it gave in validation."""
+        """Why no target uses the record; for a pilot, its validation result and the settings it changed."""
         base, pilot, _ = record["experiment"].partition("-pilot")
         if not pilot or base not in self.configs:
             return f"no target is of {record['experiment']}"
@@ -235,7 +235,7 @@ def read_evidence() -> Evidence:
     paper = OmegaConf.load(CONFIGS / "paper.yaml")
     targets, seeds = read_targets(paper), read_seeds(paper)
     records = [read(path) | {"file": path.stem} for path in sorted((ROOT / "results").glob("*-seed*.json"))]
-    records.sort(key=lambda record: record.get("started", ""), reverse=True)  # of several runs of a seed, the newest
+    records.sort(key=lambda record: record.get("started", ""), reverse=True)  # of each seed the first counts
     rejected = why_rejected(records)
     configs = {
         name: compose(f"experiment={name}", with_hydra=True)

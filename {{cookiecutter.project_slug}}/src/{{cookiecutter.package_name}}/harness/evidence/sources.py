@@ -30,12 +30,12 @@ KINDS = {
     "elsewhere": r"https?://|doi:|arxiv:|authors?\b|e-?mail\b|personal communication\b",
     "paper": r'["“§]|(?:sec|tab|fig|eqs?|alg|app|p)\. ?[\dA-Z(]|(?:abstract|appendix|introduction|conclusion|footnote)\b',
 }
-DIFFERS = re.compile(r"^differs\W*", re.IGNORECASE)  # what the paper has follows, and why
+DIFFERS = re.compile(r"^differs\W*", re.IGNORECASE)  # then come what the paper has, and why ours differs
 OPEN = re.compile(r"TODO\(paper\)|^proposed: ")  # a comment that is no source yet; read.py proposes
 NO_HYPERPARAMETERS = NOT_IDENTITY | {"callbacks", "debug", "experiment", "sweep"}  # groups
 NO_HYPERPARAMETER = re.compile(
     r"_.*_|.*_?(?:dir|dirpath|root|path)|enable_.*|log_every_n_steps|num_sanity_val_steps|inference_mode"
-    r"|num_workers|pin_memory|persistent_workers|prefetch_factor|(?:in|out)_(?:channels|features)|num_classes"
+    r"|num_workers|(?:.*_)?seed|pin_memory|persistent_workers|prefetch_factor|(?:in|out)_(?:channels|features)|num_classes"
 )
 # Options whose names occur in any text about optimization, or that stand for an option with another name
 COMMON_WORDS = {"paper", "default", "step", "linear", "constant", "from_torch"}
@@ -63,7 +63,7 @@ def _path(experiment: str) -> Path:
 
 
 def _never_built(experiment: str) -> set[str]:
-    """Of optimizer and scheduler those that the procedure does not use: its ``configure_optimizers`` builds others."""
+    """Which of optimizer and scheduler the procedure ignores, because it overrides ``configure_optimizers``."""
     values = read_values(CONFIGS / "train.yaml") + read_values(_path(experiment))
     target = [value.value for value in values if value.key == "procedure._target_"][-1]
     path = CONFIGS.parent / "src" / f"{target.rpartition('.')[0].replace('.', '/')}.py"
@@ -80,7 +80,7 @@ def _options(group: str) -> list[str]:
 
 def _read_assumption(value: Value) -> None:
     """Fill in the alternatives of an assumed value, and the problems with them and with the reason."""
-    # {1, 2, …} is an example and no list of alternatives
+    # {1, 2, …} with an ellipsis is not a list of alternatives
     form = r"(?i:assumed)(.*?)(?:\{([^{}…]*)\}\W*(?:not run:\s*(.+))?)?"
     reason, inside, not_run = re.fullmatch(form, value.source).groups()
     value.not_run = not_run or ""
@@ -94,7 +94,7 @@ def _read_assumption(value: Value) -> None:
         others = []
     unknown = [one for one in others if value.group and one not in [*_options(value.key), None]]
     if not others or (type(value.value) in (int, float) and any(isinstance(one, str) for one in others)):
-        value.problems.append(f"the alternatives {{{inside}}} are not other values of the same kind")
+        value.problems.append(f"the alternatives {{{inside}}} hold no other value of the same kind: leave them out")
     elif unknown:
         options = ", ".join(_options(value.key))
         value.problems.append(f"the alternatives name {unknown[0]}, but configs/{value.key} has {options}")
@@ -118,7 +118,7 @@ def _compare(value: Value) -> None:
             value.problems.append(f"{value.value}, but the quote names {', '.join(others)}")
     elif different := differing_numbers(value.value, quoted):
         what = f"{', '.join(map(str, different))} of {value.value}" if isinstance(value.value, list) else value.value
-        value.problems.append(f"{what} is not in the quote “{'” “'.join(quoted)}”")
+        value.problems.append(f"{what} is not in the quote “{'” “'.join(quoted)}”. Name its place without a quote")
     text, _ = paper_text()
     if value.kind in ("paper", "differs") and text:
         ours = re.split(r"\bcode\b|https?://|\bet al\b", value.source)[0]  # the part about the paper itself
@@ -154,7 +154,7 @@ def experiment_values(experiment: str) -> list[Value]:
 
 
 def target_values() -> Iterator[Value]:
-    """The values that the paper reports, and data that are not the paper's, from ``configs/paper.yaml``; each checked."""
+    """The paper's values in ``configs/paper.yaml``, and data that differ from the paper's, with sources checked."""
     targets = read_targets(OmegaConf.load(CONFIGS / "paper.yaml"))
     for value in read_items(CONFIGS / "paper.yaml", "targets"):
         position, key = re.fullmatch(r"targets\[(\d+)\]\.(.*)", value.key).groups()
@@ -189,7 +189,7 @@ def _inherited(experiment: str) -> Iterator[Value]:
 
 
 def values_without_source(experiment: str) -> list[str]:
-    """The hyperparameters of a group's file that neither this file nor the experiment gives a source."""
+    """The hyperparameters that an experiment inherits from group files and that have no source anywhere."""
     follow = {"scheduler.interval", "scheduler.frequency"}  # from the schedule's name
     unused = _never_built(experiment)
     return [

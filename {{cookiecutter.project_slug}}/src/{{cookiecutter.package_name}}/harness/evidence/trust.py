@@ -23,7 +23,7 @@ def why_rejected(records: list[dict]) -> dict[str, str]:
 
 
 def _git_doubts(records: list[dict]) -> dict[str, str]:
-    """Why git contradicts a record, by the name of its file. Without git, or in a shallow clone, there is no doubt."""
+    """Why git contradicts a record, by the name of its file. Empty without git or in a shallow clone."""
     versions: dict[str, list[tuple[str, str]]] = {}  # commit and blob of each version, the oldest first
     commit = ""
     log = "log --reverse --raw --no-abbrev --no-renames --relative --format=%H -- results"
@@ -53,7 +53,7 @@ def _git_doubts(records: list[dict]) -> dict[str, str]:
 
 
 def _trained_again(before: dict, record: dict, commit: str) -> bool:
-    """Whether a later run has the name of the one in ``commit``: of other code, or because somebody repeats it."""
+    """Whether the record is of a later run than the one in ``commit``: of other code, or a repetition."""
     later = _committed(commit) - CLOCK < _seconds(record.get("started", "")) < math.inf
     other_code = before["code"] != record["code"] or before["git"]["dirty"] is not False
     return other_code or (later and before.get("id") != record.get("id"))
@@ -87,7 +87,7 @@ def _why_not_authentic(record: dict) -> str:
 
 
 def _ends_at_its_metric(record: dict, name: str) -> bool:
-    """Whether the curve of a metric ends at its value; where the last step was not logged, nobody knows."""
+    """Whether the curve of a metric ends at its value; true if the last step was not logged."""
     curve, value, trainer = record.get("curves", {}).get(name), record["metrics"][name], record["config"].get("trainer")
     measured_again = record.get("tested", {}).get("checkpoint") == "best" and name.startswith("val/")
     accumulates = trainer and trainer.get("accumulate_grad_batches", 1) != 1  # several batches in a step

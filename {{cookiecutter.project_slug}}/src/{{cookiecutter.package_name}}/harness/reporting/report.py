@@ -86,7 +86,7 @@ class Report:
 
     @property
     def values(self) -> list[sources.Value]:
-        """What the paper reports and what it sets, each once: experiments inherit."""
+        """The paper's results and settings, each listed once although experiments inherit them."""
         return _once([self.claimed, *self.sources.values()])
 
     @property
@@ -97,7 +97,7 @@ class Report:
 
     @property
     def papers_rows(self) -> list[Result]:
-        """Those of the paper's own values: a threshold of ours says nothing about the paper."""
+        """The results for values of the paper, without our own thresholds."""
         return [row for row in self.rows if row.target.stated_by == "paper"]
 
     @property
@@ -169,7 +169,7 @@ def _once(lists: Iterable[list[sources.Value]]) -> list[sources.Value]:
 
 
 def _unstated(by_experiment: dict[str, list[sources.Value]]) -> dict[str, list[str]]:
-    """The settings without a source, each once: where several experiments inherit it, in the one that they inherit."""
+    """The settings without a source, each listed once: under the experiment that the others inherit it from."""
     of, told, found = functools.cache(sources.values_without_source), set(), {}
     for name, values in by_experiment.items():
         files = dict.fromkeys(Path(value.file) for value in values)
@@ -218,7 +218,7 @@ def _unverified(known: Report) -> list[str]:
 
 
 def _effects(known: Evidence, by_experiment: dict[str, list[sources.Value]]) -> list[Effect]:
-    """For each alternative of an assumed value, what it gives, where it was run."""
+    """The effect of each alternative of an assumed value on each result; empty where it was not run."""
     found, asked = [], set()
     for experiment, listed in by_experiment.items():
         of_metric = {row.target.metric: row for row in known.results if row.target.experiment == experiment}
@@ -229,7 +229,7 @@ def _effects(known: Evidence, by_experiment: dict[str, list[sources.Value]]) -> 
             runs = [record for record in reversed(known.current) if record["digest"] == there]
             if not runs and (value.file, value.line) in asked:  # inherited: one of the experiments is enough
                 continue
-            for row in of_metric.values():  # a difference of rows changes as much as the row
+            for row in of_metric.values():  # with minus, the difference changes by as much
                 by_seed = {r["seed"]: row.value_of(r) for r in runs if row.target.metric in r["metrics"]}
                 found.append(Effect(value, alternative, row, by_seed))
         asked |= {(value.file, value.line) for value in listed}

@@ -19,7 +19,7 @@ ORDER = (
 
 @dataclass
 class Step:
-    """Something that is left to do."""
+    """One thing left to do."""
 
     what: str
     where: str  # a file and line, or a command
@@ -44,7 +44,7 @@ def _to_write(known: Report) -> list[Step]:
         Step(f"{value.key}: {problem}", f"{value.file}:{value.line}")
         for value in known.values
         for problem in value.problems
-        if not OPEN.search(value.source)  # counted above, or below
+        if not OPEN.search(value.source)  # listed as TODO(paper) above, or as a proposal below
     ]
     if offered := _proposed(known):
         what = f"{count(len(offered), 'proposal')} of read.py not accepted: {', '.join(offered[:3])}{', …' * bool(offered[3:])}"
@@ -76,11 +76,11 @@ def _proposed(known: Report) -> list[str]:
 
 
 def _to_verify(known: Report) -> list[Step]:
-    steps = [Step(known.not_tested, "pytest")] if known.not_tested else []
+    steps, checklist = [Step(known.not_tested, "pytest")] if known.not_tested else [], name_of(PACKAGE / "__init__.py")
     steps += [Step(lost, "tests/checks") for lost in known.lost_checks]
     steps += [Step("a failed test", name) for name, outcome in known.outcomes.items() if outcome == "failed"]
     return steps + [
-        Step(f"{part.name}: {part.state}", ", ".join(f"{place.file}:{place.line}" for place in part.places[:3]))
+        Step(f"{part.name}: {part.state}", ", ".join(f"{at.file}:{at.line}" for at in part.places[:3]) or checklist)
         for part in known.parts
         if part.state == "no code" or part.name.startswith(PROVED) and part.state in ("no test", NOT_ASSERTED)
     ]
@@ -99,7 +99,7 @@ def _to_run(known: Report) -> list[Step]:
     for experiment, alternatives in not_run.items():  # in the order of the targets
         keys = ", ".join(sorted(alternatives))
         command = f"python train.py -m experiment={experiment} sweep=ambiguities"
-        steps.append(Step(f"alternatives of {keys} not run", command))
+        steps.append(Step(f"alternatives not run: {keys}", command))
     return steps
 
 

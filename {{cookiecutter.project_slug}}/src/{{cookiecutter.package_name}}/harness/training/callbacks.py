@@ -29,7 +29,7 @@ class FiniteLoss(Callback):
     read earlier, the GPU would have to wait.
     """
 
-    # A loss, the first process in which it is not finite, and the end of the copy of that number from the GPU
+    # A loss, the first process where it is not finite (on the CPU), and the event that ends this copy
     _unread: tuple[Tensor, Tensor, torch.cuda.Event | None] | None = None
 
     def on_train_batch_start(
@@ -119,10 +119,10 @@ class ProgressLines(Callback):
             parts[1] += f" of {total:,.0f}"
             parts.append(f"{_clock((total - trainer.global_step) / rate)} left")
             if len(self.seeds) > 1:
-                parts.append(f"{_clock(len(self.seeds) * total / rate)} for all {len(self.seeds)} seeds")
+                parts.append(f"{len(self.seeds)} seeds take {_clock(len(self.seeds) * total / rate)} in all")
         if (loss := trainer.callback_metrics.get("train/loss")) is not None:
             parts.append(f"train/loss {loss.item():.4g}")
-            # by the step of its mean, because a loss that was not logged since the line before has not stood still
+            # one entry for each logged mean: a line without a new mean says nothing about the loss
             self.losses[trainer.global_step // trainer.log_every_n_steps] = parts[-1]
             if len(self.losses) > 2 and len(set(list(self.losses.values())[-3:])) == 1:
                 parts.append("which stands still")
@@ -161,8 +161,8 @@ class ThreadsHint(Callback):
     More threads round differently, so they are never taken in silence.
 
     Args:
-        batches: after how many.
-        seconds: do not say so if a batch takes less, for then more threads seldom help.
+        batches: say it after this many.
+        seconds: stay silent if a batch takes less, because more threads then seldom help.
     """
 
     def __init__(self, batches: int, seconds: float):

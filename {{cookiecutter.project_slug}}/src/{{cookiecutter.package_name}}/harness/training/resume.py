@@ -89,7 +89,7 @@ class LastCheckpoint(Checkpoint):
             self._save(trainer)
 
     def on_save_checkpoint(self, trainer: L.Trainer, pl_module: L.LightningModule, checkpoint: dict) -> None:
-        if self._saving:  # another callback may save at a moment at which this state is not whole
+        if self._saving:  # when another callback saves, this state may be incomplete
             checkpoint["resume"] = _of_all_processes(self._state(trainer, pl_module))
             checkpoint["made_by"] = self.made_by
 
@@ -170,7 +170,7 @@ class LastCheckpoint(Checkpoint):
         state, self._to_restore = self._to_restore, None
         procedure, trainer.loggers = trainer.lightning_module, self._loggers
         self._random_at_epoch_start = state["random_at_epoch_start"]
-        if trainer.current_epoch > 0:  # the seed gave the order of the first epoch already
+        if trainer.current_epoch > 0:  # the seed has already given the first epoch its order
             set_random_state(self._random_at_epoch_start)
             internals.restart_batches(trainer)
         internals.skip_batches(trainer, state["loops"], state["batches"])

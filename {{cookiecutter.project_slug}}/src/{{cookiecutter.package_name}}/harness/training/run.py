@@ -92,7 +92,7 @@ def finished_record(cfg: DictConfig, folder: Path) -> dict | None:
     record = record_of(folder.name) if resumes(cfg) else None
     if record is None or record["status"] != "finished":
         return None
-    typed = "resume=auto" in HydraConfig.get().overrides.task  # a sweep resumes without it
+    typed = "resume=auto" in HydraConfig.get().overrides.task  # submitit and torchrun resume without it
     again = " To train it again, leave out resume=auto." if typed else ""
     print(f"{folder.name} is finished already.{again}")
     return record
@@ -115,27 +115,27 @@ def recorded(cfg: DictConfig, folder: Path, checkpoint: dict | None) -> Iterator
         loggers += build_loggers(cfg, record, log_position)
         yield record, loggers
         close_loggers(loggers, exit_code=0)
-    except OSError as error:
-        if error.errno not in DISK:
-            raise
-        raise UsageError(
-            f"{error}. Training has stopped; all complete files are kept. When the disk can be written to again, run the "
-            f"same command with resume=auto to resume {folder.name}."
-        ) from None
     except (SystemExit, KeyboardInterrupt) as error:
         # Lightning turns Ctrl-C into SystemExit(1). SIGTERM and submitit exit with a code
         ctrl_c = isinstance(error, KeyboardInterrupt) or isinstance(error.__context__, KeyboardInterrupt)
         code = 130 if ctrl_c else error.code or 143  # the codes that shells and queues expect
-        record.close("interrupted")
+        if record:
+            record.close("interrupted")
         close_loggers(loggers, exit_code=code)
         rank_zero_say(f"\nInterrupted. To resume {folder.name}, run the same command with resume=auto.")
         raise SystemExit(code) from None
     except Exception as error:
+        if isinstance(error, OSError) and error.errno in DISK:
+            raise UsageError(
+                f"{error}. Training has stopped; all complete files are kept. When the disk can be written to again, run "
+                f"the same command with resume=auto to resume {folder.name}."
+            ) from None
         if not isinstance(error, UsageError):
             (folder / "traceback.txt").write_text(traceback.format_exc(), encoding="utf-8")
-        # TrialPruned is of Optuna, which is an extra
+        # by name, because Optuna is an extra
         status = "pruned" if type(error).__name__ == "TrialPruned" else "crashed"
-        record.close(status, error=f"{type(error).__name__}: {error}")
+        if record:
+            record.close(status, error=f"{type(error).__name__}: {error}")
         close_loggers(loggers, exit_code=1)
         raise
     finally:
