@@ -440,6 +440,22 @@ def test_a_file_that_is_not_python_is_one_line(repo):
     assert run("python", "report.py", cwd=repo, ok=False).stderr == said
 
 
+def test_what_is_red_on_a_row_is_red_in_the_report(quick):
+    """Until all checks of that row, or the code, are others."""
+    check = quick / "tests/checks/test_row.py"
+    check.parent.mkdir()
+    check.write_text("import os\n\ndef test_row():\n    assert os.environ.get('EXPERIMENT') != 'row'\n")
+    run("pytest", "-q", "tests/checks", cwd=quick, ok=False, EXPERIMENT="row")
+    assert ask(quick)[1] == {}, "the whole suite has not run"
+    run("pytest", "-q", cwd=quick, ok=False)
+    known = ask(quick)[1]
+    assert known.pop("row: tests/checks/test_row.py::test_row") == "failed" and len(known) == len(ENDED) + 1
+    check.write_text(check.read_text().replace("!=", "=="))
+    run("pytest", "-q", "tests/checks", cwd=quick, EXPERIMENT="row")
+    run("pytest", "-q", cwd=quick, ok=False)
+    assert len(ask(quick)[1]) == len(ENDED) + 1
+
+
 LOST = """
 import json
 from my_paper.harness.evidence import tests

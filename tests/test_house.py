@@ -187,8 +187,8 @@ SIZES = {
     "harness": 466,
     "harness/training": 1600,
     "harness/verification": 390,
-    "harness/evidence": 1612,
-    "harness/reporting": 1426,
+    "harness/evidence": 1624,
+    "harness/reporting": 1441,
     "harness/reading": 924,
     "tests/checks": 2538,
 }

@@ -373,6 +373,7 @@ FINE = [
     'defaults:\n  - override /optimizer: adam  # Section 5.3: "We used the Adam optimizer"',
     'defaults:\n  - override /scheduler: inverse_sqrt  # "varied the learning rate at each step"',
     "trainer:\n  accelerator: gpu\n  log_every_n_steps: 1",
+    "trainer:\n  max_epochs: -1  # differs: max_steps ends the training",
 ]  # fmt: skip
 
 

@@ -188,7 +188,7 @@ def test_a_tolerance_that_was_widened_after_the_runs_is_seen(claimed, add):
 
 
 def test_seeds_and_targets_that_went_after_the_runs_are_seen(claimed, add):
-    add(0, 94.3, seeds=[0, 1, 2], claims={"test/loss": {"value": 1}})
+    add(0, 94.3, seeds=[0, 1, 2], claims={"test/accuracy": {}, "test/loss": {"value": 1}})
     report = run("python", "report.py", cwd=claimed).stdout
     assert "Changed after the runs: the target test/loss of paper is gone; seeds ([0, 1, 2] then, [0] now)." in report
 
@@ -438,15 +438,23 @@ def test_a_difference_of_two_rows(claimed, add):
             add(seed, theirs, curves={}, **base)
     assert (
         line(claimed)
-        == "paper − base test/accuracy – ≥ 0 % 1.50 ± 0.71 % (n = 2) -4.9 … 7.9 – so far within, seed 2 missing"
+        == "paper − base test/accuracy – ≥ 0 % 1.50 ± 0.71 % (n = 2; 95 − 93.5) -4.9 … 7.9 – so far within, seed 2 missing"
     )
     assert run("python", "report.py", "--runs", cwd=claimed).stdout == ""
     add(2, 90, curves={}, **base)
     told = run("python", "report.py", cwd=claimed).stdout
-    assert "1.33 ± 0.58 % (n = 3)  -0.1 … 2.8     –          reproduced (interval exceeds bound)" in told
+    assert "1.33 ± 0.58 % (n = 3; 93.67 − 92.33)  -0.1 … 2.8     –          reproduced (interval exceeds bound)" in told
     assert "Changed after the runs: test/accuracy minus base value (1 then, 0 now)." in told
     assert "not counted" not in told
     assert "experiment=paper,base seed=0,1,2\n" in (claimed / "README.md").read_text()
+    # a row of its own, once its result is known, and a mistyped one
+    path.write_text(
+        path.read_text().replace("targets:\n", "targets:\n  - {metric: test/accuracy, value: 0.9, claim: at least}\n")
+    )
+    assert "Changed after the runs: test/accuracy was added; " in run("python", "report.py", cwd=claimed).stdout
+    path.write_text(path.read_text().replace("minus: base", "minus: bass"))
+    said = "minus: configs/experiment/ has no bass. Did you mean base?\n"
+    assert run("python", "report.py", cwd=claimed, ok=False).stderr.endswith(said)
 
 
 def test_what_differs_on_purpose_stands_beside_the_result(claimed, add):

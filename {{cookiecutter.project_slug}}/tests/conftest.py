@@ -45,9 +45,9 @@ OUTCOMES = ["skipped", "passed", "failed"]  # the worst outcome of a test's case
 class Outcomes:
     """Writes to ``runs/``, for ``report.py``, how each test ended, if the whole suite ran."""
 
-    def __init__(self, path: Path):
-        self.path, self.ended, self.verifies, self.collected = path, {}, {}, True
-        path.unlink(missing_ok=True)
+    def __init__(self, row: str):
+        self.row, self.path, self.ended, self.verifies, self.collected = row, suite_file(row), {}, {}, True
+        self.path.unlink(missing_ok=True)
 
     def pytest_collectreport(self, report: pytest.CollectReport) -> None:
         self.collected = self.collected and not report.failed
@@ -60,7 +60,9 @@ class Outcomes:
             self.verifies[test] = sorted(found.union(self.verifies.get(test, [])))
 
     def pytest_sessionfinish(self, exitstatus: int) -> None:
-        if self.collected and exitstatus <= 1 and self.path == suite_file():  # not cut short, and the code is the same
+        if (
+            self.collected and exitstatus <= 1 and self.path == suite_file(self.row)
+        ):  # not cut short, and the code is the same
             verifies = {test: names for test, names in self.verifies.items() if names}
             write_json(self.path, {"outcomes": dict(sorted(self.ended.items())), "verifies": verifies})
 
@@ -91,9 +93,15 @@ def pytest_configure(config: pytest.Config) -> None:
         config.pluginmanager.register(Assertions())
     except identity.UsageError as error:  # a file is not valid Python
         raise pytest.UsageError(str(error)) from None
-    whole = EXPERIMENT == "paper" and all(WHOLE_SUITE.fullmatch(argument) for argument in config.invocation_params.args)
-    if whole and runs.is_dir() and os.access(runs, os.W_OK) and not hasattr(config, "workerinput"):  # of xdist
-        config.pluginmanager.register(Outcomes(suite_file()))
+    row = "" if EXPERIMENT == "paper" else EXPERIMENT
+    chosen = {argument for argument in config.invocation_params.args if not WHOLE_SUITE.fullmatch(argument)}
+    if (
+        (not chosen or row and chosen <= {"tests/checks", "tests/checks/"})
+        and runs.is_dir()
+        and os.access(runs, os.W_OK)
+        and not hasattr(config, "workerinput")
+    ):  # of xdist
+        config.pluginmanager.register(Outcomes(row))
 
 
 @functools.cache  # nearly every test needs it, and Hydra takes longer than most of them

@@ -39,7 +39,7 @@ class AmbiguitySweeper(BasicSweeper):
             ]
         if len(found) == len(jobs):
             raise UsageError(
-                "No assumed value has alternatives, so there is nothing to compare. State them, for example: "
+                "No assumed value has alternatives to run, so there is nothing to compare. State them, for example: "
                 "dropout: 0.1  # assumed: not stated; {0.0, 0.1, 0.3}"
             )
         return list(self.split_overrides_to_chunks(found, max_batch_size))

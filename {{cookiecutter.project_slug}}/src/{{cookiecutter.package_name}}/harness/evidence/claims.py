@@ -127,6 +127,8 @@ class Result:
     def claim_changes(self) -> str:
         """What was changed in the claim after the counted runs began; empty if nothing was."""
         target, before = self.target, {}
+        if target.value is not None and any(target.name not in r.get("claims", [target.name]) for r in self.counted):
+            return "was added"
         for record in self.counted:
             then = record.get("claims", {}).get(target.name, {})
             then = {"scale" if key == "factor" else key: value for key, value in then.items()}  # an old name

@@ -7,7 +7,7 @@ from difflib import get_close_matches
 
 from omegaconf import MISSING, DictConfig, ListConfig, OmegaConf, ValidationError
 
-from ..identity import UsageError
+from ..identity import CONFIGS, UsageError
 
 CLAIMS = {"equal": "", "at least": "≥ ", "at most": "≤ "}
 AGGREGATES = {"mean": statistics.fmean, "median": statistics.median, "max": max, "min": min}
@@ -112,6 +112,11 @@ def _read_target(given: DictConfig) -> tuple[Target, list[str]]:
             except ValidationError:
                 expected = EXPECTED.get(Target.__annotations__[key], "a number, such as 94.3")
                 problems.append(f"{key}: {value} is not {expected}.")
+    options = [path.stem for path in (CONFIGS / "experiment").glob("*.yaml")]
+    for key in ("experiment", "minus"):
+        if target[key] and target[key] not in options:
+            near = get_close_matches(target[key], options, n=1) or sorted(options)
+            problems.append(f"{key}: configs/experiment/ has no {target[key]}. Did you mean {' or '.join(near)}?")
     for key, allowed in CHOICES.items():
         if target[key] not in allowed:
             problems.append(f"{key}: {target[key]} is not one of: {', '.join(allowed)}.")

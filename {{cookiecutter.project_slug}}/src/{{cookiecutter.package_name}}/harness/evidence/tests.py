@@ -48,9 +48,9 @@ def _settings(path: Path) -> str:
     return repr(yaml.load(path.read_text(encoding="utf-8"), LOADER))
 
 
-def suite_file() -> Path:
-    """Where pytest leaves the outcomes of a run of the whole suite on the present code."""
-    return ROOT / "runs" / f"tests-{suite_digest()}.json"
+def suite_file(row: str = "") -> Path:
+    """Where pytest leaves the outcomes of the whole suite, or of all checks on a row, on the present code."""
+    return ROOT / "runs" / f"tests-{suite_digest()}{row and f'-{row}'}.json"
 
 
 def read_suite(write: bool = True) -> Suite:
@@ -61,6 +61,9 @@ def read_suite(write: bool = True) -> Suite:
     """
     left = suite_file()
     digest, kept, fresh = left.stem.removeprefix("tests-"), _read(RESULTS), _read(left) if write else {}
+    for path in left.parent.glob(f"{left.stem}-*.json") if fresh else []:  # what is red on a row
+        row = f"{path.stem.removeprefix(left.stem)[1:]}: "
+        fresh["outcomes"] |= {row + test: end for test, end in _read(path)["outcomes"].items() if end == "failed"}
     if fresh and (kept.get("suite"), kept.get("outcomes")) != (digest, fresh["outcomes"]):
         before = kept.get("passed", []) if kept.get("code") == code_digest() else []
         passed = {test for test, outcome in fresh["outcomes"].items() if outcome == "passed"}

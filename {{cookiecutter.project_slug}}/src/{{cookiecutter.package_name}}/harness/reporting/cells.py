@@ -1,6 +1,7 @@
 """A result as the cells of a row in the table of results."""
 
 import math
+from statistics import fmean
 
 from ..evidence.claims import Result
 from ..evidence.targets import CLAIMS
@@ -15,7 +16,8 @@ def cells(result: Result) -> dict[str, str]:
     of = "n =" if target.aggregate == "mean" else f"{target.aggregate} of"
     runs = f" ({of} {target.n_runs})" if target.n_runs and target.stated_by == "paper" else ""
     stated = "–" if target.value is None else f"{CLAIMS[target.claim]}{target.value:g}{std}{unit}{runs}"
-    tolerance, ours, interval = "–" if target.tolerance is None else f"± {target.tolerance:g}", "–", "–"
+    no_tolerance = target.tolerance is None or target.claim != "equal" and target.tolerance == 0
+    tolerance, ours, interval = "–" if no_tolerance else f"± {target.tolerance:g}", "–", "–"
     if target.stated_by == "us":
         tolerance, stated = f"{stated}{f' {tolerance}' if target.tolerance else ''}, our own threshold", "–"
     if result.diverged:
@@ -23,7 +25,8 @@ def cells(result: Result) -> dict[str, str]:
     elif target.deterministic and result.counted:
         ours = f"{result.ours:.5g}{unit} (deterministic)"
     elif result.counted:
-        ours = f"{number(result.ours, result.std)}{unit} ({of} {len(result.counted)})"
+        parts = f"; {_means(result)}" if target.minus else ""
+        ours = f"{number(result.ours, result.std)}{unit} ({of} {len(result.counted)}{parts})"
     if result.interval:
         low, high = result.interval
         interval = f"{number(low, (high - low) / 2, show=False)} … {number(high, (high - low) / 2, show=False)}"
@@ -37,6 +40,13 @@ def cells(result: Result) -> dict[str, str]:
         "tolerance": tolerance,
         "verdict": result.verdict,
     }
+
+
+def _means(result: Result) -> str:
+    """Of a difference, the means of the two experiments: ``92.9 − 65.3``."""
+    metric, scale = result.target.metric, result.target.scale
+    sides = result.counted, [result.subtracted[record["seed"]] for record in result.counted]
+    return " − ".join(number(fmean(record["metrics"][metric] * scale for record in side)) for side in sides)
 
 
 def number(value: float, std: float | None = None, show: bool = True) -> str:

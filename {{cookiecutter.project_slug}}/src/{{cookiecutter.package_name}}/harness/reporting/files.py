@@ -27,7 +27,9 @@ def write(known: Report) -> list[str]:
             wanted[FIGURES / name] = (svg + stamp).encode()
     wanted |= {FIGURES / name: path.read_bytes() for name, path in samples(known).items()}
     wanted |= {path: text.encode() for path, text in texts(known, list(figures(known))).items()}
-    changed = [path for path, content in wanted.items() if _write(path, content)]
+    changed = [path for path, content in wanted.items() if _write(path, content)] + _stale(known)
+    for path in _stale(known):
+        path.unlink()
     changed += [PAGE] if _write(PAGE, html(known, _shown(known)).encode()) else []
     return [name_of(path) for path in changed]
 
@@ -43,7 +45,11 @@ def outdated(known: Report) -> list[str]:
             lines.append(f"docs/figures/{name} is missing")
         elif _stamp(FIGURES / name) != _content(name, rows):
             lines.append(f"docs/figures/{name} does not show what the evidence says")
-    return lines
+    return lines + [f"{name_of(path)} shows what is no longer claimed" for path in _stale(known)]
+
+
+def _stale(known: Report) -> list[Path]:
+    return [path for path in FIGURES.glob("curves-*.svg") if path.name not in figures(known)]
 
 
 def figures(known: Report) -> dict[str, list[Result]]:

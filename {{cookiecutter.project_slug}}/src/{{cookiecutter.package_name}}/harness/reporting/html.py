@@ -47,6 +47,7 @@ def html(known: Report, figures: list[Path]) -> str:
         tests=Counter(known.outcomes.values()),
         differences=known.differing + paper.known_differences(),
         ambiguities=paper.ambiguities(),
+        looked_up=paper.paper_text()[0],
         counted=counted,
         runs=_runs(known),
         environment=_environment(list(counted.values()) or known.evidence.records),
