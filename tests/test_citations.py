@@ -318,7 +318,6 @@ def quick(suite):
     hooks = begin + hooks.partition("@functools.cache")[0]
     imports = [
         "import contextlib, os, re",
-        "from collections import Counter",
         "import pytest",
         "from pathlib import Path",
         "from my_paper.harness.identity import ROOT",
