@@ -65,6 +65,11 @@ def hashed(parts: Iterable[Tensor]) -> Tensor:
     return key
 
 
+def passages(x: Tensor, length: int) -> Tensor:
+    """A key for each passage of so many symbols: (N, T) -> (N, T - length + 1)."""
+    return hashed(x.unfold(1, length, 1).unbind(2))
+
+
 def overlapping(train: Tensor, other: Tensor, dim: int = 1) -> float:
     """The share of sequences in ``other`` of which half is found in ``train``, at another position.
 
@@ -78,13 +83,14 @@ def overlapping(train: Tensor, other: Tensor, dim: int = 1) -> float:
     length = train.shape[dim] // 2
     one, two = few(train, 1_000_000 // train[0].numel()), few(other, MAX_OTHER)
     one, two = (hashed(x.unbind(3 - dim) if x.dim() == 3 else [x]) for x in (one, two))  # (N, T)
-    shares = torch.unique(one, return_counts=True)[1] / one.numel()
-    if -length * (shares * shares.log2()).sum() < math.log2(one.numel()) + 10:  # so few symbols repeat by chance
+    parts = passages(one, length // 4)  # by parts, for neighbours may be alike, as the pixels of an image
+    shares = torch.unique(parts, return_counts=True)[1] / parts.numel()
+    if -4 * (shares * shares.log2()).sum() < math.log2(one.numel()) + 10:  # so few symbols repeat by chance
         return 0.0
     keys, varied = [], []
     for x in (one, two):
         starts = x.shape[1] - length + 1
-        keys.append(hashed(x[:, i : i + starts] for i in range(length)))  # of each passage
+        keys.append(passages(x, length))
         changes = sum((x[:, i : i + starts] != x[:, i + 1 : i + 1 + starts]).long() for i in range(length - 1))
         varied.append(changes >= length / 4)  # others may be padding
     starts = torch.arange(keys[0].shape[1]).expand_as(keys[0])[varied[0]]

@@ -113,12 +113,8 @@ def stated_size(loader) -> int | None:
     return len(loader.sampler)
 
 
-def reads_by_index(loader) -> bool:
-    return (
-        isinstance(loader, DataLoader)
-        and loader.batch_sampler is not None
-        and not isinstance(loader.dataset, IterableDataset)
-    )
+def reads_by_index(x) -> bool:
+    return isinstance(x, DataLoader) and x.batch_sampler is not None and not isinstance(x.dataset, IterableDataset)
 
 
 def copy_loader(loader, **settings):
@@ -187,19 +183,12 @@ def unaugmented(loader, plain):
 
 @dataclass
 class Split:
-    """What was read from a split.
+    """What was read from a split."""
 
-    Args:
-        loaders: the loaders that it was read from.
-        batches: the tensors of each batch.
-        complete: whether all batches were read.
-        size: the number of samples; None if it is unknown.
-    """
-
-    loaders: list
-    batches: list[list[Tensor]]
-    complete: bool
-    size: int | None
+    loaders: list  # those that it was read from
+    batches: list[list[Tensor]]  # the tensors of each batch
+    complete: bool  # whether all batches were read
+    size: int | None  # the number of samples; None if it is unknown
 
     @classmethod
     def read(cls, loaders: list) -> "Split":
@@ -230,6 +219,12 @@ class Split:
             return None
         inputs = torch.cat(parts)
         return None if self.size and len(inputs) > self.size else inputs
+
+    @functools.cached_property
+    def masks(self) -> list[Tensor]:
+        """The tensors (N, …) that mark entries of the inputs, such as the observed ones."""
+        like = [[x for x in parts if x.shape[1:] == self.inputs.shape[1:]] for parts in self.batches]
+        return [x.bool() for x in map(torch.cat, zip(*like, strict=False)) if ((x == 0) | (x == 1)).all()]
 
     @functools.cached_property
     def contents(self) -> list[bytes]:

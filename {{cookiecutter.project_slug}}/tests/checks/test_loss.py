@@ -117,7 +117,7 @@ def test_each_position_predicts_the_next_one(cfg, batch, evaluated, fact):
     )
 
 
-def test_gradient_is_that_of_the_loss(cfg, batch, stepped, differentiated, fact):
+def test_gradient_is_that_of_the_loss(cfg, batch, evaluated, differentiated, fact):
     """Compared with finite differences along a random direction: nothing between weights and loss is detached.
 
     Skipped if ``facts.stop_gradient`` is true, as for target networks or straight-through estimators.

@@ -31,13 +31,7 @@ class DrawsInSteps(L.Callback):
 
 
 class Validation:
-    """Validates the weights of a short training on a few samples, in any batches.
-
-    Args:
-        cfg: the configuration.
-        data: the data module.
-        trainer: of the short training.
-    """
+    """Validates the weights of a short training on a few samples, in any batches."""
 
     def __init__(self, cfg, data, trainer: L.Trainer):
         self.cfg, self.data, self.trained = cfg, data, trainer.lightning_module
@@ -148,8 +142,7 @@ def value_of(metric: Metric, calls: list) -> Tensor:
 
 
 def numbers(value) -> Tensor:
-    found = [torch.as_tensor(leaf).flatten().double() for leaf in tree_leaves(value)]
-    return torch.cat(found) if found else torch.empty(0)
+    return torch.cat([torch.empty(0), *(torch.as_tensor(leaf).flatten().double() for leaf in tree_leaves(value))])
 
 
 def test_a_metric_is_the_same_over_two_processes(validation):

@@ -75,7 +75,7 @@ def difference(one: list[Tensor], other: list[Tensor]) -> Tensor:
 
 
 @pytest.fixture
-def called(cfg, batch, stepped) -> CalledModel:
+def called(cfg, batch, evaluated) -> CalledModel:
     return CalledModel(cfg, batch)
 
 
@@ -137,7 +137,7 @@ def test_no_position_sees_a_later_one(called, fact):
         other = called(called.changed(exchange))
         changed = torch.stack(differs).any(0)
         for a, b in zip(one, other, strict=True):
-            change = (a - b).abs().flatten(2).amax(2)  # (B, T, …) -> (B, T)
+            change = (a - b).abs().reshape(*a.shape[:2], -1).amax(2)  # (B, T, …) -> (B, T)
             assert change[:, :position].max() < called.noise, (
                 f"outputs before position {position} depend on its input. Is the model causal in the paper (facts.causal)?"
             )
