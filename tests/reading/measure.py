@@ -53,7 +53,10 @@ def in_paper(name: str, paper: dict, folder: Path, modules) -> tuple[list, list,
     """Stated, found and wrongly found settings of a whole paper, with value and place."""
     document, find, latex, plain = modules
     if (folder / name).is_dir():
-        files = {path.name: path.read_text(errors="replace") for path in (folder / name).rglob("*.tex")}
+        files = {
+            path.relative_to(folder / name).as_posix(): path.read_text(errors="replace")
+            for path in (folder / name).rglob("*.tex")
+        }
         read = document.build(name, latex.marked(files))
     else:
         read = document.build(name, plain.marked((folder / f"{name}.txt").read_text(errors="replace")))
@@ -65,7 +68,7 @@ def in_paper(name: str, paper: dict, folder: Path, modules) -> tuple[list, list,
 def table(folder: Path) -> str:
     """Precision and recall for each kind of setting, for the papers of each split."""
     modules, lines = reader(), []
-    for split in ("dev", "held out", "first sight", "second sight"):
+    for split in ("dev", "held out", "first sight", "second sight", "third sight", "fourth sight"):
         stated, right, wrong = Counter(), Counter(), Counter()
         papers = {name: paper for name, paper in GOLD.items() if paper["split"] == split}
         for name, paper in papers.items():

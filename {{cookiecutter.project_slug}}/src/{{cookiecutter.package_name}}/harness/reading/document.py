@@ -1,7 +1,6 @@
 """The paper as one Document, whatever it was read from: its sentences, tables and numbered parts, each with its place.
 
-``latex.py`` and ``plain.py`` turn a source into lines. A line that begins with ``MARK`` is a heading, a caption or a
-numbered equation; one with ``CELL`` in it is a row of a table; any other is text.
+It is built of lines: a heading, caption or equation begins with ``MARK``, a row of a table has ``CELL``, others are text.
 """
 
 import re
@@ -87,7 +86,8 @@ def build(source: str, lines: list[str]) -> Document:
         if is_text:
             words.append((readable(line), place))
         elif line == PAGE:
-            place = Place(place.section, place.title, (place.page or 0) + 1)
+            ended = place.page and place.title.lower() == "abstract"  # it is on one page
+            place = Place(place.section, "" if ended else place.title, (place.page or 0) + 1)
         elif kind in ("Section", "Appendix"):
             titles[number] = title
             above = [titles[end] for end in titles if end and number.startswith(f"{end}.")]

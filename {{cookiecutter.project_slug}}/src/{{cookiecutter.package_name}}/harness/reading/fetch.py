@@ -15,11 +15,7 @@ SECONDS, BYTES = 30, 64 * 2**20  # of one answer
 
 
 def fetch(asked: str) -> list[str]:
-    """Write ``paper.pdf`` and the LaTeX beside it; the names of what was written.
-
-    Raises:
-        UsageError: no id, no answer, or something that is no paper. Nothing is written then.
-    """
+    """Write ``paper.pdf`` and the LaTeX beside it, or nothing if one is no paper; the names of what was written."""
     if not (found := ID.search(asked or (CONFIGS / "paper.yaml").read_text(encoding="utf-8"))):
         raise UsageError(f"{asked or 'configs/paper.yaml'} holds no arXiv id; one looks like 1706.03762.")
     if there := [name for name in ("paper.pdf", "paper.tar.gz", "paper") if (ROOT / name).exists()]:

@@ -2,6 +2,7 @@
 
 import functools
 import re
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,6 +23,7 @@ _AROUND = rf"{_PATTERNS['before a head']}(?:%s){_PATTERNS['after a head']}"  # "
 _NAMES = {name: one.head if one.options else f"{one.head}|{one.name}|{one.unit}" for name, one in SETTINGS.items()}
 HEADS = {name: re.compile(_AROUND % names, re.I) for name, names in _NAMES.items()}
 LINK = rf"(?P<link>{_PATTERNS['cited']}(?:(?:[\s:,(|]|\.{{3}})*(?:\b(?:{_PATTERNS['between']}|{_PATTERNS['choice']})\b|∈)){{0,7}}(?:[\s:=≈∼~(|]|\.{{3}})*(?:\w_?\w?\s?=\s?)?)"
+MORE = rf"(?i)\s?(for|on|in|to)\s(?:[^\s,;.]+\s){{0,4}}?[^\s,;.]+(?:,\s(?:and\s)?|\sand\s)(?:of (?:size )?)?((?x:{ONE}))(?=\s\1\b)"
 CELL = re.compile(rf"\s*(?x:{VALUES})\s*")  # a cell that is nothing but numbers
 
 
@@ -45,11 +47,11 @@ class Found:
 
 def find(document: Document) -> list[Found]:
     """All statements about settings in the order of SETTINGS, the same value of the same place once."""
-    found = []
+    found, names = [], Counter(sum((PATTERNS["a model"].findall(one.text) for one in document.sentences), []))
+    own = names.most_common(1)[0][0] if names else "\n"
     for sentence in document.sentences:
         text, where = sentence.text, sentence.part or str(sentence.place)
-        others = PATTERNS["foreign"].search(text) or PATTERNS["elsewhere"].search(sentence.place.title)
-        if others or where.startswith("Figure"):
+        if of_others(text, own) or PATTERNS["elsewhere"].search(sentence.place.title) or where.startswith("Figure"):
             continue
         for name, values, start, end in in_text(text):
             before = re.search(r"(?:\S+\s+){0,6}\S*$", text[:start])  # whole words
@@ -59,6 +61,12 @@ def find(document: Document) -> list[Found]:
     found += [one for table in document.tables for one in _in_table(table)]
     once = {(one.setting, one.values, one.where): one for one in reversed(found)}
     return sorted(reversed(once.values()), key=lambda one: list(SETTINGS).index(one.setting))
+
+
+def of_others(text: str, own: str = "\n") -> bool:
+    """Whether a sentence is about other work; not if it is about the model that the paper itself is on."""
+    named = PATTERNS["other model"].search(text)
+    return bool(PATTERNS["foreign"].search(text) or (named and own not in named[0]))
 
 
 def in_text(text: str) -> Iterator[tuple[str, tuple[str, ...], int, int]]:
@@ -72,7 +80,7 @@ def in_text(text: str) -> Iterator[tuple[str, tuple[str, ...], int, int]]:
 def _patterns(name: str, unit: str) -> tuple[re.Pattern, re.Pattern, re.Pattern]:
     """Either word, which is quick to find; the name before its values; and the values before their unit."""
     after = rf"(?<![\w-])(?:{name}){LINK}(?P<values>(?x:{VALUES}))"
-    before = rf"(?P<values>(?x:{VALUES}))[\s-]?(?P<link>)(?:{unit})(?!\s*[=:]?\s*(?x:{ONE}))"
+    before = rf"(?P<values>(?x:{VALUES}))(?:\s(?:instead of|rather than)\s(?x:{ONE})|\s(?:was|is) (?:\w+ )?the best[\w-]*)?[\s-]?(?P<link>)(?:{unit})(?!\s*[=:]?\s*[({{]?(?x:{ONE}))"
     return re.compile(f"{name}|{unit}", re.I), re.compile(after, re.I), re.compile(before, re.I)
 
 
@@ -94,32 +102,37 @@ def _numbers(setting: SimpleNamespace, text: str) -> Iterator[tuple[tuple[str, .
             or PATTERNS["afterwards"].match(text[end:])
             or re.search(setting.never, around, re.I)
             or not (setting.whole or re.search(r"\d", stated))  # "two learning rates"
-            or re.fullmatch(r"\[[\d, ]*\]?", stated)  # a reference
+            or re.fullmatch(r"(?i)\[[\d, ]*\]?|[a-z]+ or [a-z]+", stated)  # a reference, or not decided
             or (setting.whole and PATTERNS["lost power"].search(stated))
+            or ("respectively" in text and PATTERNS["in a row"].search(before))
             or (choice and len(values) < 2 and not found["link"].strip().endswith("from"))
         ):
             continue
-        if len(values) == 2 and setting.pair is not None and "2" in found[0][:12]:
-            values = [values[setting.pair]]
-        if re.fullmatch(r"[^{[(a-z]*", stated):  # "16, 12 heads": each number may belong to another setting
+        values = _of_pair(setting, values, found[0][:12])
+        if not re.search(r"[{[(]|\b(?:and|or|to)\b", stated):  # "16, 12 heads": each may be of another setting
             followed = re.match(r"\s?[a-z]", text[end:])
             values = values[-1:] if pattern is patterns[1] else values[:1] if followed else values
         names = list(dict.fromkeys(map(written, values)))
         several = [[name] for name in names] if "respectively" in text else [names]
         yield from ((tuple(one), start, end) for one in several if one)
+        while len(names) == 1 and (other := re.match(MORE, text[end:])):  # "64 for small images, 32 for large ones"
+            yield from (((written(value),), start, end) for value in _values(setting, other[2]))
+            end += other.end()
 
 
 def _words(setting: SimpleNamespace, text: str) -> Iterator[tuple[tuple[str, ...], int, int]]:
     """Each option that a sentence names, at the first place where it is meant."""
     for value, pattern in setting.options.items():
-        for found in re.finditer(pattern, text):
+        for found in re.finditer(pattern, text, re.I):
             start, end = found.span()
             before = text[max(0, start - 60) : start]
             meant = re.search(f"(?:{setting.before})$", before, re.I) or re.match(setting.after, text[end:], re.I)
             near = re.search(setting.near or setting.needs, text[max(0, start - 70) : end + 50], re.I)
-            if meant and near and not re.search(setting.never, before[-40:], re.I):
+            denied = re.search(setting.never, before[-40:], re.I) or PATTERNS["denied"].search(before[-40:])
+            if meant and near and not denied:
                 yield (value or found[0].strip(),), start, end
-                break
+                if value:
+                    break
 
 
 def _in_table(table: Table) -> Iterator[Found]:
@@ -127,25 +140,30 @@ def _in_table(table: Table) -> Iterator[Found]:
     where, rows = table.name or str(table.place), table.rows
     columns = list(zip(*(row for row in rows if len(row) == len(rows[0])), strict=True))[1:]
     for lines in (rows, columns):
-        named = [(name, line) for line in lines if (name := setting_of(line[0]))]
+        named = [(name, line) for line in lines for name in settings_of(line[0])]
         each = lines is rows or len(named) >= len(columns) / 2  # a table of settings; others show what changes with one
         for name, (head, *cells) in named if len(named) > 2 - each else []:
-            values = tuple(dict.fromkeys(value for cell in cells for value in _in_cell(SETTINGS[name], cell)))
+            values = list(dict.fromkeys(value for cell in cells if (value := _in_cell(SETTINGS[name], cell, head))))
             quote = " ".join([head, *filter(str.strip, cells)])
-            for one in zip(values) if each else [values] * bool(values):
+            for one in values if each else [tuple(dict.fromkeys(sum(values, ())))] * bool(values):
                 yield Found(name, one, where, quote, table.place)
 
 
-def _in_cell(setting: SimpleNamespace, cell: str) -> list[str]:
-    """The numbers of a cell that is nothing else, or the option that it names."""
-    if setting.options:
-        return [value for value, said in setting.options.items() if re.search(rf"(?i:\b{value}\b)|{said}", cell)][:1]
-    return list(map(written, _values(setting, cell))) if CELL.fullmatch(cell) else []
+def _in_cell(setting: SimpleNamespace, cell: str, head: str) -> tuple[str, ...]:
+    """The numbers of a cell that is nothing else, the one that is meant of a pair, or the option that it names."""
+    if not setting.options:
+        return tuple(map(written, _of_pair(setting, _values(setting, cell) if CELL.fullmatch(cell) else [], head)))
+    return tuple(one for one, said in setting.options.items() if re.search(rf"\b{one}\b|{said}", cell, re.I))[:1]
+
+
+def _of_pair(setting: SimpleNamespace, values: list[float], name: str) -> list[float]:
+    """Of the values of (β1, β2) the one that is the setting's."""
+    return [values[setting.pair]] if len(values) == 2 and setting.pair is not None and "2" in name else values
 
 
 @functools.cache
-def setting_of(cell: str) -> str | None:
-    """The setting that the name of a row or column is."""
+def settings_of(cell: str) -> list[str]:
+    """The setting that the name of a row or column is, or both of a pair."""
     heads = ((name, pattern.fullmatch(cell.strip(" :"))) for name, pattern in HEADS.items())
-    fits = (name for name, at in heads if at and not re.search(SETTINGS[name].never, at["pre"] + at["post"], re.I))
-    return next(fits, None)
+    fits = [name for name, at in heads if at and not re.search(SETTINGS[name].never, at["pre"] + at["post"], re.I)]
+    return fits if fits and SETTINGS[fits[0]].pair is not None else fits[:1]

@@ -119,14 +119,11 @@ class _Writer:
         return l2tobj.nodelist_to_text(getattr(node, "nodelist", []))
 
     def equation(self, node, l2tobj) -> str:
-        name, rows, marks = node.environmentname, [""], []
+        name, marks = node.environmentname, []
         text = readable(re.sub(f"[{CELL}{AND}{ROW}]", " ", l2tobj.nodelist_to_text(node.nodelist)))
-        for child in node.nodelist:
-            if getattr(child, "macroname", "") == "\\" and not name.startswith(("equation", "multline")):
-                rows.append("")
-            else:
-                rows[-1] += child.latex_verbatim()
-        for row in rows:
+        ends = "" if name.startswith(("equation", "multline")) else "\\"  # of a row
+        parts = [ROW if ends == getattr(one, "macroname", "-") else one.latex_verbatim() for one in node.nodelist]
+        for row in "".join(parts).split(ROW):
             tag = re.search(r"\\tag\*?\{([^}]*)\}", row)
             if tag or row.strip() and not name.endswith("*") and not re.search(r"\\(?:nonumber|notag)\b", row):
                 section = f"{self.counts['section']}." if self.by_section else ""

@@ -11,9 +11,8 @@ NUMBER = re.compile(
       (?P<base>{_PLAIN}) \s? [×x·*] \s? 10 \s? \^? \s? [({{]?(?P<exponent>-\s?\d+|(?<=10)[2-9]\b|(?<=\^)\d+)[)}}]?  # 3 × 10^-4
     | (?P<root>2|10) \s? (?:\^\s?\{{?)? (?P<power>-\s?\d+|(?<=\^)\d+|(?<=\^\{{)\d+) \}}? # 2^-8, or 10-4 from a PDF
     | (?P<over>\d+) \s? / \s? (?P<under>\d+) (?![\d./])                                # 1/128
-    | (?P<plain>{_PLAIN}) (?:\s?[eE]\s?(?P<e>[-+]?\d+))? \s?
-      (?P<unit>(?:k|K|M|B)\b|(?:thousand|million|billion)\b|%)?                         # 0.1  3e-4  10k
-    | (?P<word>(?:{"|".join(WORDS[1:])})\b)
+    | (?P<plain>{_PLAIN}) (?:\s?[eE]\s?(?P<e>[-+]?\d+))? \s? (?P<unit>(?:k|K|M|B|thousand|million|billion)\b|%)?  # 3e-4  10k
+    | (?P<word>(?:single|{"|".join(WORDS[1:])})\b)
     ) (?![\w^]|\.\d|\s?×)
     """,
     re.VERBOSE,
@@ -30,7 +29,7 @@ def all_numbers(text: str) -> list[float]:
 def _value(found: re.Match) -> float:
     part = {name: (text or "").replace(",", "").replace(" ", "") for name, text in found.groupdict().items()}
     if part["word"]:
-        return float(WORDS.index(part["word"]))
+        return float(WORDS.index(part["word"]) if part["word"] in WORDS else 1)
     if part["root"]:
         return float(part["root"]) ** min(float(part["power"]), 300)  # a float ends at 10^308
     if part["over"]:

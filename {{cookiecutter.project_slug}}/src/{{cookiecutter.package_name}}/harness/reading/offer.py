@@ -16,11 +16,8 @@ def answers(text: str, configs: Path) -> dict[str, str]:
     for one in sum(proposals(find(build("paper.pdf", marked(text))), configs).values(), []):
         if one.setting in SETTINGS and (name := SETTINGS[one.setting].answer):
             found.setdefault(name, []).append(one)
-    return {
-        name: f"{ones[0].values[0]}{' steps' * (ones[0].setting == 'steps')} @ {comment(ones)}"
-        for name, ones in found.items()
-        if len(ones) == 1
-    }
+    alone = [(name, *ones) for name, ones in found.items() if len(ones) == 1]
+    return {name: f"{one.values[0]}{' steps' * (one.setting == 'steps')} @ {comment([one])}" for name, one in alone}
 
 
 def proposals(found: list[Found], configs: Path) -> dict[str, list[Found]]:

@@ -6,21 +6,14 @@ import re
 from collections import Counter
 
 from .document import CELL, MARK, PAGE, mark, readable
-from .find import SETTINGS, setting_of
+from .find import PATTERNS, SETTINGS, settings_of
 from .numbers import ONE
 
-NUMBERED = re.compile(r"(?:Appendix\s+)?((?:\d{1,2}|[A-Z])(?:\.\d{1,2}){0,3})\.?\s+(?=[^\W\d_])(.{2,90})$")
-UNNUMBERED = re.compile(r"(?i:(abstract|references|bibliography|acknowledg\w+|(?:supplem|append)\w+\b.{0,40})\.?)")
-NAMED = r"(Table|Fig|Algorithm)(?:ure|\.)? ([IVX]+|[A-Z]?\.?\d+(?:\.\d+)?)"
-CAPTION = re.compile(rf"{NAMED}(?: ?[:.|]|(?<=Algorithm \d)) (\S.*)", re.I)
-ROMAN = re.compile(r"([IVX]{1,5})\. ([A-Z][A-Z :,-]{3,60})$")  # II. METHOD
-LETTER = re.compile(r"([A-Z])\. ([A-Z][a-z][^.]{2,60})$")  # A. Training, within it
-EQUATION = re.compile(r"(?:^|\s)\(((?:[A-Z]\.?)?\d{1,3}(?:\.\d{1,2})?)\)$")
-NO_TITLE = re.compile(r"[,;-]$|[=∈]|\d\.\d|\b(?:is|are|was|were|we)\b")
 DIGITS = str.maketrans("", "", "0123456789")
-VALUE = re.compile(ONE, re.VERBOSE)
-WORD_OR_NUMBER = rf"(?:(?x:{ONE})(?:/\d+)?|[^\W\d]+|[-/✓✗])"
-ROW = re.compile(rf"([^\W\d][^=,;]{{0,45}}?[^\s\d])((?:\s+(?:(?x:{ONE})|[-/]))+)")
+VALUE = re.compile(rf"{ONE}|[{{(\[] \s* (?:{ONE}) (?: \s*,\s* (?:{ONE}) )* \s* [\]}})]|[-/]", re.VERBOSE)
+NUMERIC = rf"(?x:{ONE})(?:[/+]\d+)?|-"
+WORD_OR_NUMBER = rf"(?:(?x:{ONE})(?:[/+]\d+)?|[^\W\d]+|[-/✓✗])"
+ROW = re.compile(rf"([^\W\d](?:[^=,;(]|\([^()=]{{1,12}}\)){{0,45}}?(?<=[^\s\d]))((?:\s+(?x:{VALUE.pattern}))+)")
 OPTIONS = "|".join(setting.head for setting in SETTINGS.values() if setting.options)
 OPTION_ROW = re.compile(rf"({OPTIONS})\s+(\S+(?: \S+){{0,2}})", re.I)
 
@@ -44,7 +37,7 @@ def marked(text: str) -> list[str]:
                 cited = False
                 found.append(mark("Section", "", "Appendix"))
             if not cited:
-                found += [marking, line] if CAPTION.match(line) and marking else [marking or line]
+                found += [marking, line] if PATTERNS["a caption"].match(line) and marking else [marking or line]
     return _with_columns(found, _with_rows(found))
 
 
@@ -59,15 +52,18 @@ def _with_rows(found: list[str]) -> list[str]:
 def _with_columns(found: list[str], lines: list[str]) -> list[str]:
     """A line of names, ``Model Layers Heads``, and two or more below it that end with a number or word for each."""
     for at, line in enumerate(found):
-        words = () if re.search(r"[.,;:]|\b\d", line) else tuple(line.split()[:20])
+        words = () if re.search(r"[.,;:]|\b\d", line) else tuple(re.findall(r"\S+(?: \([^)]*\))?", line)[:20])
         starts = (_named(words[start:]) for start in reversed(range(len(words))))
-        settings, others, names = max(starts, key=lambda start: start[:2], default=(0, 0, ()))
-        if settings > 1 and settings >= -others:
-            half = rf"(?=(?:.*?\s\d){{{(len(names) + 1) // 2}}})"  # of the cells are numbers
-            cells = re.compile(rf"{half}(\S.*?)" + rf"\s+({WORD_OR_NUMBER})" * len(names))
-            rows = [row.groups() for row in itertools.takewhile(bool, map(cells.fullmatch, found[at + 1 : at + 30]))]
+        settings, _, names = max(starts, key=lambda start: start[:2], default=(0, 0, ()))
+        last = max((at for at, name in enumerate(names, 1) if settings_of(name)), default=0)
+        if settings > 1 and settings * 2 >= last:  # others may follow
+            numbers = [any(not SETTINGS[one].options for one in settings_of(name)) for name in names[:last]]
+            cells = "".join(rf"\s+({NUMERIC if number else WORD_OR_NUMBER})" for number in numbers)
+            left = len(names) - last
+            row = re.compile(rf"(\S.*?){cells}(?:\s+{WORD_OR_NUMBER}){{{left // 2},{left}}}")
+            rows = [row.groups() for row in itertools.takewhile(bool, map(row.fullmatch, found[at + 1 : at + 30]))]
             if len(rows) > 1:
-                lines[at : at + len(rows) + 1] = [CELL + CELL.join(row) for row in [["", *names], *rows]]
+                lines[at : at + len(rows) + 1] = [CELL + CELL.join(row) for row in [["", *names[:last]], *rows]]
     return lines
 
 
@@ -77,7 +73,7 @@ def _named(words: tuple[str, ...]) -> tuple[int, int, tuple[str, ...]]:
     found = [(0, 0, ())] if not words else []
     for end in range(1, min(len(words), 5) + 1):
         name = " ".join(words[:end])
-        if (known := setting_of(name) is not None) or end == 1:
+        if (known := bool(settings_of(name))) or end == 1:
             settings, others, names = _named(words[end:])
             found.append((settings + known, others - (not known), (name, *names)))
     return max(found)
@@ -85,23 +81,25 @@ def _named(words: tuple[str, ...]) -> tuple[int, int, tuple[str, ...]]:
 
 def _mark(line: str, last: str, seen: set) -> str:
     """The mark that a line is, if any: the heading, the caption, or the equation's number at its end."""
-    if UNNUMBERED.fullmatch(line):
+    if PATTERNS["a title"].fullmatch(line):
         seen.add("" if line.lower().startswith("abstract") else "end")  # appendices come after
+        if letter := re.match(r"appendix ([A-Z])\b[.:]? ?(?=[A-Z])", line, re.I):
+            return mark("Appendix", letter[1], line[letter.end() :])
         return mark("Section", "", line)
-    if caption := CAPTION.match(line):
+    if caption := PATTERNS["a caption"].match(line):
         kind = "Figure" if caption[1].lower() == "fig" else caption[1].title()
         if (kind, caption[2]) not in seen:
             seen.add((kind, caption[2]))
             return mark(kind, caption[2], caption[3])
-    if roman := ROMAN.match(line):
+    if roman := PATTERNS["a Roman heading"].match(line):
         return mark("Section", roman[1], roman[2])
-    if last and last[0] in "IVX" and (below := LETTER.match(line)):
+    if last and last[0] in "IVX" and (below := PATTERNS["a heading within it"].match(line)):
         return mark("Section", f"{last.split('-')[0]}-{below[1]}", below[2])
-    heading = NUMBERED.match(line)
+    heading = PATTERNS["a heading"].match(line)
     begins = heading and (heading[1] != "A" or "end" in seen or line.startswith("Appendix"))  # not "A method that ..."
     if begins and _is_heading(heading[1], heading[2], last):
         return mark("Section" if heading[1][0].isdigit() else "Appendix", heading[1], heading[2])
-    equation = EQUATION.search(line)
+    equation = PATTERNS["an equation"].search(line)
     if equation and equation[1] not in seen and re.search(r"[=<>≤≥∝≈∈→~+]|\bmin|\bmax|∑|∫", line):
         seen.add(equation[1])
         return mark("Equation", equation[1], line)
@@ -111,7 +109,7 @@ def _mark(line: str, last: str, seen: set) -> str:
 def _is_heading(number: str, title: str, last: str) -> bool:
     """Whether it reads like a title, and is the next one at some depth, the first child, or the first appendix."""
     letters = sum(map(len, re.findall(r"[^\W\d_]{2,}", title)))
-    if not title[0].isupper() or letters <= len(title.replace(" ", "")) * 0.7 or NO_TITLE.search(title):
+    if not title[0].isupper() or letters <= len(title.replace(" ", "")) * 0.7 or PATTERNS["no title"].search(title):
         return False
     if not last or number[0].isalpha() != last[0].isalpha():
         return number in (("A",) if last else ("0", "1"))

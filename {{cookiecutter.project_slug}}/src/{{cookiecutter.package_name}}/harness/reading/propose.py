@@ -1,7 +1,6 @@
-"""Proposals beside the settings of ``configs/experiment/paper.yaml``, and their acceptance, one by one.
+"""Proposals as comments beside the settings of ``configs/experiment/paper.yaml``, and their acceptance, one by one.
 
-A proposal is a comment, which no command reads as a source. It replaces the template's own mark or an earlier proposal,
-and never what a person wrote.
+A proposal replaces the template's own mark or an earlier proposal, and never what a person wrote.
 """
 
 import re
@@ -36,11 +35,7 @@ def write(offered: dict[str, list[Found]]) -> None:
 
 
 def accept(asked: list[str], offered: dict[str, list[Found]]) -> list[str]:
-    """Set each asked key to what the paper states, with its source; what was set.
-
-    Raises:
-        UsageError: a key has no proposal, or several, or a source of its own. Nothing is written then.
-    """
+    """Set each asked key to what the paper states, with its source, or none if one cannot be; what was set."""
     values, chosen, wrong = _values(), {}, []
     for request in asked:
         key, _, value = request.partition("=")
