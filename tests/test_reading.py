@@ -79,7 +79,7 @@ def test_latex(repo: Path):
     for row in (
         "| learning rate | 3e-4 |  | Section 2.1 |",
         "| beta1 | 0.9 |  | Section 2.1 |",
-        "| gradient clipping | 0.5, 1 | searched over | Section 2.1 |",
+        "| gradient clipping | {0.5, 1} | searched over | Section 2.1 |",
         "| batch size | 128 or 256 | one of 2 | Table 1 |",
         "| epochs | 300 |  | Appendix A |",
         "| hardware | eight NVIDIA V100 GPUs |",

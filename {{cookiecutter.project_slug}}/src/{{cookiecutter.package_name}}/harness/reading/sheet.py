@@ -23,7 +23,7 @@ def sheet(document: Document, found: list[Found], offered: dict[str, list[Found]
         one, *more = ones
         others = len({other.values for other in found if other.setting == name and len(other.values) == 1})
         note = "searched over" if len(one.values) > 1 else f"one of {others}" if others > 1 else ""
-        values = " or ".join(", ".join(other.values) for other in (one, *more))
+        values = " or ".join(f"{{{', '.join(it.values)}}}" if it.values[1:] else it.values[0] for it in (one, *more))
         rows.append([name, values, note, f"{one.where}{one.place.on_page}", one.quote])
     parts = []
     for part in document.parts:  # a line for each section, with what is in it
