@@ -3,6 +3,7 @@
 import itertools
 import math
 import multiprocessing
+import sys
 
 import pytest
 import torch
@@ -21,7 +22,6 @@ from splits import (
     repeat_batch,
     repeated,
     rows,
-    shared,
     stated_size,
     unaugmented,
     varies,
@@ -29,6 +29,7 @@ from splits import (
 )
 from torch.utils.data import IterableDataset, SequentialSampler
 
+from {{ cookiecutter.package_name }}.harness.identity import PACKAGE
 from {{ cookiecutter.package_name }}.harness.training.build import prepare
 
 
@@ -124,7 +125,7 @@ def test_no_sample_in_two_splits(facts, unaugmented_splits):
     for one, other in itertools.combinations(inputs, 2):
         if inputs[one].shape[1:] == inputs[other].shape[1:]:
             alone = all(repeated(rows(inputs[name])) <= 0.01 for name in (one, other))  # the input identifies a sample
-            pairs = shared(inputs[one], inputs[other]) if alone else equal(whole[one], whole[other])
+            pairs = equal(rows(inputs[one]), rows(inputs[other])) if alone else equal(whole[one], whole[other])
             masks = [unaugmented_splits[name].masks for name in (one, other)]
             for a, b in zip(*masks, strict=False):  # the entries of a matrix may be split
                 pairs = [(i, j) for i, j in pairs if (a[i] & b[j]).any() or not (a[i] | b[j]).any()]
@@ -151,7 +152,7 @@ def alike(unaugmented_splits) -> list[tuple[str, str, Split, Split]]:
 def test_no_near_copy_in_two_splits(alike):
     """No split holds another's images cropped, flipped or re-encoded, or windows that overlap another's."""
     for one, other, split, another in alike:
-        inputs, same = split.inputs, {j for _, j in shared(split.inputs, another.inputs)}
+        inputs, same = split.inputs, {j for _, j in equal(rows(split.inputs), rows(another.inputs))}
         others = another.inputs[[j for j in range(len(another.inputs)) if j not in same]]
         if not len(others):
             continue
@@ -218,6 +219,22 @@ def fills_range(x: torch.Tensor, train: torch.Tensor) -> bool:
     return int(((alone[0] & beyond[0]) | (alone[1] & beyond[1]))[varying].sum()) >= 2
 
 
+def columns_beside(inputs: dict[str, torch.Tensor], splits: dict[str, Split]) -> dict[str, dict[str, torch.Tensor]]:
+    """By split, the last real numbers of the batches, and the steps (N, C) of a series that (B, T, C) are windows of."""
+    found: dict[str, dict[str, torch.Tensor]] = {"targets": {}, "the steps of the series": {}}
+    for name, split in splits.items():
+        real = [[x for x in parts[split.place + 1 :] if x.is_floating_point() and x.dim()] for parts in split.batches]
+        last = [parts[-1].double() for parts in real if parts]
+        if last and len({x.shape[1:] for x in last}) == 1:
+            found["targets"][name] = torch.cat(last)
+        x = inputs[name]
+        windows = [part for part in (x, found["targets"].get(name, x)) if part.dim() == x.dim() in (2, 3)]
+        if windows and x.numel() < 2_000_000 and len({part.shape[2:] for part in windows}) == 1:
+            steps = torch.cat([part.flatten(0, 1) for part in windows]).view(-1, *x.shape[2:3] or (1,))
+            found["the steps of the series"][name] = steps.unique(dim=0)
+    return found
+
+
 def test_statistics_are_those_of_training(fact, splits):
     """Another split than train must not be normalised exactly: then its own samples would have been used for it."""
     fact("normalized_with")
@@ -233,21 +250,25 @@ def test_statistics_are_those_of_training(fact, splits):
     each = inputs["train"][:100].flatten(1)
     if each.shape[1] > 2 and all(is_standardized(sample, (0,)) for sample in each):
         pytest.skip("each sample is normalised by itself")
-    for names in [("val",), ("test",), ("val", "test"), ("train", "test"), ("train", "val", "test")]:
-        if not set(names) <= inputs.keys() or not all(splits[name].complete for name in names):
+    columns = {"inputs": inputs} | columns_beside(inputs, splits)
+    sources = [("val",), ("test",), ("val", "test"), ("train", "test"), ("train", "val", "test")]
+    for what, names in itertools.product(columns, sources):
+        parts = [columns[what].get(name) for name in ("train", *names)]
+        shapes = {None if x is None else x.shape[1:] for x in parts}
+        if shapes == {None} or len(shapes) > 1 or not all(splits[name].complete for name in names):
             continue
-        x = torch.cat([inputs[name] for name in names])
+        train, x = parts[0], torch.cat(parts[1:])
         kinds = {"": tuple(range(x.dim())), " per feature": (0,)}
         if x.dim() > 2:
             kinds[" per channel"] = (0, *range(2, x.dim()))
         if "train" in names:
-            kinds = {kind: dims for kind, dims in kinds.items() if not is_standardized(inputs["train"], dims)}
+            kinds = {kind: dims for kind, dims in kinds.items() if not is_standardized(train, dims)}
         enough = len(x) >= 10 and x.abs().max() > 1 + 1e-6
         found = [kind for kind, dims in kinds.items() if enough and is_standardized(x, dims)]
-        if fills_range(x.flatten(1), inputs["train"].flatten(1)):
+        if what == "inputs" and fills_range(x.flatten(1), train.flatten(1)):
             found.append(" to their range, per feature")
         assert not found, (
-            f"inputs are normalised{found[0]} by statistics of {' and '.join(names)}. Use those of train alone"
+            f"{what} are normalised{found[0]} by statistics of {' and '.join(names)}. Use those of train alone"
         )
 
 
@@ -341,9 +362,26 @@ def differ(one: list[list[torch.Tensor]], other: list[list[torch.Tensor]]) -> se
     return {i for batch in pairs for i, (a, b) in batch if not torch.equal(a, b)}
 
 
-def test_the_seed_does_not_choose_the_split(cfg, plain_splits):
+def has_text(x) -> bool:
+    return isinstance(x, str | bytes) or (isinstance(x, tuple) and any(map(has_text, x)))
+
+
+class Unordered(set):
+    """A set whose texts come in another order, as in another process."""
+
+    def __iter__(self):
+        items = list(super().__iter__())
+        return reversed(items) if any(map(has_text, items)) else iter(items)
+
+
+def test_the_seed_does_not_choose_the_split(cfg, plain_splits, monkeypatch):
+    """Nor does Python, whose hash() of a text, and order of a set of texts, is another in each process."""
     if "${seed}" in OmegaConf.to_yaml(cfg.data):
         pytest.skip("the data config refers to ${seed}, so each seed has its own split on purpose")
+    for name, module in [*sys.modules.items()]:
+        if name.startswith(f"{PACKAGE.name}.") and ".harness" not in name:
+            monkeypatch.setattr(module, "hash", lambda x: hash((x, 1) if has_text(x) else x), raising=False)
+            monkeypatch.setattr(module, "set", Unordered, raising=False)
     cfg.seed += 1
     others = read(cfg)
     for name, split in plain_splits.items():
@@ -351,7 +389,8 @@ def test_the_seed_does_not_choose_the_split(cfg, plain_splits):
             continue  # see test_only_training_is_augmented
         one, other = (inputs_of({name: part})[name] for part in (split, others[name]))
         assert not split.complete or sorted(rows(one)) == sorted(rows(other)), (
-            f"{name} holds other samples with another seed. Give the split a seed of its own, such as data.split_seed"
+            f"{name} holds other samples with another seed, or in another process of Python, where hash() of a text and the "
+            "order of a set of texts are others. Give the split a seed of its own, such as data.split_seed; sort a set"
         )
 
 

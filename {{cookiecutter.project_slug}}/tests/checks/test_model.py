@@ -1,16 +1,19 @@
 """What holds for any model, on a batch of the paper's data."""
 
+import itertools
+import sys
 from contextlib import nullcontext
 
 import pytest
 import torch
 from conftest import QUIET, build_procedure, perturb
-from lightning import Callback
-from splits import change_rows, default_float64, double, has_rows, number_of_samples, tensors
+from splits import change_rows, default_float64, double, has_rows, number_of_samples, require_rows, tensors
 from torch import Tensor, nn
+from torch._C._functorch import is_batchedtensor
 from torch.nn.modules.batchnorm import _BatchNorm
 from torch.utils.flop_counter import FlopCounterMode
 
+from {{ cookiecutter.package_name }}.harness.identity import PACKAGE
 from {{ cookiecutter.package_name }}.harness.training.build import build_trainer
 
 
@@ -106,6 +109,31 @@ def test_a_sample_depends_on_no_other(called, fact, mode):
         )
 
 
+def test_step_keeps_samples_apart(cfg, batch, evaluated, fact):
+    """In evaluation, what ``PaperProcedure.step`` gives the model of one sample depends on no other."""
+    samples = require_rows(batch)
+    if fact("batch_interaction") == "any" or samples < 4:
+        pytest.skip("facts.batch_interaction is any, or a batch has hardly a sample")
+    procedure, given = build_procedure(cfg).eval(), []
+    procedure.model.register_forward_pre_hook(lambda _, *call: given.append(tensors(call)), with_kwargs=True)
+    larger = change_rows(batch, lambda x: torch.cat([4 * x[:1], x[1:]]) if x.is_floating_point() else x, samples)
+    for one in (batch, larger):
+        torch.manual_seed(0)
+        given.append([])
+        try:
+            procedure.step(one, procedure.val_metrics)
+        except (RuntimeError, ValueError) as error:
+            pytest.skip(f"a larger sample is refused: {str(error).splitlines()[0]}")
+    calls = len(given) // 2
+    for a, b in zip(itertools.chain(*given[:calls]), itertools.chain(*given[calls:]), strict=False):
+        if a.dim() > 1 and a.shape == b.shape and len(a) % samples == 0 and not is_batchedtensor(a):
+            changed = (~a.double().isclose(b.double(), rtol=1e-3, equal_nan=True)).flatten(1).any(1).sum().item()
+            assert changed <= len(a) // samples, (
+                f"in evaluation, {changed} of the {len(a)} samples that the model is given change with one of the batch. "
+                "Are they mixed, or scaled by the batch? If the paper measures so, set facts.batch_interaction to any"
+            )
+
+
 def test_dropout_is_as_stated(cfg, fact):
     """``facts.dropout`` is the share that is dropped: 0.1, or [0.1, 0.5] if layers differ."""
     stated, modules = fact("dropout"), build_procedure(cfg).model.modules()
@@ -166,21 +194,26 @@ def test_dropout_drops_in_training(called):
     assert not same, "the model has dropout, but it drops nothing in training"
 
 
-def test_measuring_leaves_the_model_alone(cfg, data, measured, facts):
-    """Validation runs in evaluation mode and changes no weight and no statistic."""
-    modes = []
-
-    class Mode(Callback):
-        def on_validation_batch_start(self, trainer, pl_module, batch, batch_idx, dataloader_idx=0):
-            modes.append(pl_module.model.training)
-
+def test_measuring_leaves_the_model_alone(cfg, data, measured):
+    """Validation changes no weight and no statistic."""
     procedure = build_procedure(cfg)
     before = {name: value.clone() for name, value in procedure.model.state_dict().items()}
-    build_trainer(cfg, [Mode()], limit_val_batches=2, **QUIET).validate(procedure, data, verbose=False)
+    build_trainer(cfg, limit_val_batches=2, **QUIET).validate(procedure, data, verbose=False)
     moved = [name for name, value in procedure.model.state_dict().items() if not torch.equal(value, before[name])]
-    assert not moved, f"a validation changes {moved}"
-    if not facts["stochastic_inference"]:
-        assert not any(modes), "validation runs the model in training mode"
+    assert not moved, f"a validation changes {moved}. Is the model in training mode there?"
+
+
+def test_formulas_are_as_stated(cfg, data, fact):
+    """``facts.values``, such as {"loss(torch.zeros(1, 10), torch.tensor([3]))['loss']": 2.3026}."""
+    procedure = build_procedure(cfg).eval()
+    names = {"model": procedure.model, "loss": procedure.loss, "metrics": procedure.test_metrics}
+    names |= {"procedure": procedure, "data": data, "torch": torch, PACKAGE.name: sys.modules[PACKAGE.name]}
+    for formula, stated in fact("values").items():
+        torch.manual_seed(0)
+        found = torch.as_tensor(eval(formula, names)).double().detach()
+        assert torch.allclose(found, torch.tensor(stated).double(), rtol=1e-3, atol=1e-6), (
+            f"{found.tolist()} instead of the {stated} that facts.values states of {formula}"
+        )
 
 
 def test_size_is_as_stated(cfg, fact):
