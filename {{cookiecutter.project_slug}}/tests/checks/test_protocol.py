@@ -2,7 +2,6 @@
 
 import contextlib
 
-import lightning as L
 import pytest
 import torch
 from conftest import build_procedure, fit
@@ -49,13 +48,6 @@ def test_validation_chooses_the_checkpoint(cfg, validated):
     )
 
 
-class NoTestLoader(L.Callback):
-    """Fails the test if training asks for the test loader."""
-
-    def on_fit_start(self, trainer, pl_module):
-        trainer.datamodule.test_dataloader = lambda: pytest.fail("training asks for test_dataloader")
-
-
 def test_training_does_not_see_the_test_set(cfg, data):
     read = {split: Split.read(loaders(data, split)).inputs for split in ("train", "val")}
     data.setup("test")
@@ -76,7 +68,8 @@ def test_training_does_not_see_the_test_set(cfg, data):
 
     hook = register_module_forward_pre_hook(look)
     try:
-        trainer = fit(cfg, 4, NoTestLoader(), limit_train_batches=2, limit_val_batches=2, check_val_every_n_epoch=1)
+        data.test_dataloader = lambda: pytest.fail("training asks for test_dataloader")
+        trainer = fit(cfg, 4, data=data, limit_train_batches=2, limit_val_batches=2, check_val_every_n_epoch=1)
     finally:
         hook.remove()
     assert not seen, f"training or validation passes samples of the test set through {sorted(seen)}"
