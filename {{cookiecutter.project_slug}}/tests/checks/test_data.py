@@ -366,7 +366,12 @@ def has_text(x) -> bool:
     return isinstance(x, str | bytes) or (isinstance(x, tuple) and any(map(has_text, x)))
 
 
-class Unordered(set):
+class AnySet(type):
+    def __instancecheck__(cls, x) -> bool:
+        return isinstance(x, set)
+
+
+class Unordered(set, metaclass=AnySet):
     """A set whose texts come in another order, as in another process."""
 
     def __iter__(self):
