@@ -122,3 +122,9 @@ def test_checkpoint_holds_the_model(cfg, tmp_path, trained, evaluated):
         torch.manual_seed(0)
         losses.append(procedure.step(batch, procedure.val_metrics)["loss"])
     assert torch.equal(*losses), "the loaded model computes another loss"
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
+def test_trains_on_a_gpu(cfg):
+    trainer = fit(cfg, 2, accelerator="gpu")
+    assert all(p.device.type == "cuda" for p in trainer.lightning_module.parameters())
