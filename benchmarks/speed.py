@@ -255,10 +255,10 @@ README = """# What the machinery costs
   from the first to the last one with the validations, divided by their number.
 - The ratio is ours by the floor. For a step the floor is Lightning, so that the ratio is what this template costs; ours by
   bare is what Lightning costs as well.
-- What ours adds comes once an epoch: metrics, a row of CSV, a checkpoint where validation is better. It shows where an epoch
-  has 20 steps of a millisecond, and not with long epochs or larger networks.
-- Lightning needs about a millisecond to call `training_step`, whatever happens in it. Ten thousand tiny updates in one call
-  are as fast as a bare loop, a thousand are not.
+- What ours adds comes once an epoch: metrics, a row of CSV, a checkpoint where validation is better. It shows most where an
+  epoch has 20 steps of a millisecond.
+- Lightning needs about a millisecond to call `training_step`, whatever happens in it: make thousands of tiny updates in one
+  call.
 
 Where a step of the perceptron goes, with its share of the validation:
 
