@@ -187,8 +187,8 @@ SIZES = {
     "harness": 466,
     "harness/training": 1600,
     "harness/verification": 390,
-    "harness/evidence": 1624,
-    "harness/reporting": 1441,
+    "harness/evidence": 1625,
+    "harness/reporting": 1442,
     "harness/reading": 924,
     "tests/checks": 2543,
 }

@@ -555,7 +555,12 @@ def test_check_sees_a_number_that_was_typed(claimed, add):
         assert path.read_text() != before, f"{name} has no such number"
         assert name in false_claims(claimed)
         path.write_text(before)
-    (claimed / "docs/figures/curves-paper.svg").unlink()
+    figure, gone, own = (claimed / f"docs/figures/curves-{name}.svg" for name in ("paper", "gone", "own"))
+    gone.write_text(figure.read_text()), own.write_text("<svg/>")
+    assert "docs/figures/curves-gone.svg shows what is no longer claimed" in false_claims(claimed)
+    run("python", "report.py", cwd=claimed)
+    assert own.exists() and not gone.exists()
+    figure.unlink()
     assert "docs/figures/curves-paper.svg is missing" in false_claims(claimed)
 
 

@@ -60,9 +60,8 @@ class Outcomes:
             self.verifies[test] = sorted(found.union(self.verifies.get(test, [])))
 
     def pytest_sessionfinish(self, exitstatus: int) -> None:
-        if (
-            self.collected and exitstatus <= 1 and self.path == suite_file(self.row)
-        ):  # not cut short, and the code is the same
+        # not cut short, and the code is still the same
+        if self.collected and exitstatus <= 1 and self.path == suite_file(self.row):
             verifies = {test: names for test, names in self.verifies.items() if names}
             write_json(self.path, {"outcomes": dict(sorted(self.ended.items())), "verifies": verifies})
 
@@ -92,12 +91,8 @@ def pytest_configure(config: pytest.Config) -> None:
         raise pytest.UsageError(str(error)) from None
     row = "" if EXPERIMENT == "paper" else EXPERIMENT
     chosen = {argument for argument in config.invocation_params.args if not WHOLE_SUITE.fullmatch(argument)}
-    if (
-        (not chosen or row and chosen <= {"tests/checks", "tests/checks/"})
-        and runs.is_dir()
-        and os.access(runs, os.W_OK)
-        and not hasattr(config, "workerinput")
-    ):  # of xdist
+    whole, worker = not chosen or row and chosen <= {"tests/checks", "tests/checks/"}, hasattr(config, "workerinput")
+    if whole and not worker and runs.is_dir() and os.access(runs, os.W_OK):
         config.pluginmanager.register(Outcomes(row))
 
 
@@ -148,7 +143,7 @@ def copy_of(cfg: DictConfig, trained: Procedure) -> Procedure:
 
 
 def set_up_data(cfg: DictConfig) -> L.LightningDataModule:
-    """The data module, ready for training and validation; its trainer has an untrained model, in case the model generates the data."""
+    """The data module, ready for training and validation; its trainer has an untrained model, for data that it makes."""
     data = build.build_data(cfg)
     data.trainer = build.build_trainer(cfg, **QUIET)
     data.trainer.strategy.connect(build_procedure(cfg))
@@ -217,7 +212,7 @@ def differentiated(trained) -> None:
     trainer, watch = trained
     optimized = any(
         optimizer.param_groups for optimizer in trainer.optimizers
-    )  # without optimizers, Lightning has an empty one
+    )  # by default, Lightning has an empty one
     if not (optimized and trainer.lightning_module.automatic_optimization) and not watch.finite:
         pytest.skip("PaperProcedure computes no gradients by backward, but updates its parameters by hand")
 

@@ -63,7 +63,8 @@ def read_suite(write: bool = True) -> Suite:
     digest, kept, fresh = left.stem.removeprefix("tests-"), _read(RESULTS), _read(left) if write else {}
     for path in left.parent.glob(f"{left.stem}-*.json") if fresh else []:  # what is red on a row
         row = f"{path.stem.removeprefix(left.stem)[1:]}: "
-        fresh["outcomes"] |= {row + test: end for test, end in _read(path)["outcomes"].items() if end == "failed"}
+        ended = _read(path).get("outcomes", {}).items()
+        fresh["outcomes"] |= {row + test: outcome for test, outcome in ended if outcome == "failed"}
     if fresh and (kept.get("suite"), kept.get("outcomes")) != (digest, fresh["outcomes"]):
         before = kept.get("passed", []) if kept.get("code") == code_digest() else []
         passed = {test for test, outcome in fresh["outcomes"].items() if outcome == "passed"}

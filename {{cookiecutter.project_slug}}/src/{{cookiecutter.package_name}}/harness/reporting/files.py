@@ -49,7 +49,8 @@ def outdated(known: Report) -> list[str]:
 
 
 def _stale(known: Report) -> list[Path]:
-    return [path for path in FIGURES.glob("curves-*.svg") if path.name not in figures(known)]
+    """The figures of ours that nothing calls for any more."""
+    return [path for path in FIGURES.glob("curves-*.svg") if path.name not in figures(known) and _stamp(path)]
 
 
 def figures(known: Report) -> dict[str, list[Result]]:
