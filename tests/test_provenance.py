@@ -450,7 +450,9 @@ def test_the_claims_have_sources_too(ask, repo):
     for line, said in {
         "value: 94.3  # Table 2": [],
         'value: 94.3  # Table 2: "accuracy of 94.3"': [],
-        'value: 93.4  # Table 2: "accuracy of 94.3"': ["93.4 is not in the quote “accuracy of 94.3”. Name its place without a quote"],
+        'value: 93.4  # Table 2: "accuracy of 94.3"': [
+            "93.4 is not in the quote “accuracy of 94.3”. Name its place without a quote"
+        ],
         'value: 93.4  # Table 2: "accuracy of 93.4"': ["the paper does not say “accuracy of 93.4”"],
         "value: 94.3  # Table 3": ["the paper has no Table 3"],
         "value: 94.3": ["no source: where does the paper state it?"],
