@@ -27,8 +27,8 @@ def write(known: Report) -> list[str]:
             wanted[FIGURES / name] = (svg + stamp).encode()
     wanted |= {FIGURES / name: path.read_bytes() for name, path in samples(known).items()}
     wanted |= {path: text.encode() for path, text in texts(known, list(figures(known))).items()}
-    changed = [path for path, content in wanted.items() if _write(path, content)] + _stale(known)
-    for path in _stale(known):
+    changed = [path for path, content in wanted.items() if _write(path, content)] + (stale := _stale(figures(known)))
+    for path in stale:
         path.unlink()
     changed += [PAGE] if _write(PAGE, html(known, _shown(known)).encode()) else []
     return [name_of(path) for path in changed]
@@ -45,12 +45,12 @@ def outdated(known: Report) -> list[str]:
             lines.append(f"docs/figures/{name} is missing")
         elif _stamp(FIGURES / name) != _content(name, rows):
             lines.append(f"docs/figures/{name} does not show what the evidence says")
-    return lines + [f"{name_of(path)} shows what is no longer claimed" for path in _stale(known)]
+    return lines + [f"{name_of(path)} shows what is no longer claimed" for path in _stale(figures(known))]
 
 
-def _stale(known: Report) -> list[Path]:
+def _stale(wanted: dict[str, list[Result]]) -> list[Path]:
     """The figures of ours that nothing calls for any more."""
-    return [path for path in FIGURES.glob("curves-*.svg") if path.name not in figures(known) and _stamp(path)]
+    return [path for path in FIGURES.glob("curves-*.svg") if path.name not in wanted and _stamp(path)]
 
 
 def figures(known: Report) -> dict[str, list[Result]]:
