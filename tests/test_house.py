@@ -190,7 +190,7 @@ SIZES = {
     "harness/evidence": 1625,
     "harness/reporting": 1442,
     "harness/reading": 924,
-    "tests/checks": 2543,
+    "tests/checks": 2481,
 }
 
 
