@@ -146,7 +146,8 @@ def set_up_data(cfg: DictConfig) -> L.LightningDataModule:
     """The data module, ready for training and validation; its trainer has an untrained model, for data that it makes."""
     data = build.build_data(cfg)
     data.trainer = build.build_trainer(cfg, **QUIET)
-    data.trainer.strategy.connect(build_procedure(cfg))
+    data.trainer.strategy.connect(procedure := build_procedure(cfg))
+    procedure.trainer, data.trainer.training = data.trainer, True
     data.prepare_data()
     data.setup("fit")
     return data
@@ -163,10 +164,18 @@ def first_batch(loaders):
     return next(iter(together))[0]
 
 
+def as_given(data: L.LightningDataModule, batch):
+    """The batch as Lightning gives it to a step: in the precision of the trainer, changed by the hooks of its transfer."""
+    batch = data.trainer.precision_plugin.convert_input(batch)
+    for part in (data, data.trainer.lightning_module):
+        batch = part.on_after_batch_transfer(part.on_before_batch_transfer(batch, 0), 0)
+    return batch
+
+
 @pytest.fixture
 def batch(data):
     torch.manual_seed(0)
-    return data.trainer.precision_plugin.convert_input(first_batch(data.train_dataloader()))
+    return as_given(data, first_batch(data.train_dataloader()))
 
 
 # Not every check applies to every paper. Each of these fixtures skips a check, with the reason, if something is missing.
@@ -210,9 +219,7 @@ def evaluated(cfg: DictConfig, batch, stepped) -> None:
 @pytest.fixture
 def differentiated(trained) -> None:
     trainer, watch = trained
-    optimized = any(
-        optimizer.param_groups for optimizer in trainer.optimizers
-    )  # by default, Lightning has an empty one
+    optimized = any(optimizer.param_groups for optimizer in trainer.optimizers)  # by default, there is an empty one
     if not (optimized and trainer.lightning_module.automatic_optimization) and not watch.finite:
         pytest.skip("PaperProcedure computes no gradients by backward, but updates its parameters by hand")
 

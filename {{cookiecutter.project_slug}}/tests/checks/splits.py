@@ -17,6 +17,7 @@ from lightning.pytorch.utilities import CombinedLoader
 from lightning.pytorch.utilities.model_helpers import is_overridden
 from lightning_utilities.core.apply_func import apply_to_collection
 from torch import Tensor
+from torch.distributions import Distribution
 from torch.utils._pytree import tree_leaves
 from torch.utils.data import ConcatDataset, DataLoader, IterableDataset
 
@@ -24,7 +25,7 @@ MAX_BATCHES, MAX_SAMPLES, MAX_NUMBERS = 500, 100_000, 50_000_000  # how much of 
 
 
 def tensors(batch) -> list[Tensor]:
-    """The tensors of a nested batch, in order; a nested tensor is padded, a sparse one gives indices and values."""
+    """The tensors of a nested batch or output, in order; a nested tensor is padded, a sparse one gives indices and values."""
     if torch.is_tensor(batch) and batch.is_nested:
         batch = torch.nested.to_padded_tensor(batch, 0)
     if torch.is_tensor(batch) and batch.is_sparse:
@@ -34,7 +35,7 @@ def tensors(batch) -> list[Tensor]:
         return [torch.view_as_real(batch) if batch.is_complex() else batch]
     if hasattr(batch, "to_dict"):
         batch = batch.to_dict()
-    if isinstance(batch, Mapping) or is_dataclass(batch):
+    if isinstance(batch, Mapping | Distribution) or is_dataclass(batch):
         batch = (batch if isinstance(batch, Mapping) else vars(batch)).values()
     elif not isinstance(batch, list | tuple):
         return []

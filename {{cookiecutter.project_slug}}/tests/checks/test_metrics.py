@@ -5,7 +5,7 @@ import math
 import lightning as L
 import pytest
 import torch
-from conftest import QUIET, Draws, copy_of
+from conftest import QUIET, Draws, as_given, copy_of
 from lightning_utilities.core.apply_func import apply_to_collection
 from splits import loaders, reads_by_index
 from torch import Tensor
@@ -234,11 +234,10 @@ def of_constant_model(validation: Validation, noise: float) -> dict[str, list[fl
     procedure.model.register_forward_hook(lambda module, args, outputs: apply_to_collection(outputs, Tensor, flat))
     found: dict[str, list[float]] = {name: [] for name in procedure.val_metrics.keys()}
     torch.manual_seed(0)
-    batches = validation.loader_of([[sample] for sample in validation.samples[:16]])
-    for batch in map(validation.data.trainer.precision_plugin.convert_input, batches):
+    for loaded in validation.loader_of([[sample] for sample in validation.samples[:16]]):
         procedure.val_metrics.reset()
         try:
-            procedure.step(batch, procedure.val_metrics)
+            procedure.step(as_given(validation.data, loaded), procedure.val_metrics)
         except (RuntimeError, ValueError, IndexError) as error:
             pytest.skip(f"a single sample cannot be measured: {str(error).splitlines()[0]}")
         for name, metric in procedure.val_metrics.items():

@@ -9,7 +9,7 @@ import pytest
 import torch
 from conftest import Draws, Enough, build_procedure, first_batch, fit, loss_of, rates_of, with_schedule
 from lightning import Callback
-from splits import change_rows, has_rows, number_of_samples, require_rows
+from splits import change_rows, has_rows, loaders, number_of_samples, require_rows
 from torch.nn.utils import parameters_to_vector
 
 from {{ cookiecutter.package_name }}.harness.identity import identity
@@ -206,13 +206,15 @@ def test_clipping_is_as_stated(cfg, fact):
 def test_batch_size_is_as_stated(cfg, data, fact):
     """``facts.batch_size``: the samples of one optimizer step, over accumulated batches and processes."""
     stated, trainer = fact("batch_size"), cfg.trainer
-    batch = first_batch(data.train_dataloader())
-    samples = number_of_samples(batch) if has_rows(batch) else build_procedure(cfg).weight_of(batch)
+    batch, drawn = first_batch(data.train_dataloader()), getattr(loaders(data, "train")[0], "batch_size", None)
+    # the weight of a batch may be a number of other things, such as the objects in its images
+    sizes = [number_of_samples(batch)] if has_rows(batch) else [drawn or 0, build_procedure(cfg).weight_of(batch)]
     steps = manual_steps(cfg, 2).batches
     accumulated = max(1, steps[1] - steps[0]) if len(steps) == 2 else trainer.accumulate_grad_batches
-    factors = [samples, accumulated, identity(cfg)["trainer"]["devices"], trainer.num_nodes]
-    found, product = math.prod(factors), " × ".join(map(str, factors))
-    assert found == stated, f"{product} = {found} (batch, accumulated, devices, nodes), the paper states {stated}"
+    each = [[size, accumulated, identity(cfg)["trainer"]["devices"], trainer.num_nodes] for size in sizes]
+    assert stated in map(math.prod, each), (
+        f"{' × '.join(map(str, each[-1]))} (batch, accumulated, devices, nodes) is not the {stated} that the paper states"
+    )
 
 
 def test_gradient_of_a_step_is_that_of_its_batches(cfg, stepped, differentiated, fact):

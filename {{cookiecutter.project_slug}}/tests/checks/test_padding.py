@@ -4,7 +4,7 @@ import itertools
 
 import pytest
 import torch
-from conftest import Draws, build_procedure
+from conftest import Draws, as_given, build_procedure
 from lightning_utilities.core.apply_func import apply_to_collection
 from splits import copy_loader, has_rows, loaders, number_of_samples, repeat_batch, tensors
 from torch import Tensor
@@ -84,7 +84,7 @@ def test_padding_changes_nothing(cfg, data, evaluated, facts):
     given = [itertools.islice(loader, 5)]
     if repeat_batch(loader) is not None:  # also samples that a sampler keeps apart because of their lengths
         given.append(itertools.islice(copy_loader(loader, batch_size=32, shuffle=True, sampler=None), 1))
-    batches = map(data.trainer.precision_plugin.convert_input, itertools.chain(*given))
+    batches = (as_given(data, batch) for batch in itertools.chain(*given))
     batch, (length, lengths) = next(((b, found) for b in batches if (found := padded(b))), (None, (0, None)))
     if batch is None:
         pytest.skip("no batch holds padded sequences with a mask, with lengths or with a value of its own for padding")

@@ -2,7 +2,7 @@
 
 import pytest
 import torch
-from conftest import EXPERIMENT, QUIET, Watch, build_procedure, first_batch, fit, same, weights, with_schedule
+from conftest import EXPERIMENT, QUIET, Watch, as_given, build_procedure, first_batch, fit, same, weights, with_schedule
 from lightning import Callback
 from torch.utils.data import DataLoader
 
@@ -86,8 +86,8 @@ def validation_loss(cfg, steps: int) -> float:
     """``val/loss`` after some steps with a constant learning rate: a warm-up may be longer."""
     cfg = with_schedule(cfg, "constant")
     procedure = fit(cfg, steps).lightning_module if steps else build_procedure(cfg)
-    (logged,) = build_trainer(cfg, limit_val_batches=20, **QUIET).validate(procedure, build_data(cfg), verbose=False)
-    return logged["val/loss"]
+    logged, *_ = build_trainer(cfg, limit_val_batches=20, **QUIET).validate(procedure, build_data(cfg), verbose=False)
+    return logged["val/loss"]  # the same for each loader
 
 
 def test_same_seed_same_weights(cfg, trained):
@@ -115,7 +115,7 @@ def test_checkpoint_holds_the_model(cfg, tmp_path, trained, evaluated):
     loaded = build_procedure(cfg)
     loaded.on_load_checkpoint(checkpoint)  # first, as in Lightning: it may make a buffer as large as what is loaded
     loaded.load_state_dict(checkpoint["state_dict"])
-    batch = trainer.precision_plugin.convert_input(first_batch(trainer.train_dataloader))
+    batch = as_given(trainer.datamodule, first_batch(trainer.train_dataloader))
     losses = []
     for procedure in (trainer.lightning_module, loaded):
         procedure.eval()
