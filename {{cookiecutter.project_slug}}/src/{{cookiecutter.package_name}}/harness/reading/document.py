@@ -120,7 +120,6 @@ def _sentences(lines: list[tuple[str, Place]], part: str) -> list[Sentence]:
     for end in [*(end for end in ENDS.finditer(text) if not ABBREVIATION.search(text[: end.start()])), None]:
         sentence = text[begin : end.start() if end else None].strip()
         if sentence:
-            place = [place for start, place in starts if start <= begin][-1]
-            found.append(Sentence(sentence, place, "" if found else part))
+            found.append(Sentence(sentence, [at for start, at in starts if start <= begin][-1], "" if found else part))
         begin = end.end() if end else 0
     return found

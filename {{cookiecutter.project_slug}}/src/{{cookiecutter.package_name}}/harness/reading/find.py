@@ -2,7 +2,6 @@
 
 import functools
 import re
-from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -47,8 +46,8 @@ class Found:
 
 def find(document: Document) -> list[Found]:
     """All statements about settings in the order of SETTINGS, the same value of the same place once."""
-    found, names = [], Counter(sum((PATTERNS["a model"].findall(one.text) for one in document.sentences), []))
-    own = names.most_common(1)[0][0] if names else "\n"
+    found, names = [], sum((PATTERNS["a model"].findall(one.text) for one in document.sentences), [])
+    own = max(dict.fromkeys(names), key=names.count, default="\n")
     for sentence in document.sentences:
         text, where = sentence.text, sentence.part or str(sentence.place)
         if of_others(text, own) or PATTERNS["elsewhere"].search(sentence.place.title) or where.startswith("Figure"):
@@ -65,8 +64,7 @@ def find(document: Document) -> list[Found]:
 
 def of_others(text: str, own: str = "\n") -> bool:
     """Whether a sentence is about other work; not if it is about the model that the paper itself is on."""
-    named = PATTERNS["other model"].search(text)
-    return bool(PATTERNS["foreign"].search(text) or (named and own not in named[0]))
+    return bool(PATTERNS["foreign"].search(text) or own not in (PATTERNS["other model"].search(text) or [own])[0])
 
 
 def in_text(text: str) -> Iterator[tuple[str, tuple[str, ...], int, int]]:
@@ -98,7 +96,7 @@ def _numbers(setting: SimpleNamespace, text: str) -> Iterator[tuple[tuple[str, .
         values = _values(setting, stated)
         choice = re.search(rf"\b(?:{_PATTERNS['choice']})\b|∈|\{{", found["link"] + found["values"][:2])
         if (
-            PATTERNS["against"].search(before)
+            PATTERNS["against"].search(text[max(0, start - 90) : start])
             or PATTERNS["afterwards"].match(text[end:])
             or re.search(setting.never, around, re.I)
             or not (setting.whole or re.search(r"\d", stated))  # "two learning rates"
@@ -109,7 +107,7 @@ def _numbers(setting: SimpleNamespace, text: str) -> Iterator[tuple[tuple[str, .
         ):
             continue
         values = _of_pair(setting, values, found[0][:12])
-        if not re.search(r"[{[(]|\b(?:and|or|to)\b", stated):  # "16, 12 heads": each may be of another setting
+        if not re.search(r"[{[()\]}]|\b(?:and|or|to)\b", stated):  # "16, 12 heads": each may be of another setting
             followed = re.match(r"\s?[a-z]", text[end:])
             values = values[-1:] if pattern is patterns[1] else values[:1] if followed else values
         names = list(dict.fromkeys(map(written, values)))
@@ -137,7 +135,10 @@ def _words(setting: SimpleNamespace, text: str) -> Iterator[tuple[tuple[str, ...
 
 def _in_table(table: Table) -> Iterator[Found]:
     """Settings named in the first column, each with the values in its row; and those named in the first row."""
-    where, rows = table.name or str(table.place), table.rows
+    where, first = table.name or str(table.place), table.rows[0]
+    ours = [at for at, cell in enumerate(first) if re.match(r"ours?\b", cell, re.I)] or range(1, len(first))
+    rows = [[row[0], *(row[at] for at in ours)] if len(row) == len(first) else row for row in table.rows]
+    rows = [row[1:] if list(map(bool, map(settings_of, row[:3]))) == [False, True, False] else row for row in rows]
     columns = list(zip(*(row for row in rows if len(row) == len(rows[0])), strict=True))[1:]
     for lines in (rows, columns):
         named = [(name, line) for line in lines for name in settings_of(line[0])]

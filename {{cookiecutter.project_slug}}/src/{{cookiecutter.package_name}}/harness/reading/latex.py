@@ -18,6 +18,7 @@ TABLES = yaml.safe_load(Path(__file__).with_name("latex.yaml").read_text(encodin
 INSIDE = r"(?:\\.|[^{}\\])*"
 for _ in range(4):  # braces within braces
     INSIDE = rf"(?:\\.|[^{{}}\\]|\{{{INSIDE}\}})*"
+RULE = r"\\(?:c(?:line|midrule)|specialrule|(?:row|cell)color)(?:\(.*?\)|\[.*?\]|\{.*?\})*"
 GROUP = rf"\s*\{{({INSIDE})\}}"
 DEFINITION = re.compile(rf"(?s)\\(?:(?:re)?newcommand|providecommand|def)\*?\s*\{{?\\(\w+)\}}?\s*(?:\[(\d)\])?{GROUP}")
 
@@ -46,7 +47,7 @@ def sources() -> dict[str, str]:
 
 def marked(files: dict[str, str]) -> list[str]:
     """The marked lines of the paper whose main file has ``\\begin{document}``."""
-    files = {name: re.sub(r"(?<!\\)%.*(?:\n[ \t]*(?=\S))?", "", text) for name, text in files.items()}
+    files = {name: re.sub(rf"(?<!\\)%.*(?:\n[ \t]*(?=\S))?|{RULE}", "", text) for name, text in files.items()}
     main = max(files, key=lambda name: ("\\begin{document}" in files[name], "\\input" in files[name], len(files[name])))
     text = files.pop(main)
     while found := re.search(r"\\(?:input|include|subfile)\s*(?:\{([^}]*)\}|([\w./-]+))", text):  # each file once
@@ -136,7 +137,7 @@ class _Writer:
         before, self.current = self.current, ""
         self.kind = re.search("table|figure|algorithm", node.environmentname)[0].title()
         text = l2tobj.nodelist_to_text(node.nodelist)
-        name = named(self.kind, self.current) if self.kind == "Table" else ""
+        name = named(self.kind, self.current) if self.kind == "Table" and self.current else ""
         self.current = before
         return "\n\n" + text.replace(f"\n{CELL}", f"\n{name}{CELL}") + "\n\n"
 

@@ -13,7 +13,7 @@ DIGITS = str.maketrans("", "", "0123456789")
 VALUE = re.compile(rf"{ONE}|[{{(\[] \s* (?:{ONE}) (?: \s*,\s* (?:{ONE}) )* \s* [\]}})]|[-/]", re.VERBOSE)
 NUMERIC = rf"(?x:{ONE})(?:[/+]\d+)?|-"
 WORD_OR_NUMBER = rf"(?:(?x:{ONE})(?:[/+]\d+)?|[^\W\d]+|[-/✓✗])"
-ROW = re.compile(rf"([^\W\d](?:[^=,;(]|\([^()=]{{1,12}}\)){{0,45}}?(?<=[^\s\d]))((?:\s+(?x:{VALUE.pattern}))+)")
+ROW = re.compile(rf"((?:# )?[^\W\d](?:[^=,;(]|\([^()=]{{1,12}}\)){{0,45}}?(?<=[^\s\d]))((?:\s+(?x:{VALUE.pattern}))+)")
 OPTIONS = "|".join(setting.head for setting in SETTINGS.values() if setting.options)
 OPTION_ROW = re.compile(rf"({OPTIONS})\s+(\S+(?: \S+){{0,2}})", re.I)
 
@@ -108,8 +108,7 @@ def _mark(line: str, last: str, seen: set) -> str:
 
 def _is_heading(number: str, title: str, last: str) -> bool:
     """Whether it reads like a title, and is the next one at some depth, the first child, or the first appendix."""
-    letters = sum(map(len, re.findall(r"[^\W\d_]{2,}", title)))
-    if not title[0].isupper() or letters <= len(title.replace(" ", "")) * 0.7 or PATTERNS["no title"].search(title):
+    if not title[0].isupper() or PATTERNS["no title"].search(title):
         return False
     if not last or number[0].isalpha() != last[0].isalpha():
         return number in (("A",) if last else ("0", "1"))
