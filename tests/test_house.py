@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 from hydra._internal.core_plugins.basic_sweeper import BasicSweeper
 from lightning import LightningModule, Trainer
+from lightning.fabric.utilities import seed
 from lightning.pytorch.loops.fetchers import _PrefetchDataFetcher
 from torchmetrics import MeanMetric
 
@@ -107,6 +108,7 @@ def libraries() -> dict[str, object]:
         "fetcher": _PrefetchDataFetcher(),
         "procedure": LightningModule(),
         "metric": MeanMetric(),
+        "seed": seed,
         "sweeper": BasicSweeper,  # not an instance: when Hydra looks for plugins it executes this module again
     }
 
@@ -146,6 +148,8 @@ PATHS = """
     trainer.fit_loop.setup_data
     trainer.fit_loop.state_dict
     trainer.fit_loop.trainer
+    seed._collect_rng_states
+    seed._set_rng_states
     metric._update_count
     metric.metric_state
     sweeper.split_arguments

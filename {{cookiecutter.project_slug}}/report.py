@@ -7,7 +7,7 @@ from {{ cookiecutter.package_name }}.harness.reporting.main import main
 
 def export(record: dict, path: Path) -> None:
     """Write the weights of a run; the report itself needs no torch."""
-    from {{ cookiecutter.package_name }}.harness.training.export import export
+    from {{ cookiecutter.package_name }}.harness.training.checkpoints import export
 
     export(record, path)
 

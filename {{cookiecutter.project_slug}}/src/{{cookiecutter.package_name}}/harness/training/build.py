@@ -8,8 +8,7 @@ from pathlib import Path
 import hydra
 import lightning as L
 import torch
-from hydra.errors import InstantiationException
-from lightning.pytorch.callbacks import Callback, ProgressBar
+from lightning.pytorch.callbacks import Callback, LambdaCallback, ProgressBar
 from lightning.pytorch.loggers import Logger
 from lightning.pytorch.plugins.environments import SLURMEnvironment, TorchElasticEnvironment
 from omegaconf import DictConfig, OmegaConf
@@ -19,7 +18,7 @@ from ..evidence.targets import targets_of
 from ..identity import UsageError, identity
 from ..procedure import Procedure
 from . import lightning_internals as internals
-from .callbacks import ClaimedMetrics, OwnNoise
+from .callbacks import ClaimedMetrics
 from .checkpoints import WholeCheckpointIO
 from .resume import LastCheckpoint
 
@@ -67,22 +66,11 @@ def build_procedure(cfg: DictConfig) -> Procedure:
     """Build the training procedure, with the model, loss, metrics, optimizer and schedule of ``cfg``.
 
     The same seed gives the same initial weights, whatever random numbers were drawn before.
-
-    Raises:
-        UsageError: a class does not take one of its settings.
     """
     L.seed_everything(cfg.seed, workers=True, verbose=False)
     # A group that is set to null has no key in cfg
     parts = {name: cfg.get(name) for name in ("model", "loss", "metrics", "optimizer", "scheduler")}
-    try:
-        procedure = hydra.utils.instantiate(cfg.procedure, **parts)
-    except InstantiationException as error:
-        if "unexpected keyword" not in str(error):
-            raise
-        raise UsageError(
-            f"experiment={cfg.name}: {error.__cause__}. A row inherits what the experiments in its defaults set. Put what "
-            "one class alone takes into the file of its group, such as configs/model/<name>.yaml."
-        ) from None
+    procedure = hydra.utils.instantiate(cfg.procedure, **parts)
     if cfg.trainer.precision == "64-true":  # Lightning converts it only after it has loaded a checkpoint
         procedure.double()
     if cfg.channels_last:
@@ -93,11 +81,7 @@ def build_procedure(cfg: DictConfig) -> Procedure:
 
 
 def require_device(accelerator: str) -> None:
-    """Refuse to use a GPU if there is none.
-
-    Raises:
-        UsageError: the accelerator is a GPU, and PyTorch finds none.
-    """
+    """Refuse to use a GPU if there is none."""
     if accelerator in ("gpu", "cuda") and not torch.cuda.is_available():
         raise UsageError("No GPU: PyTorch finds no CUDA device on this machine. To train on the CPU, use trainer=cpu.")
 
@@ -129,31 +113,36 @@ def build_loggers(cfg: DictConfig, record: Record, log_position: dict[str, int])
     of_run = {"id": record.data["id"], "purge_step": log_position["step"], "keep_rows": log_position["rows"]}
     settings = OmegaConf.to_container(cfg, resolve=True) | paper_values(cfg)
     for config in filter(None, cfg.logger.values()):  # logger.csv=null removes one
-        logger = hydra.utils.instantiate(config, **{key: of_run[key] for key in of_run if key in config})
-        logger.log_hyperparams(settings | {"record": f"{Path(cfg.run.dir).name}.json"})
-        loggers.append(logger)
+        loggers.append(hydra.utils.instantiate(config, **{key: of_run[key] for key in of_run if key in config}))
+        loggers[-1].log_hyperparams(settings | {"record": f"{Path(cfg.run.dir).name}.json"})
     return loggers
 
 
 def build_callbacks(cfg: DictConfig, record: Record, loggers: list[Logger]) -> list[Callback]:
-    """Build those callbacks of ``cfg.callbacks`` that this run can use."""
-    unused = {"best"} if cfg.monitor.metric is None else set()
-    unused |= set() if loggers else {"learning_rate"}
+    """Build those callbacks of ``cfg.callbacks`` that this run can use, and two that every run has."""
     bar = sys.stdout.isatty() and cfg.trainer.get("enable_progress_bar") is not False
-    unused |= {"lines"} if bar else {"progress"}  # in a file, a progress bar fills a page per epoch
+    usable = {
+        "best": cfg.monitor.metric is not None,
+        "learning_rate": bool(loggers),
+        "progress": bar,
+        "lines": not bar,  # in a file, a progress bar fills a page per epoch
+    }
     callbacks = [
         hydra.utils.instantiate(callback)
         for name, callback in cfg.callbacks.items()
-        if callback and name not in unused  # callbacks.progress=null removes one
+        if callback and usable.get(name, True)  # callbacks.progress=null removes one
     ]
     for callback in callbacks:
         if isinstance(callback, LastCheckpoint):
             callback.made_by = {key: record.data[key] for key in ("code", "git")}
-    return (
-        callbacks
-        + [ClaimedMetrics(target.metric for target in targets_of(cfg))]
-        + ([OwnNoise(cfg.seed)] if processes(cfg) > 1 else [])
-    )
+
+    def own_noise(trainer: L.Trainer, procedure: Procedure) -> None:
+        """Let each process draw its own noise. The order of the samples, which all processes share, is drawn elsewhere."""
+        if trainer.global_rank > 0:
+            torch.manual_seed(cfg.seed + 1_000_003 * trainer.global_rank)
+
+    claimed = ClaimedMetrics(target.metric for target in targets_of(cfg))
+    return [*callbacks, claimed, LambdaCallback(on_fit_start=own_noise)]
 
 
 def processes(cfg: DictConfig) -> int:

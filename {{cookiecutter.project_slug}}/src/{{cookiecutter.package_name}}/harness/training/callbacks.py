@@ -13,7 +13,7 @@ import lightning as L
 import torch
 from lightning.pytorch.callbacks import Callback
 from lightning.pytorch.utilities.model_helpers import is_overridden
-from torch import Tensor
+from torch import Tensor, nn
 from torch.utils._pytree import tree_leaves
 
 from ..identity import UsageError
@@ -79,17 +79,15 @@ class FiniteLoss(Callback):
 
 def first_module_not_finite(trainer: L.Trainer, procedure: L.LightningModule, batch: Any) -> str:
     """Run ``step`` again, with other random numbers, and name the first module whose output is not finite."""
-    found = []
+    names, found = {module: name for name, module in procedure.named_modules()}, []
 
-    def look(name: str, output: Any) -> None:
-        floats = [value for value in tree_leaves(output) if torch.is_tensor(value) and value.is_floating_point()]
-        if not all(value.isfinite().all() for value in floats):
-            found.append(name)
+    def look(module: nn.Module, inputs: Any, output: Any) -> None:
+        if not all(leaf.isfinite().all() for leaf in tree_leaves(output) if torch.is_tensor(leaf)):
+            found.append(names[module])
 
-    for name, module in procedure.named_modules():
-        module.register_forward_hook(lambda module, inputs, output, name=name: look(name, output))
     with suppress(NotImplementedError), trainer.precision_plugin.train_step_context():  # no step: a manual procedure
-        procedure.step(batch, procedure.train_metrics)
+        with nn.modules.module.register_module_forward_hook(look):
+            procedure.step(batch, procedure.train_metrics)
     return f" The first module whose output is not finite: {found[0]}." if found else ""
 
 
@@ -137,16 +135,14 @@ class ClaimedMetrics(Callback):
     """
 
     def __init__(self, claimed: Iterable[str]):
-        self.claimed = claimed
+        self.claimed = [name for name in claimed if name.startswith("test/")]
 
     def on_validation_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
         measured_alone = any(is_overridden(hook, pl_module, Procedure) for hook in ("test_step", "on_test_epoch_end"))
         if trainer.sanity_checking or measured_alone:
             return
         logged = {name.removeprefix("val/") for name in trainer.callback_metrics if name.startswith("val/")}
-        missing = [
-            name for name in self.claimed if name.startswith("test/") and name.removeprefix("test/") not in logged
-        ]
+        missing = [name for name in self.claimed if name.removeprefix("test/") not in logged]
         if missing and trainer.is_global_zero:
             log.warning(
                 f"configs/paper.yaml claims {', '.join(missing)}, but validation logs only "
@@ -173,30 +169,13 @@ class ThreadsHint(Callback):
 
     def on_train_batch_end(self, trainer: L.Trainer, pl_module: L.LightningModule, *of_batch: Any) -> None:
         self.left -= 1
+        if self.left or pl_module.device.type != "cpu" or not pl_module.automatic_optimization:
+            return  # without automatic optimization, a batch may be many steps
         seconds, threads = (time.monotonic() - self.begin) / self.batches, torch.get_num_threads()
         cores = os.cpu_count() // trainer.world_size
-        if self.left or seconds < self.seconds or pl_module.device.type != "cpu" or cores <= threads:
-            return
-        if not pl_module.automatic_optimization:  # a batch may be many steps
-            return
-        if trainer.is_global_zero:
+        if seconds > self.seconds and cores > threads and trainer.is_global_zero:
             log.info(f"A batch takes {seconds:.2g} s with threads={threads}. Try threads={cores}: it may be faster.")
 
 
 def _clock(seconds: float) -> str:
     return str(timedelta(seconds=round(seconds)))
-
-
-class OwnNoise(Callback):
-    """Lets each process draw its own noise. The order of the samples, which all processes share, is drawn elsewhere.
-
-    Args:
-        seed: of the run.
-    """
-
-    def __init__(self, seed: int):
-        self.seed = seed
-
-    def on_fit_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
-        if trainer.global_rank > 0:  # after Lightning has given all processes the same seed
-            torch.manual_seed(self.seed + 1_000_003 * trainer.global_rank)

@@ -1,4 +1,4 @@
-"""Files of checkpoints: written whole, and read without running code."""
+"""Files of checkpoints: written whole, read without running code, and exported as safetensors."""
 
 import os
 import pickle
@@ -9,7 +9,8 @@ from typing import Any
 import torch
 from lightning.fabric.plugins import TorchCheckpointIO
 
-from ..identity import UsageError, differences
+from ..evidence.record import file_digest
+from ..identity import ROOT, UsageError, differences
 
 
 class WholeCheckpointIO(TorchCheckpointIO):
@@ -32,20 +33,24 @@ class WholeCheckpointIO(TorchCheckpointIO):
             raise error.__context__ if isinstance(error.__context__, OSError) else error  # noqa: B904
 
 
-def read_checkpoint(path: Path, config: dict) -> dict[str, Any]:
-    """Read a checkpoint of the experiment whose ``identity`` is ``config``.
+def read_checkpoint(path: Path, config: dict, sha256: str | None = None) -> dict[str, Any]:
+    """Read a checkpoint of the experiment whose ``identity`` is ``config``; with ``sha256``, no other than that file.
 
     Only containers and tensors are read, so a file from a stranger cannot run code.
 
     Raises:
-        UsageError: the file is damaged, holds other objects, or belongs to another configuration.
+        UsageError: the file is missing, damaged or another one, holds other objects, or is of another configuration.
     """
     try:
         with zipfile.ZipFile(path) as archive:
-            damaged = archive.testzip()
+            why = "is damaged" if archive.testzip() else ""
         checkpoint = torch.load(path, map_location="cpu", weights_only=True)
-        different = differences(checkpoint["hyper_parameters"], config)
-        why = f"belongs to another configuration: {different}" if different else damaged and f"is damaged: {damaged}"
+        if different := differences(checkpoint["hyper_parameters"], config):
+            why = f"belongs to another configuration: {different}"
+        elif sha256 and file_digest(path) != sha256:
+            why = "is not the checkpoint in the record of the run: its SHA-256 differs. Restore it, or train again"
+    except FileNotFoundError:
+        why = "does not exist"
     except pickle.UnpicklingError:
         why = "holds objects other than containers and tensors, which could run code"
     except (zipfile.BadZipFile, RuntimeError, KeyError, TypeError, AttributeError):
@@ -53,3 +58,18 @@ def read_checkpoint(path: Path, config: dict) -> dict[str, Any]:
     if why:
         raise UsageError(f"{path} {why}. It was not loaded, and nothing was written.")
     return checkpoint
+
+
+def export(record: dict, path: Path) -> None:
+    """Write the weights that a run has tested to ``path``, as safetensors: a format that holds tensors alone."""
+    try:
+        from safetensors.torch import save_file
+    except ImportError:
+        raise UsageError('safetensors is an extra: pip install -e ".[weights]" -c constraints.txt') from None
+    tested = record["tested"]
+    checkpoint = Path(record["run"], "checkpoints", f"{tested['checkpoint']}.ckpt")
+    state = read_checkpoint(ROOT / checkpoint, record["config"], tested["sha256"])["state_dict"]
+    # a copy of each: safetensors refuses weights that share memory
+    tensors = {name: value.clone().contiguous() for name, value in state.items() if isinstance(value, torch.Tensor)}
+    path.parent.mkdir(parents=True, exist_ok=True)
+    save_file(tensors, path, metadata={"format": "pt"})

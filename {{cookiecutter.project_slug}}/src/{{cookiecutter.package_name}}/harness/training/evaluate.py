@@ -10,7 +10,7 @@ import torch
 from lightning.pytorch.utilities.model_helpers import is_overridden
 from omegaconf import DictConfig, OmegaConf
 
-from ..evidence.record import file_digest, read
+from ..evidence.record import read
 from ..identity import ROOT, UsageError
 from .build import ALONE, build_data, build_procedure, build_trainer, prepare, require_device
 from .checkpoints import read_checkpoint
@@ -26,41 +26,29 @@ def evaluate(request: DictConfig) -> None:
         SystemExit: with code 1, if the metrics differ from those of the record.
     """
     run = _find_run(request.run)
-    cfg = OmegaConf.load(run / "config.yaml")
+    cfg, record = OmegaConf.load(run / "config.yaml"), read(run / "record.json")
     ckpt = request.ckpt or cfg.ckpt
     checkpoint = run / "checkpoints" / f"{ckpt}.ckpt" if ckpt in ("best", "last") else Path(ckpt)
-    if not checkpoint.is_file():
-        existing = ", ".join(path.stem for path in sorted((run / "checkpoints").glob("*.ckpt"))) or "none"
-        raise UsageError(
-            f"ckpt={ckpt}: {run} has no such checkpoint. It has: {existing}. The path of a .ckpt file is possible too."
-        )
-    record = read(run / "record.json")
-    read_checkpoint(checkpoint, record["config"])  # refuses a damaged or foreign one
-    comparable = record["status"] == "finished" and ckpt == record.get("tested", {}).get("checkpoint")
-    if comparable and file_digest(checkpoint) != record["tested"]["sha256"]:
-        raise UsageError(
-            f"{os.path.relpath(checkpoint)} is not the checkpoint in the record of {run.name}: its SHA-256 differs. "
-            f"Restore the file, or train the run again."
-        )
+    tested = record.get("tested", {})  # a run that was not finished has tested none
+    recorded = record["metrics"] if ckpt == tested.get("checkpoint") else {}
+    read_checkpoint(checkpoint, record["config"], tested["sha256"] if recorded else None)  # refuses a wrong one
     accelerator = request.accelerator or cfg.trainer.accelerator
     require_device(accelerator)
     prepare(cfg)
     trainer = build_trainer(cfg, accelerator=accelerator, **ALONE)
     metrics = measure(cfg, trainer, build_procedure(cfg), build_data(cfg), checkpoint)
-    recorded = record["metrics"] if comparable else {}
     width = max(map(len, metrics), default=6)
     print(f"{os.path.relpath(run, ROOT)} · {ckpt}\n  {'metric':<{width}}  {'now':>12}  {'recorded':>12}")
     for name, value in sorted(metrics.items()):
         print(f"  {name:<{width}}  {value:>12.6g}  {recorded.get(name, '–'):>12.6}")
-    if not comparable:
+    if not recorded:
         print(f"The record has no test of {ckpt}, so there is nothing to compare.")
         return
     on_gpu = "gpu" in record["hardware"] or trainer.strategy.root_device.type != "cpu"
     expected = [recorded.get(name, math.inf) for name in metrics]
     tolerance = GPU_TOLERANCE if on_gpu else 0
-    equal = np.allclose(list(metrics.values()), expected, rtol=tolerance, atol=0, equal_nan=True)
     within = f" within {100 * GPU_TOLERANCE:g} %, the tolerance for a GPU" if on_gpu else ""
-    if not equal:
+    if not np.allclose(list(metrics.values()), expected, rtol=tolerance, atol=0, equal_nan=True):
         raise SystemExit(
             f"Not equal to the record{within}. Code, data, versions or hardware differ from those of the training: "
             "compare with record.json of the run."
@@ -69,11 +57,7 @@ def evaluate(request: DictConfig) -> None:
 
 
 def measure(cfg: DictConfig, trainer: L.Trainer, procedure, data, checkpoint: Path) -> dict[str, float]:
-    """The test metrics of ``checkpoint``, or its validation metrics if the data has no test split.
-
-    Raises:
-        UsageError: there is no such checkpoint.
-    """
+    """The test metrics of ``checkpoint``, or its validation metrics if the data has no test split."""
     if not checkpoint.is_file():
         raise UsageError(
             f"There is no {checkpoint.name}, because the training ended before its first validation. Train longer, "

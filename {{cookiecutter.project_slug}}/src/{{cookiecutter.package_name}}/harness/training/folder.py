@@ -1,12 +1,14 @@
 """The folder of a run: a new one, or that of the run to resume. It is locked against other processes."""
 
+import itertools
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
 
 from filelock import FileLock, Timeout
 from hydra.core.hydra_config import HydraConfig
+from lightning.pytorch.utilities.rank_zero import rank_zero_only
 from omegaconf import DictConfig
 
 from ..evidence.record import code_digest, git_state, read
@@ -24,28 +26,28 @@ def resumes(cfg: DictConfig) -> bool:
     return cfg.resume == "auto" or by_submitit or "TORCHELASTIC_RUN_ID" in os.environ
 
 
-@contextmanager
-def run_folder(cfg: DictConfig) -> Iterator[Path]:
-    """The folder of this run: a new one in ``runs/``, or that of the run to resume.
+def run_folder(cfg: DictConfig) -> Path:
+    """The folder of this run: a new one in ``runs/``, or that of the run to resume. ``cfg.run.dir`` is set to it."""
+    if rank_zero_only.rank > 0 and _RUN_DIR in os.environ:  # Lightning in the first process has started this one
+        cfg.run.dir = os.environ[_RUN_DIR]
+    folder = Path(cfg.run.dir or _next_run_dir(cfg)).resolve()
+    cfg.run.dir = os.environ[_RUN_DIR] = str(folder)
+    return folder
 
-    It is locked against other processes until the context ends, and removed if it is empty then. ``cfg.run.dir`` is set
-    to it.
+
+@contextmanager
+def locked(folder: Path) -> Iterator[None]:
+    """Make the folder, and lock it against other runs until the context ends.
 
     Raises:
         UsageError: the folder is not writable, or another process trains in it.
     """
-    first = all(os.environ.get(rank, "0") == "0" for rank in ("RANK", "LOCAL_RANK", "SLURM_PROCID"))
-    if not first and _RUN_DIR in os.environ:  # Lightning in the first process has started this one
-        cfg.run.dir = os.environ[_RUN_DIR]
-    folder = Path(cfg.run.dir or _next_run_dir(cfg)).resolve()
-    cfg.run.dir = os.environ[_RUN_DIR] = str(folder)
-    if not first:
-        yield folder
+    if rank_zero_only.rank > 0:
+        yield
         return
-    lock = FileLock(folder / ".lock", timeout=0)
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        lock.acquire()
+        lock = FileLock(folder / ".lock", timeout=0).acquire()
     except Timeout:
         raise UsageError(
             f"{folder.name} is being trained by another process. Wait until that process has ended, or train another "
@@ -56,30 +58,17 @@ def run_folder(cfg: DictConfig) -> Iterator[Path]:
             f"{folder} cannot be written to: {error.strerror}. A run keeps its checkpoints there. Make it writable, or "
             "choose another folder, as in run.dir=/tmp/my-run."
         ) from None
-    try:
-        yield folder
-    finally:
-        lock.release()
-        with suppress(OSError):
-            if [path.name for path in folder.iterdir()] == [".lock"]:
-                (folder / ".lock").unlink()
-            folder.rmdir()  # fails unless it is empty
+    with lock:
+        yield
 
 
 def _next_run_dir(cfg: DictConfig) -> Path:
-    runs, name, number = ROOT / "runs", run_name(cfg), 1
-
-    def numbered(number: int) -> str:
-        return name if number == 1 else f"{name}-{number}"
-
-    while record_of(numbered(number)):
-        number += 1
-    if resumes(cfg):
-        last_counts = number > 1 and not _outdated(record_of(numbered(number - 1)))
-        return runs / numbered(number - 1 if last_counts else number)
-    while (runs / numbered(number)).exists():  # a run that has just started has no record yet
-        number += 1
-    return runs / numbered(number)
+    name, last = run_name(cfg), None
+    for folder in itertools.chain([name], (f"{name}-{number}" for number in itertools.count(2))):
+        record = record_of(folder)
+        if record is None:
+            return ROOT / "runs" / (last if last and resumes(cfg) else folder)
+        last = None if _outdated(record) else folder
 
 
 def record_of(name: str) -> dict | None:

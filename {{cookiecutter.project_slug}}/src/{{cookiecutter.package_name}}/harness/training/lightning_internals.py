@@ -150,6 +150,22 @@ def skip_batches(trainer: Trainer, progress: dict, count: int) -> None:
     loop.restarting = False
 
 
+def random_state() -> dict[str, Any]:
+    """The state of all random number generators, without arrays, because ``weights_only`` reads none."""
+    from lightning.fabric.utilities.seed import _collect_rng_states
+
+    state = _collect_rng_states()
+    kind, key, *rest = state["numpy"]
+    return state | {"numpy": (kind, key.tolist(), *rest)}
+
+
+def set_random_state(state: dict[str, Any]) -> None:
+    """Restore what ``random_state`` has returned."""
+    from lightning.fabric.utilities.seed import _set_rng_states
+
+    _set_rng_states(state)
+
+
 def metric_state(metric: Metric) -> dict[str, Any]:
     """What a metric has gathered since it was reset."""
     return {"_update_count": metric._update_count, **metric.metric_state}

@@ -1,6 +1,5 @@
 """A stop that loses nothing, and a resume that computes what the training would have computed without the stop."""
 
-import random
 import signal
 import sys
 import threading
@@ -9,7 +8,6 @@ from pathlib import Path
 from typing import Any
 
 import lightning as L
-import numpy as np
 import torch
 from lightning.pytorch.callbacks import Checkpoint
 from lightning.pytorch.utilities import move_data_to_device
@@ -106,7 +104,8 @@ class LastCheckpoint(Checkpoint):
         self._stop_signal = number
         if number == signal.SIGINT:
             signal.signal(number, signal.default_int_handler)
-            rank_zero_say("\nStopping after this batch and its validation. Press Ctrl-C again to stop at once.")
+            message = "\nStopping after this batch and its validation. Press Ctrl-C again to stop at once."
+            rank_zero_only(print)(message, file=sys.stderr)
 
     def _between(self, trainer: L.Trainer) -> None:
         """Between two batches or two epochs: stop if a signal has come, save if it is time; all processes alike."""
@@ -135,7 +134,7 @@ class LastCheckpoint(Checkpoint):
         return {
             "logged": {"step": internals.steps_taken(trainer), "rows": csv_rows},
             "batches": internals.batches_started(trainer),
-            "random": random_state(),
+            "random": internals.random_state(),
             "random_at_epoch_start": self._random_at_epoch_start,
             "should_stop": trainer.should_stop,
             "callback_metrics": {name: value.cpu() for name, value in trainer.callback_metrics.items()},
@@ -157,11 +156,11 @@ class LastCheckpoint(Checkpoint):
         if within_epoch:  # the epoch starts again, because a procedure may need that; its values were logged before
             self._loggers, trainer.loggers = trainer.loggers, []
         else:
-            set_random_state(self._to_restore["random"])
+            internals.set_random_state(self._to_restore["random"])
             self._to_restore = None
 
     def _remember_random_state(self, trainer: L.Trainer) -> None:
-        self._random_at_epoch_start = random_state()
+        self._random_at_epoch_start = internals.random_state()
 
     def _resume_batch(self, trainer: L.Trainer) -> None:
         """Within the epoch at which a run was stopped, restore the order of its batches and skip those that are done."""
@@ -171,7 +170,7 @@ class LastCheckpoint(Checkpoint):
         procedure, trainer.loggers = trainer.lightning_module, self._loggers
         self._random_at_epoch_start = state["random_at_epoch_start"]
         if trainer.current_epoch > 0:  # the seed has already given the first epoch its order
-            set_random_state(self._random_at_epoch_start)
+            internals.set_random_state(self._random_at_epoch_start)
             internals.restart_batches(trainer)
         internals.skip_batches(trainer, state["loops"], state["batches"])
         procedure.unlogged_terms = state["terms"]
@@ -179,32 +178,7 @@ class LastCheckpoint(Checkpoint):
         for name, parameter in procedure.named_parameters():
             if name in state["gradients"]:
                 parameter.grad = state["gradients"][name].to(parameter)
-        set_random_state(state["random"])
-
-
-@rank_zero_only
-def rank_zero_say(message: str) -> None:
-    """Print to the terminal, from the first process alone."""
-    print(message, file=sys.stderr)
-
-
-def random_state() -> dict:
-    """The state of all random number generators, as tensors and numbers, because ``weights_only`` reads no arrays."""
-    kind, key, *rest = np.random.get_state()
-    return {
-        "python": random.getstate(),
-        "numpy": (kind, key.tolist(), *rest),
-        "torch": torch.get_rng_state(),
-        "torch.cuda": torch.cuda.get_rng_state_all() if torch.cuda.is_available() else [],
-    }
-
-
-def set_random_state(state: dict) -> None:
-    """Restore what ``random_state`` has returned."""
-    random.setstate(state["python"])
-    np.random.set_state(state["numpy"])
-    torch.set_rng_state(state["torch"])
-    torch.cuda.set_rng_state_all(state["torch.cuda"])
+        internals.set_random_state(state["random"])
 
 
 def _metric_states(procedure: L.LightningModule) -> dict[str, dict]:

@@ -12,7 +12,6 @@ from pathlib import Path
 import lightning as L
 import torch
 from hydra.core.hydra_config import HydraConfig
-from lightning.pytorch.callbacks import ModelCheckpoint
 from lightning.pytorch.loggers import Logger
 from lightning.pytorch.utilities.rank_zero import rank_zero_only
 from omegaconf import DictConfig
@@ -33,11 +32,10 @@ from .build import (
 )
 from .checkpoints import read_checkpoint
 from .evaluate import measure
-from .folder import record_of, resumes, run_folder
+from .folder import locked, record_of, resumes, run_folder
 from .lightning_internals import copy_progress
 from .loggers import close_loggers, summarise
 from .request import check_request, check_splits
-from .resume import rank_zero_say
 
 try:
     import resource
@@ -65,52 +63,49 @@ def train(cfg: DictConfig, *callbacks: L.Callback) -> float | None:
         SystemExit: with code 130 after Ctrl-C, 143 after SIGTERM. The last checkpoint and the record are written.
     """
     check_request(cfg)
-    with run_folder(cfg) as folder:
-        if finished := finished_record(cfg, folder):
-            return finished.get("objective")
-        last = folder / "checkpoints" / "last.ckpt"
-        checkpoint = read_checkpoint(last, identity(cfg)) if resumes(cfg) and last.exists() else None
-        prepare(cfg)
-        data = build_data(cfg)
-        check_splits(cfg, data)
-        with recorded(cfg, folder, checkpoint) as (record, loggers):
-            trainer = build_trainer(cfg, [*callbacks, *build_callbacks(cfg, record, loggers)], loggers)
-            procedure = build_procedure(cfg)
-            procedure.save_hyperparameters(identity(cfg), logger=False)  # each checkpoint names its configuration
-            log.info("Run %s", folder.name)
-            trainer.fit(procedure, data, ckpt_path=last if checkpoint else None, weights_only=True)
-            if trainer.world_size > 1 and torch.distributed.is_initialized():
-                torch.distributed.destroy_process_group()  # the first process tests alone
-            if trainer.is_global_zero:
-                metrics = finish(cfg, folder, record, trainer)
-                print(f"{_summary_line(metrics)}\n{os.path.relpath(folder)}")
-        return objective(cfg, trainer)
+    folder = run_folder(cfg)
+    if finished := finished_record(cfg, folder.name):
+        return finished.get("objective")
+    last = folder / "checkpoints" / "last.ckpt"
+    checkpoint = read_checkpoint(last, identity(cfg)) if resumes(cfg) and last.exists() else None
+    prepare(cfg)
+    data = build_data(cfg)
+    check_splits(cfg, data)
+    with locked(folder), recorded(cfg, folder, checkpoint) as (record, loggers):
+        trainer = build_trainer(cfg, [*callbacks, *build_callbacks(cfg, record, loggers)], loggers)
+        procedure = build_procedure(cfg)
+        procedure.save_hyperparameters(identity(cfg), logger=False)  # each checkpoint names its configuration
+        log.info("Run %s", folder.name)
+        trainer.fit(procedure, data, ckpt_path=last if checkpoint else None, weights_only=True)
+        if trainer.world_size > 1 and torch.distributed.is_initialized():
+            torch.distributed.destroy_process_group()  # the first process tests alone
+        if trainer.is_global_zero:
+            metrics = finish(cfg, folder, record, trainer)
+            print(f"{_summary_line(metrics)}\n{os.path.relpath(folder)}")
+    return objective(cfg, trainer)
 
 
-def finished_record(cfg: DictConfig, folder: Path) -> dict | None:
+def finished_record(cfg: DictConfig, name: str) -> dict | None:
     """The record of the run to resume, if that run is finished already; a message says so."""
-    record = record_of(folder.name) if resumes(cfg) else None
+    record = record_of(name) if resumes(cfg) else None
     if record is None or record["status"] != "finished":
         return None
     typed = "resume=auto" in HydraConfig.get().overrides.task  # submitit and torchrun resume without it
-    again = " To train it again, leave out resume=auto." if typed else ""
-    print(f"{folder.name} is finished already.{again}")
+    print(f"{name} is finished already." + " To train it again, leave out resume=auto." * typed)
     return record
 
 
 @contextmanager
 def recorded(cfg: DictConfig, folder: Path, checkpoint: dict | None) -> Iterator[tuple[Record, list[Logger]]]:
     """Open the record and the loggers of the run. When it ends, the record says how, and the loggers are closed."""
-    claims, made_by = claims_of(cfg), checkpoint.get("made_by") or {} if checkpoint else None
-    record, loggers, log_file = None, [], None
+    made_by = checkpoint.get("made_by") or {} if checkpoint else None
+    record, loggers = Record(cfg, claims_of(cfg), made_by, writes=rank_zero_only.rank == 0), []
+    log_file = logging.FileHandler(folder / "train.log") if record.writes else logging.NullHandler()
+    log_file.setFormatter(logging.Formatter("[%(asctime)s][%(name)s][%(levelname)s] - %(message)s"))
+    logging.getLogger().addHandler(log_file)
+    if record.writes and cfg.results and git_state()["dirty"] is not False:
+        log.warning("This run will not count: %s", git_state()["failure"] or "code or configs not committed")
     try:
-        record = Record(cfg, claims, made_by, writes=rank_zero_only.rank == 0)
-        if record.writes:
-            log_file = logging.FileHandler(folder / "train.log")
-            log_file.setFormatter(logging.Formatter("[%(asctime)s][%(name)s][%(levelname)s] - %(message)s"))
-            logging.getLogger().addHandler(log_file)
-            if cfg.results and git_state()["dirty"] is not False:
-                log.warning("This run will not count: %s", git_state()["failure"] or "code or configs not committed")
         log_position = checkpoint["resume"][0]["logged"] if checkpoint else {"step": 0, "rows": 0}
         loggers += build_loggers(cfg, record, log_position)
         yield record, loggers
@@ -119,10 +114,11 @@ def recorded(cfg: DictConfig, folder: Path, checkpoint: dict | None) -> Iterator
         # Lightning turns Ctrl-C into SystemExit(1). SIGTERM and submitit exit with a code
         ctrl_c = isinstance(error, KeyboardInterrupt) or isinstance(error.__context__, KeyboardInterrupt)
         code = 130 if ctrl_c else error.code or 143  # the codes that shells and queues expect
-        if record:
-            record.close("interrupted")
+        record.close("interrupted")
         close_loggers(loggers, exit_code=code)
-        rank_zero_say(f"\nInterrupted. To resume {folder.name}, run the same command with resume=auto.")
+        if record.writes:
+            how = "To resume it, run the same command with resume=auto."
+            print(f"\n{folder.name} was interrupted. {how}", file=sys.stderr)
         raise SystemExit(code) from None
     except Exception as error:
         if isinstance(error, OSError) and error.errno in DISK:
@@ -134,19 +130,17 @@ def recorded(cfg: DictConfig, folder: Path, checkpoint: dict | None) -> Iterator
             (folder / "traceback.txt").write_text(traceback.format_exc(), encoding="utf-8")
         # by name, because Optuna is an extra
         status = "pruned" if type(error).__name__ == "TrialPruned" else "crashed"
-        if record:
-            record.close(status, error=f"{type(error).__name__}: {error}")
+        record.close(status, error=f"{type(error).__name__}: {error}")
         close_loggers(loggers, exit_code=1)
         raise
     finally:
-        if log_file:
-            logging.getLogger().removeHandler(log_file)
-            log_file.close()
+        logging.getLogger().removeHandler(log_file)
+        log_file.close()
 
 
 def finish(cfg: DictConfig, folder: Path, record: Record, trained: L.Trainer) -> dict[str, float]:
     """Test the checkpoint as ``evaluate.py`` does, write the record of the finished run, and return its metrics."""
-    csv = folder / "metrics.csv"
+    csv, metrics = folder / "metrics.csv", _metrics(trained)
     facts = {
         "steps": trained.global_step,
         "epochs": trained.current_epoch,
@@ -154,32 +148,23 @@ def finish(cfg: DictConfig, folder: Path, record: Record, trained: L.Trainer) ->
         "objective": objective(cfg, trained),
         "curves": curves(csv) if csv.exists() else {},
     }
-    if cfg.ckpt is None:  # a pilot is not tested
-        record.close("finished", **facts, metrics=_metrics(trained))
-        return _metrics(trained)
-    checkpoint = folder / "checkpoints" / f"{cfg.ckpt}.ckpt"
-    trainer, procedure, data = (
-        build_trainer(cfg, loggers=trained.loggers, **ALONE),
-        build_procedure(cfg),
-        build_data(cfg),
-    )
-    copy_progress(trained, trainer)  # W&B ignores values at an earlier step than the last one
-    metrics = _metrics(trained) | measure(cfg, trainer, procedure, data, checkpoint)
-    facts |= {"metrics": metrics, "tested": _tested(checkpoint), "architecture": architecture(procedure, data)}
-    summary = paper_values(cfg) | {"verdict": verdict(cfg, metrics)}
-    record.close("finished", **facts, **summarise(trained.loggers, summary))
+    if cfg.ckpt:  # null in a pilot, which is not tested
+        checkpoint = folder / "checkpoints" / f"{cfg.ckpt}.ckpt"
+        trainer = build_trainer(cfg, loggers=trained.loggers, **ALONE)
+        procedure, data = build_procedure(cfg), build_data(cfg)
+        copy_progress(trained, trainer)  # W&B ignores values at an earlier step than the last one
+        metrics |= measure(cfg, trainer, procedure, data, checkpoint)
+        facts |= {"tested": _tested(checkpoint), "architecture": architecture(procedure, data)}
+        facts |= summarise(trained.loggers, paper_values(cfg) | {"verdict": verdict(cfg, metrics)})
+    record.close("finished", **facts, metrics=metrics)
     return metrics
 
 
 def objective(cfg: DictConfig, trainer: L.Trainer) -> float | None:
     """The best value of ``monitor.metric`` if the best checkpoint is tested, otherwise its last value."""
-    for callback in trainer.checkpoint_callbacks if cfg.ckpt == "best" else []:
-        if (
-            isinstance(callback, ModelCheckpoint)
-            and callback.monitor == cfg.monitor.metric
-            and callback.best_model_path
-        ):
-            return float(callback.best_model_score)
+    best = getattr(trainer.checkpoint_callback, "best_model_score", None)
+    if cfg.ckpt == "best" and best is not None:
+        return float(best)
     return _metrics(trainer).get(cfg.monitor.metric)
 
 
