@@ -49,7 +49,7 @@ src/my_paper/harness/reading: __init__.py document.py fetch.py find.py latex.py 
 src/my_paper/harness/reading: numbers.py offer.py patterns.yaml plain.py propose.py settings.yaml sheet.md sheet.py
 src/my_paper/harness/reporting: __init__.py cells.py completeness.py figures.py files.py html.py main.py markdown.py
 src/my_paper/harness/reporting: page.html report.py terminal.py text.py todo.py weights.py
-src/my_paper/harness/training: __init__.py architecture.py build.py callbacks.py checkpoints.py evaluate.py folder.py
+src/my_paper/harness/training: __init__.py architecture.py build.py callbacks.py checkpoints.py evaluate.py
 src/my_paper/harness/training: lightning_internals.py loggers.py request.py resume.py run.py tune.py
 src/my_paper/harness/verification: __init__.py reference.py weights.py
 tests: conftest.py record_reference.py test_paper.py test_reference.py

@@ -67,13 +67,11 @@ def heavy_imports() -> Iterator[None]:
     They make about a million objects that stay to the end. The garbage collector would look through them again and
     again while they are imported, in training, and at exit.
     """
-    if "lightning" in sys.modules:  # a later job of -m: what the one before left behind must not be frozen
-        yield
-        return
-    gc.disable()
-    try:
-        yield
-    finally:
+    first = "lightning" not in sys.modules  # what an earlier job of -m has left behind must not be frozen
+    if first:
+        gc.disable()
+    yield
+    if first:
         gc.freeze()
         gc.enable()
 

@@ -25,9 +25,6 @@ NOT_IDENTITY_OF = {
     "optimizer": {"fused"},
     "tune": {"n_trials", "study"},
 }
-# Keys that a later version of the template added to a hashed group, each with the value that behaves as before: where
-# they have it, they are left out of the digest, and the records of before still count. {"trainer.new_key": False}
-ADDED_LATER: dict[str, object] = {}
 
 
 class UsageError(CompactHydraException):
@@ -58,10 +55,6 @@ def identity(cfg: DictConfig) -> dict:
             settings[group] = {key: value for key, value in settings[group].items() if key not in keys}
     if isinstance(devices := settings["trainer"]["devices"], list):  # which ones does not matter
         settings["trainer"]["devices"] = len(devices)
-    for name, value in ADDED_LATER.items():
-        group, _, key = name.partition(".")
-        if isinstance(settings.get(group), dict) and settings[group].get(key, ...) == value:
-            del settings[group][key]
     return settings
 
 

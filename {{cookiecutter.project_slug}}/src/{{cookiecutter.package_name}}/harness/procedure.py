@@ -114,7 +114,7 @@ class Procedure(L.LightningModule):
         settings = getattr(self.scheduler, "keywords", {})
         total = self.trainer.estimated_stepping_batches
         if settings.get("interval") == "epoch":
-            internals.load_training_data(self.trainer)  # until then, an epoch has no length
+            self.trainer.fit_loop.setup_data()  # until then, an epoch has no length
             batches = self.trainer.num_training_batches
             total = math.inf if math.isinf(batches) else total * self.trainer.accumulate_grad_batches / batches
         if total < 0 or math.isinf(total):  # Lightning writes -1 for no limit

@@ -75,17 +75,6 @@ def restore_callback_metrics(trainer: Trainer, values: dict[str, Tensor]) -> Non
     trainer._logger_connector._callback_metrics.update(values)
 
 
-def load_training_data(trainer: Trainer) -> None:
-    """Build the training loader before the training starts; until then ``num_training_batches`` is infinite."""
-    if trainer.train_dataloader is None:
-        trainer.fit_loop.setup_data()
-
-
-def copy_progress(source: Trainer, target: Trainer) -> None:
-    """Let a trainer count steps and epochs from where another one has ended."""
-    target.fit_loop.load_state_dict(source.fit_loop.state_dict())
-
-
 def wrap_loops(
     trainer: Trainer, before_epoch: Hook, before_order: Hook, before_batches: Hook, between: Hook, at_end: Hook
 ) -> None:

@@ -11,7 +11,6 @@ from pathlib import Path
 
 import lightning as L
 import torch
-from hydra.core.hydra_config import HydraConfig
 from lightning.pytorch.loggers import Logger
 from lightning.pytorch.utilities.rank_zero import rank_zero_only
 from omegaconf import DictConfig
@@ -32,10 +31,8 @@ from .build import (
 )
 from .checkpoints import read_checkpoint
 from .evaluate import measure
-from .folder import locked, record_of, resumes, run_folder
-from .lightning_internals import copy_progress
 from .loggers import close_loggers, summarise
-from .request import check_request, check_splits
+from .request import check_request, check_splits, locked, record_of, resumes, run_folder
 
 try:
     import resource
@@ -90,8 +87,7 @@ def finished_record(cfg: DictConfig, name: str) -> dict | None:
     record = record_of(name) if resumes(cfg) else None
     if record is None or record["status"] != "finished":
         return None
-    typed = "resume=auto" in HydraConfig.get().overrides.task  # submitit and torchrun resume without it
-    print(f"{name} is finished already." + " To train it again, leave out resume=auto." * typed)
+    print(f"{name} is finished already. resume=auto trains only what is not.")
     return record
 
 
@@ -152,7 +148,8 @@ def finish(cfg: DictConfig, folder: Path, record: Record, trained: L.Trainer) ->
         checkpoint = folder / "checkpoints" / f"{cfg.ckpt}.ckpt"
         trainer = build_trainer(cfg, loggers=trained.loggers, **ALONE)
         procedure, data = build_procedure(cfg), build_data(cfg)
-        copy_progress(trained, trainer)  # W&B ignores values at an earlier step than the last one
+        # The test is logged at the last step of the training: W&B ignores values at an earlier one
+        trainer.fit_loop.load_state_dict(trained.fit_loop.state_dict())
         metrics |= measure(cfg, trainer, procedure, data, checkpoint)
         facts |= {"tested": _tested(checkpoint), "architecture": architecture(procedure, data)}
         facts |= summarise(trained.loggers, paper_values(cfg) | {"verdict": verdict(cfg, metrics)})
@@ -194,7 +191,6 @@ def _hardware(cfg: DictConfig, trainer: L.Trainer) -> dict:
 
 def _summary_line(metrics: dict[str, float]) -> str:
     """The metrics of the last split that was measured."""
-    for split in ("test/", "val/", "train/"):
-        if measured := [name for name in sorted(metrics) if name.startswith(split)]:
-            break
-    return " · ".join(f"{name} {metrics[name]:.4g}" for name in measured)
+    splits = {name.partition("/")[0] for name in metrics}
+    last = next((split for split in ("test", "val", "train") if split in splits), "")
+    return " · ".join(f"{name} {metrics[name]:.4g}" for name in sorted(metrics) if name.startswith(f"{last}/"))
