@@ -27,6 +27,8 @@ def architecture(procedure: Procedure, data: L.LightningDataModule) -> list[dict
     def note(module: nn.Module, args: tuple, kwargs: dict, output: Any) -> None:
         given = [*args, *kwargs.values()]
         shapes.setdefault(module, [parse_batch_shape(x) for x in (given[0] if len(given) == 1 else given, output)])
+        if module is model:
+            raise StopIteration  # a step may call it again; what follows, such as self.log, does not matter
 
     for module in model.modules():
         module.register_forward_hook(note, with_kwargs=True)
@@ -34,17 +36,16 @@ def architecture(procedure: Procedure, data: L.LightningDataModule) -> list[dict
     procedure.eval().requires_grad_(False)
     loaders = data.train_dataloader()
     together = loaders if isinstance(loaders, CombinedLoader) else CombinedLoader(loaders, "max_size_cycle")
-    # What follows the network does not matter, such as self.log, which is not allowed here
     with suppress(Exception), torch.compiler.set_stance("force_eager"), torch.random.fork_rng(), counter:
         batch = move_data_to_device(next(iter(together))[0], procedure.device)
         procedure.step(batch, procedure.test_metrics.clone())
     flops = {name: sum(counts.values()) for name, counts in counter.get_flop_counts().items()}
-    rows = []
+    network, rows = type(model).__name__, []
     for name, module in model.named_modules():
         row = {"name": f"model.{name}".rstrip("."), "type": type(module).__name__}
         row["parameters"] = sum(parameter.numel() for parameter in module.parameters())
         # nothing is counted in a model that differentiates itself
-        row["flops"] = flops.get(f"{type(model).__name__}.{name}".rstrip("."), 0) if any(flops.values()) else None
+        row["flops"] = flops.get(f"{network}.{name}".rstrip("."), 0) if flops.get(network) else None
         row["in"], row["out"] = shapes.get(module, ["?", "?"])
         rows.append(row)
     depths = [row["name"].count(".") for row in rows]

@@ -41,14 +41,17 @@ def read_checkpoint(path: Path, config: dict, sha256: str | None = None) -> dict
     Raises:
         UsageError: the file is missing, damaged or another one, holds other objects, or is of another configuration.
     """
+    if sha256 and path.is_file() and file_digest(path) != sha256:
+        raise UsageError(
+            f"{path} is not the checkpoint in the record of the run: its SHA-256 differs. Restore the file, or train the "
+            "run again."
+        )
     try:
         with zipfile.ZipFile(path) as archive:
             why = "is damaged" if archive.testzip() else ""
         checkpoint = torch.load(path, map_location="cpu", weights_only=True)
         if different := differences(checkpoint["hyper_parameters"], config):
             why = f"belongs to another configuration: {different}"
-        elif sha256 and file_digest(path) != sha256:
-            why = "is not the checkpoint in the record of the run: its SHA-256 differs. Restore it, or train again"
     except FileNotFoundError:
         why = "does not exist"
     except pickle.UnpicklingError:
