@@ -16,7 +16,17 @@ from cookiecutter.config import get_user_config
 from jinja2 import Environment
 from jinja2.ext import Extension
 
-from paper_template.answers import TASKS, Paper, citation_key, folder_name, import_name, problems, strangers, usual
+from paper_template.answers import (
+    TASKS,
+    Paper,
+    citation_key,
+    folder_name,
+    import_name,
+    people,
+    problems,
+    strangers,
+    usual,
+)
 
 if sys.stdin.isatty():
     with suppress(ImportError):
@@ -70,6 +80,7 @@ class Answers(Extension):
         environment.filters["folder_name"] = _folder_name
         environment.filters["import_name"] = import_name
         environment.filters["citation_key"] = citation_key
+        environment.filters["people"] = people
         environment.filters["usual"] = usual
         environment.filters["checked"] = _checked
         if "cruft" in sys.modules:  # it bakes two versions in one process: each shall load its own extension

@@ -72,6 +72,7 @@ DEPENDENCIES = set(
     """.split()
 )
 
+SMALL = "a an the and or of on in is to its for with from by via"  # words that no name ends with
 TEXTS = "paper title authors venue paper_url official_code citation_key dataset metric reproducer".split()
 
 INTEGER = re.compile(r"0|[1-9][0-9]*")
@@ -206,8 +207,11 @@ def usual(task: str, key: str, otherwise: str) -> str:
 
 
 def folder_name(title: str, folder: Path | None) -> str:
-    """A name for the repository: the first words of its title, and a number if ``folder`` has something called so."""
-    name = slugify(title, max_length=40, word_boundary=True, save_order=True) or "my-paper"
+    """A name for the repository: its title up to a colon, 40 letters at most, and a number if ``folder`` has it already."""
+    short = title.partition(":")[0] if any(map(str.isalnum, title.partition(":")[0])) else title
+    name = slugify(short, max_length=40, word_boundary=True, save_order=True) or "my-paper"
+    while (cut := name.rpartition("-"))[0] and cut[2] in SMALL.split():
+        name = cut[0]
     if _is_taken(name.replace("-", "_")):
         name += "-paper"
     if folder is None:
@@ -227,12 +231,20 @@ def _is_taken(name: str) -> bool:
     return keyword.iskeyword(name) or name in sys.stdlib_module_names or name in DEPENDENCIES
 
 
+def people(authors: str) -> list[str]:
+    """The names in an answer: commas between them, or semicolons as in ``Family, Given; Family, Given``."""
+    if ";" not in authors:
+        return [name.strip() for name in authors.split(",") if name.strip()]
+    names = (re.sub(r"^([^,]+),([^,]+)$", r"\2 \1", name) for name in authors.split(";"))
+    return [" ".join(name.split()) for name in names if name.strip()]
+
+
 def citation_key(authors: str, year: str, title: str) -> str:
     """A key for BibTeX: family name of the first author, year, first word of the title that says something."""
-    first = re.sub(r"\(.*?\)", "", re.split(r",|;| and | et al", authors)[0]).split()
+    first = re.sub(r"\(.*?\)", "", re.split(r" and | et al", [*people(authors), ""][0])[0]).split()
     ignored = "jr sr ii iii iv phd md collaboration team group consortium project".split()
     family = [name for name in first if name.rstrip(".").lower() not in ignored][-1:]
     words = slugify(re.sub("['’]", "", title)).split("-")
-    word = next((word for word in words if word not in "a an the on of in is to its".split()), words[0])
+    word = next((word for word in words if word not in SMALL.split()), words[0])
     year = year if year.isdecimal() else ""
     return slugify(" ".join(family), separator="") + year + word or "paper"

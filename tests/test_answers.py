@@ -20,7 +20,7 @@ from jinja2 import FileSystemLoader
 from omegaconf import OmegaConf
 from test_bake import OPTIONS, parse_files, tomllib
 
-from paper_template.answers import citation_key, folder_name, import_name
+from paper_template.answers import citation_key, folder_name, import_name, people
 
 # One bake for each: what is answered, and a part of the reason why not
 NO_FOLDER, NO_PACKAGE, WHOLE = "letters, digits, - and _, and no path", "a Python identifier", "must be a whole number"
@@ -198,6 +198,8 @@ def test_without_hooks_there_is_nothing_to_lay(tmp_path: Path):
         ("Torch", "torch-paper", "torch_paper"),
         ("Lightning!", "lightning-paper", "lightning_paper"),
         ("Class", "class-paper", "class_paper"),
+        ("Adam: A Method for Stochastic Optimization", "adam", "adam"),
+        ("On the Convergence of Stochastic Gradients with the Best of Rates", "on-the-convergence-of-stochastic", None),
         ("Random", "random-paper", "random_paper"),
         ("2048", "2048", "paper_2048"),
         ("深度学习", "shen-du-xue-xi", "shen_du_xue_xi"),
@@ -227,6 +229,11 @@ def test_names_from_titles(tmp_path: Path, title: str, slug: str, package: str |
 )
 def test_citation_keys(authors: str, year: str, title: str, key: str):
     assert citation_key(authors, year, title) == key
+
+
+@pytest.mark.parametrize("authors", ["Ann Lee, Bo van der Zee", "Lee, Ann; van der Zee, Bo", "Ann Lee; Bo van der Zee"])
+def test_names_of_authors(authors: str):
+    assert people(authors) == ["Ann Lee", "Bo van der Zee"]
 
 
 def test_a_second_repository_stands_beside_the_first(tmp_path: Path):
@@ -336,7 +343,7 @@ def check_texts(repo: Path, given: dict[str, str], package: str = "a_paper") -> 
     run("ruff", "format", "--no-cache", "--diff", init, cwd=repo)
     line = {key: on_one_line(text) for key, text in given.items()}
     words = {key: " ".join(on_one_line(text).split()) for key, text in given.items()}
-    people = [name.strip() for name in given["authors"].split(",") if name.strip()]
+    names = people(given["authors"])
 
     docstring = ast.get_docstring(ast.parse(init.read_text(encoding="utf-8")), clean=False)
     said = {"Paper": line["paper_url"], "Official code": line["official_code"]}
@@ -347,7 +354,7 @@ def check_texts(repo: Path, given: dict[str, str], package: str = "a_paper") -> 
         paper = OmegaConf.to_container(compose("train").paper, resolve=True, throw_on_missing=True)
     assert {key: paper[key] for key in ("title", "authors", "venue", "url", "official_code")} == {
         "title": given["title"],
-        "authors": people,
+        "authors": names,
         "venue": given["venue"],
         "url": given["paper_url"],
         "official_code": given["official_code"],
@@ -363,7 +370,7 @@ def check_texts(repo: Path, given: dict[str, str], package: str = "a_paper") -> 
     assert citation["authors"] == [{"name": given["reproducer"]}]
     (article,) = citation["references"]
     assert (article["title"], article["journal"]) == (given["title"], given["venue"])
-    assert [author["name"] for author in article["authors"]] == people
+    assert [author["name"] for author in article["authors"]] == names
 
     readme = (repo / "README.md").read_text(encoding="utf-8")
     title, claim = readme.split("\n\n")[:2]

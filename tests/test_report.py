@@ -368,7 +368,7 @@ def test_report_is_idempotent_and_touches_only_its_places(claimed, add):
     removed = run("git", "diff", "--cached", "--unified=0", "README.md", "PAPER.md", "src", cwd=claimed).stdout
     removed = [text for text in removed.splitlines() if text.startswith("-") and not text.startswith("---")]
     assert removed == [
-        "-- [ ] runs: a run has finished",
+        "-- [ ] trained: a run has finished",
         "-**Status: not started**",
         "-    not started: python train.py experiment=paper, then python report.py",
     ]
@@ -385,7 +385,7 @@ def test_status_text_cannot_end_the_docstring(claimed, add):
     run(
         "python",
         "-c",
-        "import my_paper; assert 'runs · 1 of 1 within the tolerance · 1 seed' in my_paper.__doc__",
+        "import my_paper; assert 'trained · 1 of 1 within the tolerance · 1 seed' in my_paper.__doc__",
         cwd=claimed,
     )
     table = [text for text in (claimed / "README.md").read_text().splitlines() if text.startswith("| paper ")]
@@ -469,7 +469,8 @@ def test_what_differs_on_purpose_stands_beside_the_result(claimed, add):
         "Unlike the paper: data of paper is digits (Section 4 has CIFAR-10; needs no download); "
         "trainer.max_epochs is 20 (Section 5 has 200; ours fits a laptop)."
     )
-    assert told in run("python", "report.py", cwd=claimed).stdout
+    printed = run("python", "report.py", cwd=claimed).stdout
+    assert told in printed and " of 1 within the tolerance on other data" in printed
     assert told in (claimed / "README.md").read_text().replace("\\", "")
     assert (claimed / "REPORT.html").read_text().count(
         "Section 5 has 200; ours fits a laptop"
@@ -699,6 +700,6 @@ def test_a_smoke_run_is_shown_as_what_it_is(claimed, add):
 def test_what_was_verified(claimed, add):
     """Reproduced is said where nothing is left to fill in and the tests have passed on this very code; else, it runs."""
     add(0, 94.1), add(1, 94.3)
-    assert "status: runs · 1 of 1 within the tolerance · 2 seeds\nNot verified: stand-ins" in (
+    assert "status: trained · 1 of 1 within the tolerance · 2 seeds\nNot verified: stand-ins" in (
         run("python", "report.py", cwd=claimed).stdout
     )

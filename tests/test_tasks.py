@@ -81,7 +81,7 @@ def test_an_untouched_skeleton_reaches_its_figure(bake, task: str):
     assert FIGURES[task](record["metrics"]), record["metrics"]
     for name in LEFT_IN_RUNS.get(task, []):
         assert (repo / record["run"] / name).is_file()
-    assert "status: runs" in run("python", "report.py", cwd=repo).stdout
+    assert "status: trained" in run("python", "report.py", cwd=repo).stdout
 
 
 @pytest.mark.parametrize("task", FIGURES)

@@ -68,11 +68,11 @@ def _tables(known: Report) -> list[str]:
 
 def _checklist(known: Report) -> str:
     stages = {
-        "runs": "a run has finished",
+        "trained": "a run has finished",
         "verified": "all is filled in, all tests pass, and one of them cites each equation and algorithm",
         "reproduced": "every value of the paper is reached, over all seeds",
     }
-    reached = {"not started": 0, "runs": 1, "reproduced": 3}.get(known.stage, 2)
+    reached = {"not started": 0, "trained": 1, "reproduced": 3}.get(known.stage, 2)
     boxes = (
         f"- [{'x' if number < reached else ' '}] {stage}: {what}" for number, (stage, what) in enumerate(stages.items())
     )

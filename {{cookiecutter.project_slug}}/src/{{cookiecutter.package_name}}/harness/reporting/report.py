@@ -107,11 +107,11 @@ class Report:
 
     @property
     def stage(self) -> str:
-        """*not started*, *runs* or *verified*; with all verdicts *reproduced*, *partly reproduced* or *not reproduced*."""
+        """*not started*, *trained* or *verified*; with all verdicts *reproduced*, *partly reproduced* or *not reproduced*."""
         if not any(row.counted or row.left_out for row in self.rows):
             return "not started"
         if self.unverified or not any(row.counted for row in self.rows):
-            return "runs"
+            return "trained"
         if not self.papers_rows or any(row.why_no_verdict for row in self.rows):
             return "verified"
         return {len(self.papers_rows): "reproduced", 0: "not reproduced"}.get(self.reproduced, "partly reproduced")
@@ -130,6 +130,8 @@ class Report:
             result = f" · {self.reproduced} of {len(self.papers_rows)} within the tolerance"
         if self.stage.endswith("reproduced"):
             result = f" {self.reproduced} of {len(self.papers_rows)}"
+        if judged and any(value.kind == "differs" and value.key.startswith("data of ") for value in self.claimed):
+            result += " on other data"
         own = [row.verdict.startswith("reached") for row in self.rows if row.target.stated_by == "us"]
         ours = f" · {sum(own)} of {len(own)} own thresholds reached" if own else ""
         return f"{'reproduced' if self.stage.endswith('reproduced') else self.stage}{result}{ours} · {count(len(seeds), 'seed')}"
