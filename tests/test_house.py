@@ -191,10 +191,10 @@ SIZES = {
     "harness": 457,
     "harness/training": 1434,
     "harness/verification": 390,
-    "harness/evidence": 1625,
-    "harness/reporting": 1442,
+    "harness/evidence": 1642,
+    "harness/reporting": 1443,
     "harness/reading": 924,
-    "tests/checks": 2481,
+    "tests/checks": 2482,
 }
 
 

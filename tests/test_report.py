@@ -181,8 +181,9 @@ def test_a_verdict_needs_a_value_a_tolerance_and_its_reason(claimed, add, change
 def test_a_tolerance_that_was_widened_after_the_runs_is_seen(claimed, add):
     claim = {"value": 94.3, "claim": "equal", "scale": 100, "mode": "max", "tolerance": 0.1}
     add(0, 94.0, claims={"test/accuracy": claim}), add(1, 94.0, claims={"test/accuracy": claim})
-    told = "Changed after the runs: test/accuracy tolerance (0.1 then, 0.5 now)."
-    assert told in run("python", "report.py", cwd=claimed).stdout and told in (claimed / "README.md").read_text()
+    told = "test/accuracy tolerance (0.1 then, 0.5 now)"
+    assert f"Changed after the runs: {told}.\n" in run("python", "report.py", cwd=claimed).stdout
+    assert f"Changed after the runs:\n\n- {told}\n" in (claimed / "README.md").read_text()
     edit(claimed / "configs/paper.yaml", tolerance="0.1")
     assert line(claimed).endswith("± 0.1 not reproduced")
 
@@ -452,6 +453,14 @@ def test_a_difference_of_two_rows(claimed, add):
         path.read_text().replace("targets:\n", "targets:\n  - {metric: test/accuracy, value: 0.9, claim: at least}\n")
     )
     assert "Changed after the runs: test/accuracy was added; " in run("python", "report.py", cwd=claimed).stdout
+    # their quotient
+    text = path.read_text()
+    path.write_text(text.replace("minus: base, value: 0,", "over: base, value: 1.01,").replace("100, unit: '%'", "1"))
+    told = run("python", "report.py", cwd=claimed).stdout
+    assert "paper ÷ base" in told and "≥ 1.01  1.0144 ± 0.0060 (n = 3; 0.9367 ÷ 0.9233)" in told
+    path.write_text(text.replace("minus: base", "minus: base, over: base"))
+    assert "minus and over exclude each other" in run("python", "report.py", cwd=claimed, ok=False).stderr
+    path.write_text(text)
     path.write_text(path.read_text().replace("minus: base", "minus: bass"))
     said = "minus: configs/experiment/ has no bass. Did you mean base?\n"
     assert run("python", "report.py", cwd=claimed, ok=False).stderr.endswith(said)
@@ -465,13 +474,17 @@ def test_what_differs_on_purpose_stands_beside_the_result(claimed, add):
     said = "dataset: digits  # differs: Section 4 has CIFAR-10; needs no download"
     path.write_text(re.sub("dataset: .*", said, path.read_text(), count=1))
     add(0, 94.3)
-    told = (
-        "Unlike the paper: data of paper is digits (Section 4 has CIFAR-10; needs no download); "
-        "trainer.max_epochs is 20 (Section 5 has 200; ours fits a laptop)."
-    )
+    said = "seeds: [0]  # differs: Section 5 has ten runs"
+    path.write_text(re.sub("(?m)^seeds: .*", said, path.read_text()))
+    told = [
+        "seeds is [0] (Section 5 has ten runs)",
+        "data is digits (Section 4 has CIFAR-10; needs no download)",
+        "trainer.max_epochs is 20 (Section 5 has 200; ours fits a laptop)",
+    ]
     printed = run("python", "report.py", cwd=claimed).stdout
-    assert told in printed and " of 1 within the tolerance on other data" in printed
-    assert told in (claimed / "README.md").read_text().replace("\\", "")
+    assert f"Unlike the paper: {'; '.join(told)}." in printed and " of 1 within the tolerance on other data" in printed
+    readme = (claimed / "README.md").read_text().replace("\\", "")
+    assert "Unlike the paper:\n\n" + "\n".join(f"- {item}" for item in told) in readme
     assert (claimed / "REPORT.html").read_text().count(
         "Section 5 has 200; ours fits a laptop"
     ) == 3  # and where it is set

@@ -33,7 +33,8 @@ def test_the_best_checkpoint_is_the_best(compose, experiment):
     stated = {"monitor.mode": (cfg.monitor.metric or "", cfg.monitor.mode)}
     for i, target in enumerate(stated_targets(cfg.paper)):
         stated |= {f"targets[{i}].mode": (target.metric, target.mode)} if target.get("mode") else {}
-        if target.get("experiment") == "paper" and not target.get("minus"):  # a baseline may be claimed to fail
+        compares = target.get("minus") or target.get("over")
+        if target.get("experiment") == "paper" and not compares:  # a baseline may be claimed to fail
             stated[f"targets[{i}].claim"] = (target.metric, target.get("claim"))
     for place, (name, found) in stated.items():
         better = False if name.endswith("/loss") else getattr(metrics.get(name), "higher_is_better", None)

@@ -26,7 +26,7 @@ class Result:
     counted: list[dict]  # the records that count, one per seed
     left_out: list[tuple[dict, str]]  # the records that do not count, each with the reason
     seeds: list[int]  # that configs/paper.yaml declares
-    subtracted: dict[int, dict] = field(default_factory=dict)  # by seed, the records of ``target.minus``
+    compared: dict[int, dict] = field(default_factory=dict)  # by seed, the records of ``target.baseline``
 
     @property
     def missing_seeds(self) -> list[int]:
@@ -40,9 +40,12 @@ class Result:
         return [self.value_of(record) for record in self.counted]
 
     def value_of(self, record: dict) -> float:
-        """The value of one run; with ``minus``, less that of the other experiment's run with the same seed."""
-        metric, other = self.target.metric, self.subtracted.get(record["seed"])
-        return (record["metrics"][metric] - (other["metrics"][metric] if other else 0)) * self.target.scale
+        """The value of one run; with ``minus`` or ``over``, beside that of the baseline's run with the same seed."""
+        value, scale = record["metrics"][self.target.metric], self.target.scale
+        if baseline := self.compared.get(record["seed"]):
+            other = baseline["metrics"][self.target.metric]
+            value = value - other if self.target.minus else value / other if other else math.nan
+        return value * scale
 
     @property
     def ours(self) -> float:
@@ -159,7 +162,7 @@ class Evidence:
     @cached_property
     def counted(self) -> dict[str, dict]:
         """The records that count for some target, by file."""
-        used = [record for result in self.results for record in [*result.counted, *result.subtracted.values()]]
+        used = [record for result in self.results for record in [*result.counted, *result.compared.values()]]
         return {record["file"]: record for record in used}
 
     @property
@@ -212,10 +215,7 @@ class Evidence:
         return [record["run"] for record in self.counted.values() if (ROOT / record["run"] / "checkpoints").is_dir()]
 
     def commands(self, missing: bool = False) -> list[str]:
-        """The commands that train all declared seeds, or those that train the missing ones and skip the finished.
-
-        Experiments that have the same seeds share one command.
-        """
+        """The commands that train all declared seeds, or only the missing ones; rows with the same seeds share one."""
         groups: dict[str, dict[str, None]] = {}
         for result in self.results:
             if not missing or result.missing_seeds:
@@ -274,10 +274,11 @@ def _result(target: Target, seeds: list[int], configs: dict, records: list[dict]
             result.counted.append(record)
             seed_of_curves[curves] = record["seed"]
     result.counted.sort(key=lambda record: record["seed"])
-    if target.minus:
-        other = _result(replace(target, experiment=target.minus, minus=""), seeds, configs, records, rejected)
-        result.subtracted = {record["seed"]: record for record in other.counted}
-        result.counted = [record for record in result.counted if record["seed"] in result.subtracted]
+    if target.baseline:
+        alone = replace(target, experiment=target.baseline, minus="", over="")
+        other = _result(alone, seeds, configs, records, rejected)
+        result.compared = {record["seed"]: record for record in other.counted}
+        result.counted = [record for record in result.counted if record["seed"] in result.compared]
         result.left_out += other.left_out
     return result
 
@@ -293,6 +294,6 @@ def verdict(cfg: DictConfig, metrics: dict[str, float]) -> str:
     results = [
         Result(target, [record], [], [cfg.seed])
         for target in targets_of(cfg)
-        if target.metric in metrics and not target.minus
+        if target.metric in metrics and not target.baseline
     ]
     return "; ".join(f"{result.target.metric} {result.verdict}" for result in results) or "no target of this experiment"

@@ -34,6 +34,7 @@ class Target:
     reason: str = ""
     experiment: str = "paper"
     minus: str = ""  # another experiment, if the value is the difference from its result
+    over: str = ""  # another experiment, if the value is the quotient of our result and its
     log_x: bool = False  # of the plotted curves
     table: str = ""  # of the paper; rows of one table are shown together
     seeds: list[int] | None = None  # if other than those of all targets
@@ -42,19 +43,29 @@ class Target:
     explanation: str = ""  # why the value is not reached
 
     @property
+    def baseline(self) -> str:
+        """The experiment with which ``minus`` or ``over`` compares ours; empty without them."""
+        return self.minus or self.over
+
+    @property
     def experiments(self) -> list[str]:
-        """The experiment, or the two whose difference is meant."""
-        return [self.experiment, self.minus] if self.minus else [self.experiment]
+        """The experiment, and its baseline."""
+        return [self.experiment, self.baseline] if self.baseline else [self.experiment]
+
+    @property
+    def sign(self) -> str:
+        """Between the two experiments: ``double_q − q_learning``."""
+        return " − " if self.minus else " ÷ "
 
     @property
     def row(self) -> str:
-        """As a row of a table: ``double_q − q_learning``."""
-        return " − ".join(self.experiments)
+        """As a row of a table."""
+        return self.sign.join(self.experiments)
 
     @property
     def name(self) -> str:
         """What tells it from the other targets of its experiment."""
-        return f"{self.metric} minus {self.minus}" if self.minus else self.metric
+        return self.metric + (f" {'minus' if self.minus else 'over'} {self.baseline}" if self.baseline else "")
 
 
 def read_seeds(paper: DictConfig) -> list[int]:
@@ -113,13 +124,15 @@ def _read_target(given: DictConfig) -> tuple[Target, list[str]]:
                 expected = EXPECTED.get(Target.__annotations__[key], "a number, such as 94.3")
                 problems.append(f"{key}: {value} is not {expected}.")
     options = [path.stem for path in (CONFIGS / "experiment").glob("*.yaml")]
-    for key in ("experiment", "minus"):
+    for key in ("experiment", "minus", "over"):
         if target[key] and target[key] not in options:
             near = get_close_matches(target[key], options, n=1) or sorted(options)
             problems.append(f"{key}: configs/experiment/ has no {target[key]}. Did you mean {' or '.join(near)}?")
     for key, allowed in CHOICES.items():
         if target[key] not in allowed:
             problems.append(f"{key}: {target[key]} is not one of: {', '.join(allowed)}.")
+    if target.minus and target.over:
+        problems.append("minus and over exclude each other: a value is a difference or a quotient.")
     if OmegaConf.is_missing(target, "metric"):
         target.metric = ""
         problems.append("metric is missing. Name what PaperProcedure logs, for example metric: test/accuracy.")

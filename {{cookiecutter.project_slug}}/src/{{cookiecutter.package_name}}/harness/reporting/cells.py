@@ -25,7 +25,7 @@ def cells(result: Result) -> dict[str, str]:
     elif target.deterministic and result.counted:
         ours = f"{result.ours:.5g}{unit} (deterministic)"
     elif result.counted:
-        parts = f"; {_means(result)}" if target.minus else ""
+        parts = f"; {_means(result)}" if target.baseline else ""
         ours = f"{number(result.ours, result.std)}{unit} ({of} {len(result.counted)}{parts})"
     if result.interval:
         low, high = result.interval
@@ -43,10 +43,11 @@ def cells(result: Result) -> dict[str, str]:
 
 
 def _means(result: Result) -> str:
-    """Of a difference, the means of the two experiments: ``92.9 − 65.3``."""
+    """The means of the two experiments: ``92.9 − 65.3``."""
     metric, scale = result.target.metric, result.target.scale
-    sides = result.counted, [result.subtracted[record["seed"]] for record in result.counted]
-    return " − ".join(number(fmean(record["metrics"][metric] * scale for record in side)) for side in sides)
+    sides = result.counted, [result.compared[record["seed"]] for record in result.counted]
+    means = (fmean(record["metrics"][metric] * scale for record in side) for side in sides)
+    return result.target.sign.join(map(number, means))
 
 
 def number(value: float, std: float | None = None, show: bool = True) -> str:

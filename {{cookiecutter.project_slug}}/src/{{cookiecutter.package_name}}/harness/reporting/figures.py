@@ -64,7 +64,7 @@ def draw_curves(rows: list[Result]) -> str:
             _draw(axes, curves, color, label)
         for row in rows:
             target = row.target
-            if target.metric.split("/", 1)[-1] == name and target.value is not None and not target.minus:
+            if target.metric.split("/", 1)[-1] == name and target.value is not None and not target.baseline:
                 value = target.value / target.scale
                 axes.axhline(value, color=THEIRS, linestyle="--", label=WHOSE[target.stated_by])
         axes.set(xlabel="step", ylabel=name)

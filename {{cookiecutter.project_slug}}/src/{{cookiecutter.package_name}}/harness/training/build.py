@@ -152,5 +152,5 @@ def processes(cfg: DictConfig) -> int:
 
 def paper_values(cfg: DictConfig) -> dict[str, float]:
     """The paper's value of each metric, in the unit of the metric, for the loggers."""
-    targets = [target for target in targets_of(cfg) if target.value is not None and not target.minus]
+    targets = [target for target in targets_of(cfg) if target.value is not None and not target.baseline]
     return {f"paper/{target.metric}": target.value / target.scale for target in targets}
