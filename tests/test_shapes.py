@@ -35,8 +35,13 @@ def test_no_false_alarm(shape: Path):
 
 
 @pytest.mark.parametrize("path", [TEMPLATE / "tests/shapes/tabular_td"])
-def test_a_thousand_steps_in_a_batch(shape: Path):
-    """Budget, curves and a resumed run count single steps."""
+@pytest.mark.parametrize("automatic", [True, pytest.param(False, marks=pytest.mark.slow)])
+def test_a_thousand_steps_in_a_batch(shape: Path, automatic: bool):
+    """Budget, curves and a resumed run count single steps, whichever optimization Lightning takes it for."""
+    if automatic:
+        path = shape / "src/my_paper/procedure.py"
+        path.write_text(path.read_text().replace("        self.automatic_optimization = False\n", ""))
+        run("git", "commit", "--quiet", "--all", "--message", "Leave it to Lightning", cwd=shape)
     budget = "experiment=paper", "trainer.max_steps=200_000", "resume=auto"
     train(shape, *budget)
     whole = results_of(shape)

@@ -149,9 +149,9 @@ class Procedure(L.LightningModule):
     def _mean_terms(self, split: str) -> dict[str, Tensor]:
         """The mean of each term since it was last logged, over the samples of all processes."""
         kept, self.unlogged_terms[split] = self.unlogged_terms[split], []
-        if not kept:
+        names = list(kept[0][1]) if kept else []
+        if not names:
             return {}
-        names = list(kept[0][1])
         if same := set(names) & {name.removeprefix(f"{split}/") for name in getattr(self, f"{split}_metrics")}:
             raise ValueError(f"{sorted(same)}: a term of the loss and a metric have the same name. Rename one of them.")
         values = torch.stack([terms[name] for _, terms in kept for name in names]).view(-1, len(names))

@@ -169,8 +169,9 @@ class ThreadsHint(Callback):
 
     def on_train_batch_end(self, trainer: L.Trainer, pl_module: L.LightningModule, *of_batch: Any) -> None:
         self.left -= 1
-        if self.left or pl_module.device.type != "cpu" or not pl_module.automatic_optimization:
-            return  # without automatic optimization, a batch may be many steps
+        many_steps = not pl_module.automatic_optimization or trainer.global_step > trainer.fit_loop.total_batch_idx + 1
+        if self.left or pl_module.device.type != "cpu" or many_steps:
+            return
         seconds, threads = (time.monotonic() - self.begin) / self.batches, torch.get_num_threads()
         cores = os.cpu_count() // trainer.world_size
         if seconds > self.seconds and cores > threads and trainer.is_global_zero:

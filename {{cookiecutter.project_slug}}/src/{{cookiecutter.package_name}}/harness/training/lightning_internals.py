@@ -58,9 +58,11 @@ def steps_taken(trainer: Trainer) -> int:
 
 def count_steps(trainer: Trainer, number: int) -> None:
     """Count ``number`` steps for the current batch, in which no optimizer of Lightning steps."""
-    loop = trainer.fit_loop.epoch_loop
-    loop.manual_optimization.optim_step_progress.total.completed += number
-    loop._batches_that_stepped += number - 1  # Lightning counts one for the batch
+    loop, automatic = trainer.fit_loop.epoch_loop, trainer.lightning_module.automatic_optimization
+    by_hand = loop.manual_optimization.optim_step_progress
+    steps = loop.automatic_optimization.optim_progress.optimizer.step if automatic else by_hand
+    steps.total.completed += number - automatic  # Lightning counts one for the batch, and for its logs in any case
+    loop._batches_that_stepped += number - 1
 
 
 def log_after_training(trainer: Trainer, values: dict[str, Tensor]) -> None:
