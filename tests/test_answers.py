@@ -338,6 +338,7 @@ NAMES = {"project_slug": "a-paper", "package_name": "a_paper", "citation_key": "
 def check_texts(repo: Path, given: dict[str, str], package: str = "a_paper") -> None:
     """What was answered stands in every file as it was given."""
     parse_files(repo)
+    assert not [path for path in repo.rglob("*.*") if path.is_file() and b"my_paper" in path.read_bytes()]
     init = repo / f"src/{package}/__init__.py"
     run("ruff", "check", "--no-cache", init, cwd=repo)
     run("ruff", "format", "--no-cache", "--diff", init, cwd=repo)

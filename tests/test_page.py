@@ -189,7 +189,7 @@ def test_finished(trained):
     (trained / "runs/broken/record.json").write_text("{")
     shown = page(trained)
 
-    assert shown.texts("strong")[0] == "Runs · 1 of 1 within the tolerance · 3 seeds"
+    assert shown.texts("strong")[0] == "Trained · 1 of 1 within the tolerance · 3 seeds"
     values = [100 * (record["metrics"]["test/accuracy"] - seed / 1000) for seed in range(3)]
     metric, paper, ours, verdict = shown.row("test/accuracypaper")
     assert paper == "94.3 ± 0.2 %± 10" and ours.startswith(f"{values[1]:.2f} ± 0.10 %(n = 3)95 % interval")

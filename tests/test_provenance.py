@@ -374,6 +374,7 @@ FINE = [
     'defaults:\n  - override /scheduler: inverse_sqrt  # "varied the learning rate at each step"',
     "trainer:\n  accelerator: gpu\n  log_every_n_steps: 1",
     "trainer:\n  max_epochs: -1  # differs: max_steps ends the training",
+    "defaults:\n  - override /loss: null\n  - override /metrics: null",
 ]  # fmt: skip
 
 

@@ -12,7 +12,7 @@ This implementation covers:
     - [ ] Section …: the training procedure (procedure.py, configs/experiment/paper.yaml)
     - [ ] Section …: the data and its splits (data.py)
     - [ ] Section …: how results are measured (metrics.py, configs/paper.yaml)
-    TODO(paper): the sections, and what is left out; tick what is done and tested.
+    TODO(paper): the sections that it covers; tick what is done and tested. What is left out is a known difference.
 
 Known differences from paper:
     - {{ task.stand_in }}

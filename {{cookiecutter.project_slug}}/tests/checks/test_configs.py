@@ -104,7 +104,7 @@ def test_every_fact_is_checked(facts):
 
 def test_every_target_is_measured(cfg, compose):
     """The metrics that ``configs/paper.yaml`` names are among those that their experiment logs."""
-    if "src/my_paper/metrics.py" in todos():
+    if "src/{{ cookiecutter.package_name }}/metrics.py" in todos():
         pytest.skip("metrics.py still measures what the template came with")
     targets = read_targets(cfg.paper)
     for experiment in {name for target in targets for name in target.experiments}:

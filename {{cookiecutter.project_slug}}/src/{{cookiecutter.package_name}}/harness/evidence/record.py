@@ -5,6 +5,7 @@ import csv
 import functools
 import hashlib
 import json
+import math
 import os
 import platform
 import re
@@ -95,7 +96,7 @@ def _plain(node: object) -> object:
 
 
 def curves(path: Path) -> dict[str, dict[str, list]]:
-    """The curves of training and validation in ``metrics.csv``, thinned: half evenly, half logarithmically in the step.
+    """The finite part of the curves in ``metrics.csv``, thinned: half evenly, half logarithmically in the step.
 
     Returns:
         ``steps`` (counted from 1) and ``values`` of each metric, and of the learning rate of the first parameter group.
@@ -107,7 +108,7 @@ def curves(path: Path) -> dict[str, dict[str, list]]:
         for row in rows:
             row["train/learning rate"] = row.get(rate)
             for name, value in row.items():
-                if value and name.startswith(("train/", "val/")):
+                if value and name.startswith(("train/", "val/")) and math.isfinite(float(value)):
                     points.setdefault(name, []).append((int(row["step"]) + 1, float(f"{float(value):.6g}")))
     found = {}
     for name, curve in points.items():

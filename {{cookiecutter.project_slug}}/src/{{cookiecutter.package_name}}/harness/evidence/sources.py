@@ -37,7 +37,7 @@ NO_HYPERPARAMETER = re.compile(
     r"_.*_|.*_?(?:dir|dirpath|root|path)|enable_.*|log_every_n_steps|num_sanity_val_steps|inference_mode"
     r"|num_workers|(?:.*_)?seed|pin_memory|persistent_workers|prefetch_factor|(?:in|out)_(?:channels|features)|num_classes"
 )
-NO_LIMIT = ("trainer.max_epochs", -1), ("trainer.max_steps", -1)
+ABSENT = [("trainer.max_epochs", -1), ("trainer.max_steps", -1), ("loss", None), ("metrics", None)]  # need no source
 # Options whose names occur in any text about optimization, or that stand for an option with another name
 COMMON_WORDS = {"paper", "default", "step", "linear", "constant", "from_torch"}
 
@@ -143,7 +143,7 @@ def _check(value: Value) -> Value:
 def experiment_values(experiment: str) -> list[Value]:
     """The settings of an experiment, inherited ones first, each with its source and the problems with it."""
     found, unused = read_values(_path(experiment)), _never_built(experiment)
-    found = [value for value in found if (value.key, value.value) not in NO_LIMIT]
+    found = [value for value in found if (value.key, value.value) not in ABSENT]
     stated = {value.key: value.value for value in found}
     last = stated.get("ckpt") == "last" and stated.get("callbacks") != "early_stopping"
     if last or stated.get("monitor.metric", "") is None:
@@ -156,9 +156,11 @@ def experiment_values(experiment: str) -> list[Value]:
 
 
 def target_values() -> Iterator[Value]:
-    """The paper's values in ``configs/paper.yaml``, and data that differ from the paper's, with sources checked."""
-    targets = read_targets(OmegaConf.load(CONFIGS / "paper.yaml"))
-    for value in read_items(CONFIGS / "paper.yaml", "targets"):
+    """The paper's values in ``configs/paper.yaml``, and data and seeds that differ from the paper's, with sources checked."""
+    path = CONFIGS / "paper.yaml"
+    yield from (_check(one) for one in read_values(path) if one.key == "seeds" and source_kind(one.source) == "differs")
+    targets = read_targets(OmegaConf.load(path))
+    for value in read_items(path, "targets"):
         position, key = re.fullmatch(r"targets\[(\d+)\]\.(.*)", value.key).groups()
         target = targets[int(position)]
         stated = key == "value" and value.value is not None and target.stated_by == "paper"

@@ -125,7 +125,7 @@ def _setting(value: object) -> str:
 
 
 def _time(seconds: float | None) -> str:
-    minutes = round((seconds or 0) / 60)
-    if minutes < 2:
+    if seconds is None or seconds < 120:
         return "–" if seconds is None else f"{seconds:.1f} s"
+    minutes = round(seconds / 60)
     return f"{minutes // 60} h {minutes % 60} min" if minutes >= 60 else f"{minutes} min"

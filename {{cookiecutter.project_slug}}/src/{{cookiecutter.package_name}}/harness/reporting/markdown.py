@@ -20,10 +20,8 @@ def texts(known: Report, figures: list[str]) -> dict[Path, str]:
     """Each file as it should be: only the part between the marks differs from what it is."""
     readme, docstring = [f"**Status: {escaped(known.status)}**"], [NOT_STARTED]
     if known.stage != "not started":
-        readme += [f"\nNot verified: {escaped('; '.join(known.unverified))}."] if known.unverified else []
-        readme += [f"\nUnlike the paper: {escaped('; '.join(known.differing))}."] if known.differing else []
-        changed = known.evidence.claim_changes
-        readme += [f"\nChanged after the runs: {escaped('; '.join(changed))}."] if changed else []
+        for heading, items in known.notes.items():
+            readme += [f"\n{heading}:\n", *(f"- {escaped(item)}" for item in items)]
         readme += _tables(known)
         readme += [f"\n![{name.removesuffix('.svg')}](docs/figures/{name})" for name in figures]
         docstring = [f"{known.status} (README.md has the table of results)"]
@@ -70,7 +68,7 @@ def _checklist(known: Report) -> str:
     stages = {
         "trained": "a run has finished",
         "verified": "all is filled in, all tests pass, and one of them cites each equation and algorithm",
-        "reproduced": "every value of the paper is reached, over all seeds",
+        "reproduced": "every target in configs/paper.yaml is reached, over all seeds",
     }
     reached = {"not started": 0, "trained": 1, "reproduced": 3}.get(known.stage, 2)
     boxes = (

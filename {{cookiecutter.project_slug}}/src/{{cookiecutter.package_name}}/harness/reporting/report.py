@@ -13,6 +13,7 @@ from ..evidence.claims import Evidence, Result, read_evidence
 from ..identity import ROOT, compose, digest
 
 PAPER_FILES = ["model.py", "loss.py", "data.py", "metrics.py", "procedure.py"]
+MAIN = "configs/paper.yaml", "configs/experiment/paper.yaml"
 READABLE = {".py", ".yaml", ".md", ".toml", ".cff"}
 PROVED = ("Equation", "Algorithm", "Theorem", "Lemma", "Proposition", "Definition")  # what a test can verify
 
@@ -91,9 +92,20 @@ class Report:
 
     @property
     def differing(self) -> list[str]:
-        """The settings that differ from the paper on purpose, each with what the paper has."""
-        found = [value for value in self.values if value.kind == "differs"]
-        return [f"{value.key} is {value.value} ({sources.DIFFERS.sub('', value.source)})" for value in found]
+        """What differs from the paper on purpose, each with what the paper has: ``data is digits (Section 4 has …)``."""
+        found = {}
+        for value in (value for value in self.values if value.kind == "differs"):
+            of = "" if value.file in MAIN else f"{Path(value.file).stem}: "
+            name = value.key.partition(" of ")[0]  # data of any row
+            found[f"{of}{name} is {value.value} ({sources.DIFFERS.sub('', value.source)})"] = None
+        return [*found]
+
+    @property
+    def notes(self) -> dict[str, list[str]]:
+        """What limits the status, by heading."""
+        changes = self.evidence.claim_changes
+        found = {"Not verified": self.unverified, "Unlike the paper": self.differing, "Changed after the runs": changes}
+        return {heading: items for heading, items in found.items() if items}
 
     @property
     def papers_rows(self) -> list[Result]:
@@ -231,7 +243,7 @@ def _effects(known: Evidence, by_experiment: dict[str, list[sources.Value]]) -> 
             runs = [record for record in reversed(known.current) if record["digest"] == there]
             if not runs and (value.file, value.line) in asked:  # inherited: one of the experiments is enough
                 continue
-            for row in of_metric.values():  # with minus, the difference changes by as much
+            for row in of_metric.values():  # with a baseline, by the same seed
                 by_seed = {r["seed"]: row.value_of(r) for r in runs if row.target.metric in r["metrics"]}
                 found.append(Effect(value, alternative, row, by_seed))
         asked |= {(value.file, value.line) for value in listed}

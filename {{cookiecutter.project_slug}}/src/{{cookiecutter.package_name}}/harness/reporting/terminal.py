@@ -11,10 +11,7 @@ SHOWN = 16  # lines of a list
 def printed(known: Report) -> str:
     """The table, what does not count, and what is left to do."""
     lines = ["", f"{one_line(known.paper.title)} · status: {known.status}"]
-    lines += [f"Not verified: {'; '.join(known.unverified)}."] if known.unverified else []
-    lines += [f"Unlike the paper: {'; '.join(known.differing)}."] if known.differing else []
-    changes = known.evidence.claim_changes
-    lines += [f"Changed after the runs: {'; '.join(changes)}."] if changes else []
+    lines += [f"{heading}: {'; '.join(items)}." for heading, items in known.notes.items()]
     for table, rows in known.evidence.tables().items():
         shown = [cells(row) for row in rows]
         lines += ["", *([one_line(table)] if table else [])]

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from ..evidence.citations import NOT_ASSERTED
 from ..evidence.paper import paper_text
-from ..evidence.record import git, git_state
+from ..evidence.record import git_state
 from ..evidence.sources import OPEN
 from ..identity import CONFIGS, PACKAGE, ROOT
 from .markdown import STATUS
@@ -27,7 +27,7 @@ class Step:
 
 def steps_left(known: Report) -> list[Step]:
     """What is left to do, the next step first."""
-    return [*_to_write(known), *_to_verify(known), *_to_run(known), *_to_finish(known)]
+    return [*_to_write(known), *_to_verify(known), *_to_run(known), *_to_finish()]
 
 
 def _to_write(known: Report) -> list[Step]:
@@ -100,23 +100,15 @@ def _to_run(known: Report) -> list[Step]:
     return steps
 
 
-def _to_finish(known: Report) -> list[Step]:
-    steps = []
-    for path in (PACKAGE / "__init__.py", ROOT / "PAPER.md"):
-        if boxes := _unticked(path):
-            steps.append(Step(f"{count(len(boxes), 'box')} not ticked", f"{name_of(path)}:{','.join(map(str, boxes))}"))
-    if known.evidence.records and (changed := _not_committed()):
-        steps.append(Step(f"not committed: {', '.join(changed)}", "git commit"))
-    return steps
+def _to_finish() -> list[Step]:
+    unticked = {path: boxes for path in (PACKAGE / "__init__.py", ROOT / "PAPER.md") if (boxes := _unticked(path))}
+    return [
+        Step(f"{count(len(boxes), 'box')} not ticked", f"{name_of(path)}:{','.join(map(str, boxes))}")
+        for path, boxes in unticked.items()
+    ]
 
 
 def _unticked(path: Path) -> list[int]:
     """The lines of boxes that a person ticks; ``report.py`` ticks those between its marks."""
     text = STATUS.sub(lambda marks: re.sub(r"[^\n]", "", marks[0]), path.read_text(encoding="utf-8"))
     return [number for number, line in enumerate(text.splitlines(), start=1) if "- [ ]" in line]
-
-
-def _not_committed() -> list[str]:
-    """What git does not have yet."""
-    changed = git("status", "--porcelain", "--", "results", "docs", "README.md", "PAPER.md", "src", "configs")
-    return sorted({line[3:].split("/")[0] for line in changed.splitlines()})
