@@ -446,6 +446,11 @@ def test_a_claimed_metric_that_is_not_logged_is_named_at_once(repo):
     assert text.count("claims test/f1, but validation logs only accuracy") == 1
 
 
+def test_a_monitored_metric_that_is_not_logged_is_one_line(repo):
+    told = train(repo, "monitor.metric=val/f1", ok=False).stderr
+    assert "monitor.metric: validation does not log val/f1, but accuracy, loss. Where" in told and "Traceback" not in told
+
+
 @pytest.mark.skipif(os.cpu_count() == 1, reason="no core is idle")
 def test_idle_cores_are_named_once(repo):
     train(repo, "trainer.max_epochs=4", "callbacks.threads.seconds=0")

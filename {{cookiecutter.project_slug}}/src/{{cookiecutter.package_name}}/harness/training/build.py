@@ -141,8 +141,8 @@ def build_callbacks(cfg: DictConfig, record: Record, loggers: list[Logger]) -> l
         if trainer.global_rank > 0:
             torch.manual_seed(cfg.seed + 1_000_003 * trainer.global_rank)
 
-    claimed = ClaimedMetrics(target.metric for target in targets_of(cfg))
-    return [*callbacks, claimed, LambdaCallback(on_fit_start=own_noise)]
+    claimed = ClaimedMetrics([target.metric for target in targets_of(cfg)], cfg.monitor.metric)
+    return [claimed, *callbacks, LambdaCallback(on_fit_start=own_noise)]
 
 
 def processes(cfg: DictConfig) -> int:

@@ -132,16 +132,23 @@ class ClaimedMetrics(Callback):
 
     Args:
         claimed: names such as ``test/accuracy``.
+        monitored: ``monitor.metric``; without it, no validation can choose a checkpoint.
     """
 
-    def __init__(self, claimed: Iterable[str]):
-        self.claimed = [name for name in claimed if name.startswith("test/")]
+    def __init__(self, claimed: Iterable[str], monitored: str | None):
+        self.claimed, self.monitored = [name for name in claimed if name.startswith("test/")], monitored or ""
 
     def on_validation_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
-        measured_alone = any(is_overridden(hook, pl_module, Procedure) for hook in ("test_step", "on_test_epoch_end"))
-        if trainer.sanity_checking or measured_alone:
-            return
         logged = {name.removeprefix("val/") for name in trainer.callback_metrics if name.startswith("val/")}
+        if trainer.sanity_checking:
+            return
+        if self.monitored.startswith("val/") and self.monitored not in trainer.callback_metrics:
+            raise UsageError(
+                f"monitor.metric: validation does not log {self.monitored}, but {', '.join(sorted(logged)) or 'nothing'}. "
+                "Where it has no value yet, log float('inf') (-inf for mode max)."
+            )
+        if any(is_overridden(hook, pl_module, Procedure) for hook in ("test_step", "on_test_epoch_end")):
+            return
         missing = [name for name in self.claimed if name.removeprefix("test/") not in logged]
         if missing and trainer.is_global_zero:
             log.warning(
