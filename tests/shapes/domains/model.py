@@ -8,9 +8,7 @@ class PaperModel(nn.Module):
 
     def __init__(self, width: int, classes: int):
         super().__init__()
-        self.body = nn.Sequential(
-            nn.Conv2d(1, 16, 3, 2, 1), nn.ReLU(), nn.Flatten(), nn.Linear(256, width), nn.ReLU()
-        )
+        self.body = nn.Sequential(nn.Conv2d(1, 16, 3, 2, 1), nn.ReLU(), nn.Flatten(), nn.Linear(256, width), nn.ReLU())
         self.head = nn.Linear(width, classes)
 
     def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:

@@ -43,7 +43,7 @@ class Called(L.Callback):
         """The parameters of each outermost module; modules of the same shapes have one key."""
         found: dict[tuple, list[Tensor]] = {}
         for module in self.outermost():
-            if parameters := [p.detach() for p in module.parameters()]:
+            if parameters := [p.detach() for p in module.parameters() if not p.is_meta]:
                 flat = torch.cat([p.flatten() for p in parameters])
                 found.setdefault(tuple(p.shape for p in parameters), []).append(flat)
         return found
