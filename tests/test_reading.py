@@ -418,6 +418,11 @@ SENTENCES = {  # what is found in a sentence: settings with their values, a grid
     "Suppose we have a network with 2 hidden layers and ReLU activation.": "",
     "We also tried a learning rate of 0.1, but it diverged.": "",
     "Momentum of 0.9 is commonly used.": "",
+    "It is even better than training from scratch for 50 epochs.": "",
+    "The default optimizer uses a learning rate of 0.25.": "",
+    "We vary the initialization method (uniform, normal, kaiming-uniform).": "",
+    "We train networks for 400 epochs of 200 steps.": "epochs 400",
+    "We use a 4-layers transformer and a policy of one layer with 16 hidden units.": "layers 4, layers 1, hidden size 16",
     "Unlike Chen et al. who use a batch size of 4096, we use 256.": "",
     "We saw the similarity of two different seeds.": "",
 }
@@ -445,6 +450,17 @@ def test_damaged_latex():
     document, _, latex, _ = measure.reader()
     lines = latex.marked({"main.tex": r"\begin{document}\section{A \subsection{B} We use a batch size of 32."})
     assert "We use a batch size of 32." in document.build("paper/", lines).parts[-1].text
+
+
+def test_tables_of_groups_and_columns_of_ours():
+    """A row may begin with the name of its group; of columns for several methods the paper's own counts."""
+    document, find, latex, _ = measure.reader()
+    groups = r"A & batch size & 32 \\ \cmidrule(r){1-2} & dropout & 0.1 \\ B & batch size & 64"
+    ours = r" & Ours & Theirs \\ heads & 4 & 8 \\ learning rate & 0.1 & 0.3"
+    for rows, expected in (groups, "batch size 32, batch size 64, dropout 0.1"), (ours, "learning rate 0.1, heads 4"):
+        lines = latex.marked({"main.tex": rf"\begin{{document}}\begin{{tabular}}{{lll}}{rows}\end{{tabular}}"})
+        found = find.find(document.build("paper/", lines))
+        assert ", ".join(f"{one.setting} {one.values[0]}" for one in found) == expected
 
 
 class Arxiv(BaseHTTPRequestHandler):

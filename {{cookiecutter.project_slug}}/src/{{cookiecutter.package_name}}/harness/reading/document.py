@@ -118,8 +118,7 @@ def _sentences(lines: list[tuple[str, Place]], part: str) -> list[Sentence]:
         text += line
     found, begin = [], 0
     for end in [*(end for end in ENDS.finditer(text) if not ABBREVIATION.search(text[: end.start()])), None]:
-        sentence = text[begin : end.start() if end else None].strip()
-        if sentence:
+        if sentence := text[begin : end.start() if end else None].strip():
             found.append(Sentence(sentence, [at for start, at in starts if start <= begin][-1], "" if found else part))
         begin = end.end() if end else 0
     return found

@@ -58,6 +58,8 @@ def find(document: Document) -> list[Found]:
             quote = f"{before[0]}{text[start:end]}{after[0]}".strip(" ,;:")
             found.append(Found(name, values, where, quote, sentence.place, text))
     found += [one for table in document.tables for one in _in_table(table)]
+    adaptive = any(one.setting == "optimizer" and one.values != ("sgd",) for one in found)  # SGD is what they are for
+    found = [one for one in found if not (adaptive and one.values == ("sgd",) and " gradient descent" in one.quote)]
     once = {(one.setting, one.values, one.where): one for one in reversed(found)}
     return sorted(reversed(once.values()), key=lambda one: list(SETTINGS).index(one.setting))
 
@@ -145,9 +147,8 @@ def _in_table(table: Table) -> Iterator[Found]:
         each = lines is rows or len(named) >= len(columns) / 2  # a table of settings; others show what changes with one
         for name, (head, *cells) in named if len(named) > 2 - each else []:
             values = list(dict.fromkeys(value for cell in cells if (value := _in_cell(SETTINGS[name], cell, head))))
-            quote = " ".join([head, *filter(str.strip, cells)])
             for one in values if each else [tuple(dict.fromkeys(sum(values, ())))] * bool(values):
-                yield Found(name, one, where, quote, table.place)
+                yield Found(name, one, where, " ".join([head, *filter(str.strip, cells)]), table.place)
 
 
 def _in_cell(setting: SimpleNamespace, cell: str, head: str) -> tuple[str, ...]:
