@@ -6,7 +6,7 @@ import os
 import re
 import signal
 from collections import defaultdict
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -178,17 +178,17 @@ def batch(data):
     return as_given(data, first_batch(data.train_dataloader()))
 
 
-# Not every check applies to every paper. Each of these fixtures skips a check, with the reason, if something is missing.
+# Not every check applies to every paper: these fixtures skip a check, with the reason, where something is missing.
 
 
 @pytest.fixture
-def validated(data) -> None:
+def needs_validation(data) -> None:
     if not is_overridden("val_dataloader", data):
         pytest.skip("the paper has no validation split")
 
 
 @pytest.fixture
-def measured(cfg: DictConfig, data) -> None:
+def needs_evaluation_data(cfg: DictConfig, data) -> None:
     """Without a validation split, the test split takes its place, if both are measured by the same ``step``."""
     if is_overridden("val_dataloader", data):
         return
@@ -201,43 +201,45 @@ def measured(cfg: DictConfig, data) -> None:
 
 
 @pytest.fixture
-def stepped(cfg: DictConfig) -> None:
+def needs_step(cfg: DictConfig) -> None:
     if getattr(get_object(cfg.procedure._target_), "step", None) is Procedure.step:
         pytest.skip("PaperProcedure overrides training_step and has no step, whose loss this check needs")
 
 
 @pytest.fixture
-def evaluated(cfg: DictConfig, batch, stepped) -> None:
-    procedure = build_procedure(cfg).eval()
-    try:
-        with torch.random.fork_rng(devices=[]):
-            procedure.step(batch, procedure.val_metrics)
-    except Exception:  # a model that fails on any batch turns other checks red
-        pytest.skip("PaperProcedure.step fails on a training batch in evaluation mode")
+def untrained(cfg: DictConfig, batch, needs_step) -> Procedure:
+    """A procedure in evaluation mode with its initial weights, whose ``step`` takes a training batch."""
+    with torch.random.fork_rng(devices=[]), skip_if_refused("a training batch in evaluation mode", Exception):
+        evaluate(build_procedure(cfg).eval(), batch)
+    return build_procedure(cfg).eval()
 
 
 @pytest.fixture
-def differentiated(trained) -> None:
+def needs_gradients(trained) -> None:
     trainer, watch = trained
-    optimized = any(optimizer.param_groups for optimizer in trainer.optimizers)  # by default, there is an empty one
+    optimized = any(x.param_groups for x in trainer.optimizers)  # by default, Lightning has an empty optimizer
     if not (optimized and trainer.lightning_module.automatic_optimization) and not watch.finite:
         pytest.skip("PaperProcedure computes no gradients by backward, but updates its parameters by hand")
 
 
-@pytest.fixture
-def drawn(cfg: DictConfig) -> None:
+@contextlib.contextmanager
+def skip_if_refused(what: str, errors=(RuntimeError, ValueError, IndexError)) -> Iterator[None]:
+    """For what a correct paper may refuse, such as a batch of another size."""
+    try:
+        yield
+    except errors as error:
+        pytest.skip(f"{what} is refused: {error}".partition("\n")[0])
+
+
+def evaluate(procedure: Procedure, batch) -> dict[str, torch.Tensor]:
+    """The terms of the loss, and an update of the metrics of validation."""
+    return procedure.step(batch, procedure.val_metrics)
+
+
+def draws_numbers(procedure: Procedure, batch) -> bool:
     with Draws() as draws:
-        build_procedure(cfg)
-    if not draws.found:
-        pytest.skip("no initial weight is drawn at random")
-
-
-@pytest.fixture
-def repeated_epochs(trained, cfg: DictConfig) -> None:
-    trainer, (epochs, steps) = trained[0], (cfg.trainer.max_epochs, cfg.trainer.max_steps)
-    batches = trainer.num_training_batches / trainer.accumulate_grad_batches
-    if epochs == 1 or 0 < steps <= batches:
-        pytest.skip("the training has one epoch")
+        evaluate(procedure, batch)
+    return draws.found
 
 
 class Draws(TorchDispatchMode):
@@ -266,12 +268,14 @@ def facts(cfg: DictConfig) -> dict[str, Any]:
 
 @pytest.fixture
 def fact(facts: dict[str, Any]) -> Callable[[str], Any]:
-    """One of the facts; the test is skipped if the paper does not state it."""
+    """One of the facts; the test is skipped if the paper does not state it, or states one of ``without``."""
 
-    def fact(name: str) -> Any:
+    def fact(name: str, *without: Any) -> Any:
         if facts[name] in (None, {}):
             unstated.add(name)
             pytest.skip("the paper does not state it: facts in configs/paper.yaml")
+        if facts[name] in without:
+            pytest.skip(f"facts.{name} is {facts[name]}")
         return facts[name]
 
     return fact
@@ -324,13 +328,6 @@ def perturb(model: torch.nn.Module) -> None:
         parameter.data += 0.1 * torch.randn_like(parameter)
 
 
-def loss_of(cfg: DictConfig, batch) -> dict[str, float]:
-    """The terms of the loss of an untrained model."""
-    procedure = build_procedure(cfg).eval()
-    torch.manual_seed(0)
-    return {name: term.item() for name, term in procedure.step(batch, procedure.val_metrics).items()}
-
-
 def rates_of(optimizer) -> list[float]:
     """The learning rates of its groups, each once."""
     return sorted({group["lr"] for group in optimizer.param_groups})
@@ -362,25 +359,14 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> tuple[L.Trainer, Watch]
     return fit(cfg, 5, watch), watch
 
 
-def weights(module: torch.nn.Module) -> dict[str, torch.Tensor]:
-    """A copy of the trained parameters by name."""
-    return {name: p.detach().clone() for name, p in module.named_parameters() if p.requires_grad}
-
-
 def same(one: Any, other: Any) -> bool:
-    """Whether two nested structures hold equal tensors and values."""
-    one, other = tree_leaves(one), tree_leaves(other)
-    return len(one) == len(other) and all(
-        torch.is_tensor(a) == torch.is_tensor(b) and (equal(a, b) if torch.is_tensor(a) else a == b)
-        for a, b in zip(one, other, strict=True)
-    )
-
-
-def equal(one: torch.Tensor, other: torch.Tensor) -> bool:
-    """Whether two tensors are equal bit for bit; NaN, as of what is not measured yet, equals NaN."""
-    if one.dtype != other.dtype or one.shape != other.shape or not one.is_floating_point():
-        return one.dtype == other.dtype and torch.equal(one, other)
-    return torch.allclose(one, other, rtol=0, atol=0, equal_nan=True)
+    """Whether two nested structures hold the same numbers, bit for bit; NaN, as of what is not measured yet, equals NaN."""
+    one, other = ([x for x in tree_leaves(part) if not isinstance(x, str)] for part in (one, other))
+    try:
+        torch.testing.assert_close(one, other, rtol=0, atol=0, equal_nan=True)
+    except AssertionError:
+        return False
+    return True
 
 
 class Enough(Exception):

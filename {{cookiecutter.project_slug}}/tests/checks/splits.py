@@ -98,13 +98,8 @@ def batches(given: Iterable) -> Iterator[list[Tensor]]:
         yield (parts := tensors(batch))
         samples += number_of_samples(parts)
         numbers += sum(part.numel() for part in parts)
-        if enough(count, samples, numbers):
+        if samples > MAX_SAMPLES or numbers > MAX_NUMBERS or (count >= MAX_BATCHES and samples >= 10 * MAX_BATCHES):
             return
-
-
-def enough(count: int, samples: int, numbers: int) -> bool:
-    """Whether to stop after so many batches, samples and numbers."""
-    return samples > MAX_SAMPLES or numbers > MAX_NUMBERS or (count >= MAX_BATCHES and samples >= 10 * MAX_BATCHES)
 
 
 def stated_size(loader) -> int | None:
@@ -143,11 +138,9 @@ def repeat_batch(loader, **settings):
 def varies(loader, place: int) -> bool:
     """Whether the tensor at ``place`` in a batch changes each time it is read."""
     repeats = repeat_batch(loader)
-    if repeats is None:
-        one, other = (next(batches([loader]))[place] for _ in range(2))
-        return not torch.equal(one, other)
-    read = [parts[place] for parts in batches([repeats]) if place < len(parts)]
-    return any(not torch.equal(read[0], other) for other in read[1:])
+    read = batches([repeats]) if repeats else (next(batches([loader])) for _ in range(2))
+    first, *others = [parts[place] for parts in read if place < len(parts)]
+    return any(not torch.equal(first, other) for other in others)
 
 
 def whole_dataset(dataset):
@@ -162,12 +155,12 @@ def groups_of(dataset, name: str) -> list:
         return [groups[i] for i in dataset.indices]
     if isinstance(dataset, ConcatDataset):
         return [group for part in dataset.datasets for group in groups_of(part, name)]
-    columns = getattr(dataset, "column_names", None) or []
-    if "." not in name and name not in columns and not hasattr(dataset, name):
-        raise AttributeError(f"facts.groups is {name}, but {type(dataset).__name__} has no attribute or column {name}")
-    groups = get_method(name)(dataset) if "." in name else dataset[name] if name in columns else getattr(dataset, name)
-    if len(groups) != len(dataset):
-        raise ValueError(f"facts.groups: {name} names the groups of {len(groups)} samples; there are {len(dataset)}")
+    column = name in (getattr(dataset, "column_names", None) or [])
+    assert "." in name or column or hasattr(dataset, name), (
+        f"facts.groups is {name}, but {type(dataset).__name__} has no attribute or column {name}"
+    )
+    groups = get_method(name)(dataset) if "." in name else dataset[name] if column else getattr(dataset, name)
+    assert len(groups) == len(dataset), f"facts.groups: {name} has {len(groups)} groups for {len(dataset)} samples"
     return groups.tolist() if hasattr(groups, "tolist") else list(groups)
 
 
@@ -193,10 +186,9 @@ class Split:
 
     @classmethod
     def read(cls, loaders: list) -> "Split":
-        read = list(batches(map(copy_loader, loaders)))
-        numbers = sum(part.numel() for parts in read for part in parts)
-        complete = not enough(len(read), sum(map(number_of_samples, read)), numbers)
-        sizes = [stated_size(loader) for loader in loaders]
+        given = itertools.chain(*map(copy_loader, loaders))
+        read, sizes = list(batches([given])), [stated_size(loader) for loader in loaders]
+        complete = next(given, None) is None
         split = cls(loaders, read, complete, None if None in sizes else sum(sizes))
         if split.size is None and complete and split.inputs is not None:
             split.size = len(split.inputs)

@@ -59,7 +59,7 @@ def called(cfg, data, trained: L.LightningModule, split: str) -> tuple[L.Lightni
 
 
 @pytest.fixture
-def validation(cfg, data, measured, trained) -> tuple[L.LightningModule, Called]:
+def validation(cfg, data, needs_evaluation_data, trained) -> tuple[L.LightningModule, Called]:
     return called(cfg, data, trained[0].lightning_module, "val")
 
 
@@ -75,9 +75,8 @@ def test_statistics_go_with_their_weights(validation):
     fresh = names(procedure, [m for m in norms if not m.running_mean.any() and max(m.weight.std(), m.bias.std()) > 0])
     moved = [name for name, value in procedure.state_dict().items() if name.endswith("running_mean") and value.any()]
     assert not fresh or not moved, (
-        f"validation calls {fresh}, whose weights are trained and whose running statistics are as they were "
-        f"made, while training moved {moved[0]}. An average of the weights needs statistics, too: let its buffers follow as "
-        "well, or use torch.optim.swa_utils.AveragedModel(model, use_buffers=True)"
+        f"validation calls {fresh}: its weights are trained, and its running statistics are not. Let the buffers of an average "
+        "follow, too: torch.optim.swa_utils.AveragedModel(model, use_buffers=True)"
     )
 
 
@@ -88,12 +87,12 @@ def test_every_measured_module_is_in_evaluation_mode(validation, facts):
     has_mode = lambda m: isinstance(m, _BatchNorm) or (isinstance(m, _DropoutNd) and m.p > 0)  # noqa: E731
     wrong = names(procedure, [m for m, training in watch.modules.items() if training and has_mode(m)])
     assert not wrong, (
-        f"validation calls {wrong} in training mode. Lightning's eval() reaches what is an attribute of "
-        "PaperProcedure; what lies in a list or dict needs nn.ModuleList, nn.ModuleDict or an eval() of its own"
+        f"validation calls {wrong} in training mode. Lightning's eval() reaches attributes of PaperProcedure; put what lies in a "
+        "list or dict into nn.ModuleList or nn.ModuleDict"
     )
 
 
-def test_training_goes_on_in_training_mode(cfg, validated):
+def test_training_goes_on_in_training_mode(cfg, needs_validation):
     """After an epoch and a validation, too."""
     modes = []
 
@@ -104,8 +103,7 @@ def test_training_goes_on_in_training_mode(cfg, validated):
     few = {"limit_train_batches": cfg.trainer.accumulate_grad_batches, "limit_val_batches": 1}
     fit(cfg, 2, Modes(), check_val_every_n_epoch=1, max_epochs=2, num_sanity_val_steps=0, **few)
     assert modes[-1] or not modes[0], (
-        "after an epoch or a validation, training goes on with the model in evaluation mode: without dropout, and with the "
-        "statistics of batch norm as they are. Call train() after eval(), or leave both to Lightning"
+        "training goes on in evaluation mode after an epoch or a validation. Call train() again"
     )
 
 
@@ -123,10 +121,7 @@ def test_what_is_measured_is_trained(cfg, data, validation):
     if unmoved(*validation):  # an average may follow once an epoch
         trained = fit(cfg, 12, limit_train_batches=10 * cfg.trainer.accumulate_grad_batches).lightning_module
         left = unmoved(*called(cfg, data, trained, "val"))
-        assert not left, (
-            f"validation calls {left}, and two epochs of training change none of its parameters. If {left} is a copy of "
-            "the trained model, nothing updates it. Do so, for example, in optimizer_step"
-        )
+        assert not left, f"validation calls {left}, whose parameters no training changes: update them in optimizer_step"
 
 
 def test_validation_and_test_measure_the_same_weights(cfg, data, validation, trained):
@@ -138,6 +133,6 @@ def test_validation_and_test_measure_the_same_weights(cfg, data, validation, tra
     for shapes, weights in validation[1].weights().items():
         same = [any(torch.equal(w, one) for one in tested.get(shapes, [w])) for w in weights]
         assert all(same), (
-            f"validation calls {names(validation[0], validation[1].outermost())}, and test a network of the same shapes with "
-            "other weights: one chooses the checkpoint, the other is the result. Measure the average in both, or in neither"
+            f"validation calls {names(validation[0], validation[1].outermost())}, and test other weights of the same shapes. "
+            "Measure an average of the weights in both, or in neither"
         )

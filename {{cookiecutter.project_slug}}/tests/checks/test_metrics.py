@@ -5,7 +5,7 @@ import math
 import lightning as L
 import pytest
 import torch
-from conftest import QUIET, Draws, as_given, copy_of
+from conftest import QUIET, Draws, as_given, copy_of, evaluate, skip_if_refused
 from lightning_utilities.core.apply_func import apply_to_collection
 from splits import loaders, reads_by_index
 from torch import Tensor
@@ -58,10 +58,8 @@ class Validation:
         self.data.val_dataloader = lambda: self.loader_of(batches)
         L.seed_everything(seed, verbose=False)
         trainer = build_trainer(self.cfg, [callback] if callback else [], **QUIET | {"limit_val_batches": 1.0})
-        try:
+        with skip_if_refused("a batch that is not the paper's own"):
             trainer.validate(procedure or self.procedure(), self.data, verbose=False)
-        except (RuntimeError, ValueError, IndexError) as error:
-            pytest.skip(f"the paper's own batches can be measured, others cannot: {str(error).splitlines()[0]}")
         return {name: float(value) for name, value in trainer.callback_metrics.items()}
 
     def updates(self) -> dict[str, tuple[Metric, list]]:
@@ -84,7 +82,7 @@ def record(update, calls: list):
 
 
 @pytest.fixture
-def validation(cfg, data, measured, trained) -> Validation:
+def validation(cfg, data, needs_evaluation_data, trained) -> Validation:
     return Validation(cfg, data, trained[0])
 
 
@@ -98,8 +96,8 @@ def test_a_second_validation_measures_the_same(validation):
     validation([validation.samples[:half]], procedure)
     second = validation([validation.samples[half:]], procedure)
     alone = validation([validation.samples[half:]], other)
-    kept = [f"{n} is {second[n]:.6g} instead of {alone[n]:.6g}" for n in alone if not near(second[n], alone[n])]
-    assert not kept, f"{'; '.join(kept)} after a validation of other samples. Reset metrics and clear lists after each"
+    kept = [name for name in alone if not near(second[name], alone[name])]
+    assert not kept, f"{kept} depend on the samples of an earlier validation. Reset metrics and clear lists after each"
 
 
 def test_a_metric_does_not_depend_on_the_batches(validation, facts):
@@ -120,9 +118,8 @@ def test_a_metric_does_not_depend_on_the_batches(validation, facts):
     names = whole.keys() - terms if validation.trained.terms else whole.keys() & validation.trained.val_metrics.keys()
     wrong = [f"{n} is {whole[n]:.6g} or {parts[n]:.6g}" for n in names if not near(whole[n], parts[n])]
     assert not wrong, (
-        f"{'; '.join(wrong)}: the same {few} samples in one batch, or in batches of {sizes}. A mean over batches, or of a "
-        "function of the batch, such as exp(loss), weighs samples by their batch. Add up numerator and denominator in "
-        "update, and divide in compute. Where the paper measures within batches, compose them by a batch_sampler"
+        f"{'; '.join(wrong)}: the same samples in one batch, or in batches of {sizes}. A mean over batches weighs samples by "
+        "their batch: add up numerator and denominator in update, and divide in compute"
     )
 
 
@@ -148,10 +145,10 @@ def numbers(value) -> Tensor:
 def test_a_metric_is_the_same_over_two_processes(validation):
     """Each process takes every other batch; torchmetrics joins their states as ``dist_reduce_fx`` says."""
     for name, (metric, calls) in validation.updates().items():
-        one, two = value_of(metric, calls), joined(fed(metric, calls[::2]), fed(metric, calls[1::2]))
-        assert near(two.tolist(), one.tolist()), (
-            f"{name} is {one.tolist()} in one process and {two.tolist()} over two. Register all that update changes by "
-            "add_state, with dist_reduce_fx='sum' for sums and counts and 'cat' for lists of samples"
+        one, two = value_of(metric, calls).tolist(), joined(fed(metric, calls[::2]), fed(metric, calls[1::2])).tolist()
+        assert near(two, one), (
+            f"{name} is {one} in one process and {two} over two. Register all that update changes by add_state, with "
+            "dist_reduce_fx='sum' for sums and counts and 'cat' for lists of samples"
         )
 
 
@@ -166,47 +163,40 @@ def joined(here: Metric, there: Metric) -> Tensor:
 def test_a_metric_shows_what_is_not_a_number(validation):
     """A NaN in the inputs makes the metric NaN, worse, or an error; it is not silently dropped."""
     for name, (metric, calls) in validation.updates().items():
-        whole = value_of(metric, calls)
-        without = [value_of(metric, calls[:i] + calls[i + 1 :]) for i in range(len(calls))]
-        if all(near(whole.tolist(), one.tolist()) for one in without):
-            continue  # whatever is left out, the value is the same
-        for bad in (math.nan, math.inf):
-            hidden = [hides(metric, calls, i, bad, whole, without[i]) for i in range(len(calls))]
-            assert False in hidden or hidden.count(True) <= len(hidden) / 2, (  # a rank may stay by chance
-                f"{name} ignores values that are {bad}, so a diverged sample or run improves it. In a metric of "
-                "torchmetrics set nan_strategy='disable' or 'error'. In your own, use no nanmean and no mask of what is finite"
-            )
+        dropped = [drops_nan(metric, calls, i) for i in range(len(calls))]
+        assert not all(dropped), (
+            f"{name} leaves out what is not a number, so a diverged run improves it. Use no nanmean and no mask of what is "
+            "finite; set nan_strategy='disable' or 'error' in a metric of torchmetrics"
+        )
 
 
-def hides(metric: Metric, calls: list, i: int, bad: float, whole: Tensor, without: Tensor) -> bool | None:
-    """Whether the value is finite, and better or as if a sample were left out, when that is ``bad``; None if unchanged."""
+def drops_nan(metric: Metric, calls: list, i: int) -> bool:
+    """Whether a NaN in an update improves the metric, or changes it as if the sample, or the update, were left out."""
     args, kwargs = calls[i]
     leaf = next((x for x in (*args, *kwargs.values()) if torch.is_tensor(x) and x.is_floating_point()), None)
     if leaf is None or not leaf.numel():
         return False
-    one, sample = leaf.shape[:1], leaf.shape.index(2) if 2 in leaf.shape else 0  # of two; time may come first
+    size, sample = leaf.shape[:1], leaf.shape.index(2) if 2 in leaf.shape else 0  # of two; time may come first
 
-    def value(change) -> Tensor:
-        args, kwargs = apply_to_collection(calls[i], Tensor, change)
-        return value_of(metric, [*calls[:i], (args, kwargs), *calls[i + 1 :]])
+    def value(change) -> list[float]:
+        changed = apply_to_collection(calls[i], Tensor, change)
+        return value_of(metric, [*calls[:i], changed, *calls[i + 1 :]]).tolist()
 
-    def value_with(number: float) -> Tensor:
+    def value_with(number: float) -> list[float]:
         broken = leaf.clone()
-        (broken.select(sample, 0) if one else broken).fill_(number)
+        (broken.select(sample, 0) if size else broken).fill_(number)
         return value(lambda x: broken if x is leaf else x)
 
-    found = value_with(bad)
-    if not len(found) or not found.isfinite().all():
+    whole, found = value(lambda x: x), value_with(math.nan)
+    if not found or not all(map(math.isfinite, found)) or near(found, whole):
         return False
-    if near(found.tolist(), whole.tolist()):
-        return None
-    shorter = value(lambda x: x[1:] if x.shape[:1] == one else x) if one and one[0] > 1 else without
-    gain = (found - whole).sum().item() * {True: 1, False: -1}.get(metric.higher_is_better, 0)
-    gains = gain > 0 and not near(found.tolist(), value_with(1.0).tolist())  # an argmax takes it for no guess
-    return gains or near(found.tolist(), without.tolist()) or near(found.tolist(), shorter.tolist())
+    gain = (sum(found) - sum(whole)) * {True: 1, False: -1}.get(metric.higher_is_better, 0)
+    gains = gain > 0 and not near(found, value_with(1.0))  # an argmax takes it for no guess
+    without = value_of(metric, calls[:i] + calls[i + 1 :]).tolist()
+    return gains or near(found, without) or near(found, value(lambda x: x[1:] if size and x.shape[:1] == size else x))
 
 
-def test_a_constant_model_measures_as_chance(cfg, validation, stepped):
+def test_a_constant_model_measures_as_chance(cfg, validation, needs_step):
     """If all outputs of the model are equal, ties are not counted as hits."""
     modes = {target.metric.removeprefix("test/"): target.get("mode") for target in stated_targets(cfg.paper)}
     equal, broken = of_constant_model(validation, 0.0), of_constant_model(validation, 1e-4)
@@ -217,8 +207,8 @@ def test_a_constant_model_measures_as_chance(cfg, validation, stepped):
         one, other = equal[name][0], sum(broken[name]) / len(broken[name])
         gain = one - other if better else other - one
         assert gain <= 0.05 * max(abs(one), abs(other)), (
-            f"{name} of a model whose outputs are all equal is {one:.4g} for each sample; where they differ by chance in the "
-            f"fourth digit, it is {other:.4g}. Ties count as hits. Rank a tie as the mean of its places"
+            f"{name} is {one:.4g} if all outputs are equal, and {other:.4g} if they differ by chance in the fourth digit: ties "
+            "count as hits. Rank a tie as the mean of its places"
         )
 
 
@@ -236,10 +226,8 @@ def of_constant_model(validation: Validation, noise: float) -> dict[str, list[fl
     torch.manual_seed(0)
     for loaded in validation.loader_of([[sample] for sample in validation.samples[:16]]):
         procedure.val_metrics.reset()
-        try:
-            procedure.step(as_given(validation.data, loaded), procedure.val_metrics)
-        except (RuntimeError, ValueError, IndexError) as error:
-            pytest.skip(f"a single sample cannot be measured: {str(error).splitlines()[0]}")
+        with skip_if_refused("a single sample"):
+            evaluate(procedure, as_given(validation.data, loaded))
         for name, metric in procedure.val_metrics.items():
             if metric.update_called:
                 found[name].append(numbers(metric.compute()).sum().item())

@@ -6,7 +6,7 @@ from contextlib import nullcontext
 
 import pytest
 import torch
-from conftest import QUIET, build_procedure, perturb, same
+from conftest import QUIET, build_procedure, evaluate, perturb, same, skip_if_refused
 from splits import change_rows, default_float64, double, has_rows, number_of_samples, require_rows, tensors
 from torch import Tensor, nn
 from torch._C._functorch import is_batchedtensor
@@ -35,11 +35,9 @@ class CalledModel:
             pytest.skip("PaperProcedure.step does not call the model")
         # a new model, since a model may keep its inputs
         self.model, self.inputs, self.noise = build_procedure(cfg).model, seen[0], 1e-4
-        try:
+        with skip_if_refused("the model, called by itself,"):  # with inputs of a call inside torch.vmap, for example
             if not self():
                 pytest.skip("the model returns no tensors of real numbers")
-        except RuntimeError as error:  # inputs of a call inside torch.vmap, for example
-            pytest.skip(f"the model cannot be called by itself: {str(error).splitlines()[0]}")
         self.samples = number_of_samples(self.inputs) if has_rows(self.inputs) else 0
         if has_rows(batch) and self.samples % number_of_samples(batch):
             self.samples = 0  # another dimension comes first, such as time or the members of an ensemble
@@ -56,13 +54,9 @@ class CalledModel:
         """The outputs, with the same random numbers for the same seed, and the buffers as they were before training moved any."""
         torch.manual_seed(seed)
         buffers = {name: x.clone() for name, x in self.model.named_buffers()} if self.model.training else {}
-        try:
-            with default_float64() if self.noise < 1e-6 else nullcontext():
-                outputs = functional_call(self.model, buffers, *(inputs or self.inputs))
-        except (RuntimeError, ValueError) as error:
-            if inputs is None:
-                raise
-            pytest.skip(f"the model refuses changed samples: {str(error).splitlines()[0]}")  # as those sorted by length
+        refused = skip_if_refused("a changed sample") if inputs else nullcontext()  # as of those sorted by length
+        with refused, default_float64() if self.noise < 1e-6 else nullcontext():
+            outputs = functional_call(self.model, buffers, *(inputs or self.inputs))
         return [output.detach() for output in tensors(outputs) if output.is_floating_point()]
 
     def changed(self, change) -> tuple:
@@ -80,15 +74,14 @@ def difference(one: list[Tensor], other: list[Tensor]) -> Tensor:
 
 
 @pytest.fixture
-def called(cfg, batch, evaluated) -> CalledModel:
+def called(cfg, batch, untrained) -> CalledModel:
     return CalledModel(cfg, batch)
 
 
 @pytest.mark.parametrize("mode", ["evaluation", "training"])
 def test_a_sample_depends_on_no_other(called, fact, mode):
     """Samples of a batch do not interact, except as ``facts.batch_interaction`` states."""
-    if fact("batch_interaction") == "any" or (mode == "training" and fact("batch_interaction") == "batch_norm"):
-        pytest.skip(f"facts.batch_interaction is {fact('batch_interaction')}")
+    fact("batch_interaction", "any", *(["batch_norm"] if mode == "training" else []))
     called.model.train(mode == "training")
     one = called()
     if called.samples < 2 or any(output.dim() == 0 or output.shape[0] != called.samples for output in one):
@@ -101,38 +94,35 @@ def test_a_sample_depends_on_no_other(called, fact, mode):
     change = difference(one, called(called.changed(replace_first)))
     has_batch_norm = mode == "training" and any(isinstance(m, _BatchNorm) for m in called.model.modules())
     assert change[1:].max() < called.noise, (
-        f"in {mode}, a sample's output depends on another sample of the batch. If the paper's model does so, set "
-        f"facts.batch_interaction to {'batch_norm' if has_batch_norm else 'any'}"
+        f"in {mode}, a sample's output depends on another sample. If the paper's model does so, set facts.batch_interaction to "
+        f"{'batch_norm' if has_batch_norm else 'any'}"
     )
     if mode == "evaluation" and not difference(one, called(seed=1)).any():  # nothing is drawn for each place
         rolled = called(called.changed(lambda leaf: leaf.roll(1, 0)))
-        assert difference([output.roll(1, 0) for output in one], rolled).max() < called.noise, (
-            "a sample's output depends on its place in the batch: an encoding or a state has the batch axis"
-        )
+        moved = difference([output.roll(1, 0) for output in one], rolled).max()
+        assert moved < called.noise, "a sample's output depends on its place: an encoding or a state has the batch axis"
 
 
-def test_step_keeps_samples_apart(cfg, batch, evaluated, fact):
+def test_step_keeps_samples_apart(untrained, batch, fact):
     """In evaluation, what ``PaperProcedure.step`` gives the model of one sample depends on no other."""
-    samples = require_rows(batch)
-    if fact("batch_interaction") == "any" or samples < 4:
-        pytest.skip("facts.batch_interaction is any, or a batch has hardly a sample")
-    procedure, given = build_procedure(cfg).eval(), []
-    procedure.model.register_forward_pre_hook(lambda _, *call: given.append(tensors(call)), with_kwargs=True)
+    fact("batch_interaction", "any")
+    samples, given = require_rows(batch), []
+    if samples < 4:
+        pytest.skip("a batch has hardly a sample")
+    untrained.model.register_forward_pre_hook(lambda _, *call: given.append(tensors(call)), with_kwargs=True)
     larger = change_rows(batch, lambda x: torch.cat([4 * x[:1], x[1:]]) if x.is_floating_point() else x, samples)
     for one in (batch, larger):
         torch.manual_seed(0)
         given.append([])
-        try:
-            procedure.step(one, procedure.val_metrics)
-        except (RuntimeError, ValueError) as error:
-            pytest.skip(f"a larger sample is refused: {str(error).splitlines()[0]}")
+        with skip_if_refused("a larger sample"):
+            evaluate(untrained, one)
     calls = len(given) // 2
     for a, b in zip(itertools.chain(*given[:calls]), itertools.chain(*given[calls:]), strict=False):
         if a.dim() > 1 and a.shape == b.shape and len(a) % samples == 0 and not is_batchedtensor(a):
             changed = (~a.double().isclose(b.double(), rtol=1e-3, equal_nan=True)).flatten(1).any(1).sum().item()
             assert changed <= len(a) // samples, (
-                f"in evaluation, {changed} of the {len(a)} samples that the model is given change with one of the batch. "
-                "Are they mixed, or scaled by the batch? If the paper measures so, set facts.batch_interaction to any"
+                f"in evaluation, {changed} of the model's {len(a)} inputs change with one sample of the batch. If the paper mixes "
+                "or scales them by the batch, set facts.batch_interaction to any"
             )
 
 
@@ -148,10 +138,9 @@ def test_dropout_is_as_stated(cfg, fact):
 
 def test_no_position_sees_a_later_one(called, fact):
     """If ``facts.causal`` is true, a position changes the outputs at itself and later, and none before."""
-    if not fact("causal"):
-        pytest.skip("facts.causal is false")
-    perturb(called.model)
+    fact("causal", False)
     called.model.eval()
+    perturb(called.model)
     length = max(leaf.shape[1] for leaf in tensors(called.inputs) if leaf.dim() > 1)
     one = called()
     for position in sorted({1, length // 2, length - 1}):
@@ -168,21 +157,18 @@ def test_no_position_sees_a_later_one(called, fact):
         changed = torch.stack(differs).any(0)
         for a, b in zip(one, other, strict=True):
             change = (a - b).abs().reshape(*a.shape[:2], -1).amax(2)  # (B, T, …) -> (B, T)
-            assert change[:, :position].max() < called.noise, (
-                f"outputs before position {position} depend on its input. Is the model causal in the paper (facts.causal)?"
-            )
+            assert change[:, :position].max() < called.noise, f"outputs before position {position} depend on its input"
             assert (change[changed, position] > 0).all(), f"the output at position {position} ignores its input"
 
 
 def test_evaluation_is_deterministic(called, fact):
     """Evaluation uses no dropout and updates no statistics, unless ``facts.stochastic_inference`` is true."""
-    if fact("stochastic_inference"):
-        pytest.skip("facts.stochastic_inference is true")
+    fact("stochastic_inference", True)
     called.model.eval()
     before = {name: buffer.clone() for name, buffer in called.model.named_buffers()}
     assert same(called(seed=0), called(seed=1)), (
-        "in evaluation mode, the model draws random numbers. Does it call F.dropout without training=self.training? If "
-        "the paper's model draws, set facts.stochastic_inference to true"
+        "in evaluation mode, the model draws random numbers. Does F.dropout lack training=self.training? If the paper's model "
+        "draws, set facts.stochastic_inference to true"
     )
     moved = [name for name, buffer in called.model.named_buffers() if not torch.equal(buffer, before[name])]
     assert not moved, f"an evaluation changes {moved}"
@@ -195,7 +181,7 @@ def test_dropout_drops_in_training(called):
     assert not same(called(seed=0), called(seed=1)), "the model has dropout, but it drops nothing in training"
 
 
-def test_measuring_leaves_the_model_alone(cfg, data, measured):
+def test_measuring_leaves_the_model_alone(cfg, data, needs_evaluation_data):
     """Validation changes no weight and no statistic."""
     procedure = build_procedure(cfg)
     before = {name: value.clone() for name, value in procedure.model.state_dict().items()}

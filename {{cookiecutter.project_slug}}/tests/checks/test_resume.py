@@ -34,6 +34,5 @@ def test_resumed_training_is_the_same(cfg, tmp_path):
     assert not different, (
         f"after a stop, {different} differ. Keep what PaperProcedure remembers between batches in a buffer or in "
         "on_save_checkpoint, and what PaperDataModule remembers in its state_dict. The epoch starts again, with its "
-        "on_train_epoch_start: it must not clear what earlier batches have left. A stream is read again from the start of "
-        "its epoch: if its samples depend on the model as it learns, as moves of an agent do, make them in step"
+        "on_train_epoch_start and with its stream: samples that depend on the model as it learns are made in step"
     )
