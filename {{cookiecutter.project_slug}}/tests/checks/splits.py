@@ -206,8 +206,8 @@ class Split:
             return None
         parts = [parts[self.place] for parts in self.batches if parts]
         if parts and all(part.dim() == 2 and not part.is_floating_point() for part in parts):
-            longest = torch.arange(max(part.shape[1] for part in parts))  # repeat the last value of padded sequences
-            parts = [part[:, longest.clamp(max=part.shape[1] - 1)] for part in parts]  # (B, t) -> (B, T)
+            longest, last = max(x.shape[1] for x in parts), torch.cat([x[:, -1] for x in parts]).long().mode().values
+            parts = [torch.nn.functional.pad(x, (0, longest - x.shape[1]), value=last.item()) for x in parts]
         if not parts or parts[0].dim() == 0 or len({part.shape[1:] for part in parts}) > 1:
             return None
         inputs = torch.cat(parts)
