@@ -448,7 +448,9 @@ def test_a_claimed_metric_that_is_not_logged_is_named_at_once(repo):
 
 def test_a_monitored_metric_that_is_not_logged_is_one_line(repo):
     told = train(repo, "monitor.metric=val/f1", ok=False).stderr
-    assert "monitor.metric: validation does not log val/f1, but accuracy, loss. Where" in told and "Traceback" not in told
+    assert (
+        "monitor.metric: validation does not log val/f1, but accuracy, loss. Where" in told and "Traceback" not in told
+    )
 
 
 @pytest.mark.skipif(os.cpu_count() == 1, reason="no core is idle")
