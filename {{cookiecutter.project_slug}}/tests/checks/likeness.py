@@ -1,4 +1,4 @@
-"""Likeness between samples that are not equal: near copies and overlapping windows.
+"""Likeness between samples that are not equal: near copies, overlapping windows, and small groups such as patients.
 
 Each function compares two splits, and finds nothing in data for which its reasoning does not hold.
 """
@@ -19,6 +19,11 @@ def few(x: Tensor, count: int) -> Tensor:
     return x[:: max(1, math.ceil(len(x) / count))]
 
 
+def small(x: Tensor) -> Tensor:
+    """Images of at most 12 × 12 (N, C, H, W), and other samples as they are."""
+    return adaptive_avg_pool2d(x, [min(12, side) for side in x.shape[2:]]) if x.dim() == 4 else x
+
+
 def unit(x: Tensor) -> Tensor:
     """Rows (N, D) of mean 0 and norm 1."""
     x = x.flatten(1) - x.flatten(1).mean(1, keepdim=True)
@@ -36,9 +41,7 @@ def near_copies(train: Tensor, other: Tensor) -> float:
     """
     if train.dim() != 4 or min(train.shape[2:]) < 8 or len(train) < 2 * FAR or not train.is_floating_point():
         return 0.0
-    size = [min(12, side) for side in train.shape[2:]]
-    train, other = few(train, MAX_TRAIN).float(), few(other, MAX_OTHER).float()
-    train, other = adaptive_avg_pool2d(train, size), adaptive_avg_pool2d(other, size)
+    train, other = small(few(train, MAX_TRAIN)).float(), small(few(other, MAX_OTHER)).float()
     height, width = train.shape[2] - 2, train.shape[3] - 2
     inner = unit(other[:, :, 1:-1, 1:-1])
     likeness = torch.full((len(other), len(train)), -1.0)
@@ -89,3 +92,41 @@ def overlapping(train: Tensor, other: Tensor, dim: int = 1) -> float:
         varied = (half.diff() != 0).sum(1) >= length / 4  # others may be padding
         found.append(torch.isin(passages(half, length)[:, 0], elsewhere) & varied)
     return (found[0] | found[1]).double().mean().item()
+
+
+def whitened(x: Tensor) -> Tensor:
+    """Rows (N, D) with the same variance in each direction, which shows what is small and the same in many samples."""
+    if x.shape[1] > 768:
+        x = x @ torch.randn(x.shape[1], 768, generator=torch.Generator().manual_seed(0)).to(x)
+    x = x - x.mean(0)
+    variances, directions = torch.linalg.eigh(x.T @ x / len(x))
+    kept = variances > 1e-6 * variances.max()
+    return (x @ directions[:, kept] / variances[kept].sqrt()).clamp(-3, 3)
+
+
+def small_groups(train: Tensor, labels: Tensor, other: Tensor, other_labels: Tensor) -> float:
+    """How well the nearest samples of ``train`` tell the labels of ``other``, if none but the nearest do; otherwise 0.
+
+    So it is where each patient has one label, and images in both splits: those of the same patient are the nearest, and
+    beyond them each label is as frequent as by chance. Where a label is of what a sample shows, less near ones have it
+    too.
+
+    Shapes:
+        train (N, …) and other (M, …) float, labels (N,) and other_labels (M,) long; returns 0 for chance, 1 for all.
+    """
+    if not train.is_floating_point() or train[:1].numel() < 16 or min(len(train), len(other)) < 100:
+        return 0.0
+    train, labels = few(train, MAX_TRAIN), few(labels, MAX_TRAIN)
+    other, other_labels = few(other, MAX_OTHER), few(other_labels, MAX_OTHER)
+    size = len(labels) // len(labels.unique())
+    chance = sum(((labels == y).double().mean() * (other_labels == y).double().mean()).item() for y in labels.unique())
+    if size < 100 or chance > 0.8:
+        return 0.0
+    x = torch.cat([small(train), small(other)]).flatten(1).double()
+    nearest, beyond = [], []
+    for view in (x, whitened(x)):
+        order = torch.cdist(view[len(train) :], view[: len(train)]).topk(size // 4, largest=False).indices
+        alike = ((labels[order] == other_labels[:, None]).double().mean(0) - chance) / (1 - chance)  # by rank
+        nearest.append(alike[:3].mean().item())
+        beyond.append(alike[size // 8 :].mean().item())
+    return max(nearest) if max(nearest) > 0.75 and max(beyond) < 0.06 else 0.0

@@ -8,7 +8,7 @@ import sys
 import pytest
 import torch
 from conftest import EXPERIMENT, as_given, composed, draws_numbers, first_batch, same, set_up_data
-from likeness import near_copies, overlapping
+from likeness import near_copies, overlapping, small_groups
 from omegaconf import DictConfig, OmegaConf
 from splits import (
     Split,
@@ -170,6 +170,23 @@ def test_no_group_in_two_splits(fact, splits):
         assert not both, (
             f"{one} and {other} share {len(both)} of the {len(groups[other])} groups of {other} ({stated}), such as "
             f"{min(both)}. Split by group"
+        )
+
+
+def test_labels_are_not_those_of_small_groups(facts, unaugmented_splits, pairs):
+    """If ``facts.groups`` is null, patients with one label and images in two splits are found by similarity."""
+    if facts["groups"] is not None:
+        pytest.skip(f"facts.groups is {facts['groups']}")
+    for one, other in pairs:
+        split, another = unaugmented_splits[one], unaugmented_splits[other]
+        if not split.whole_numbers or not another.whole_numbers:
+            pytest.skip("batches hold no labels of classes (B,)")
+        share = small_groups(split.inputs, split.whole_numbers[0], another.inputs, another.whole_numbers[0])
+        assert not share, (
+            f"samples of {other} share the label of their nearest neighbours in {one} ({share:.0%} above chance), but not of "
+            f"neighbours a little farther away. So {one} and {other} seem to share small groups with one label each, such as "
+            "patients, speakers or documents, and the model can recognise the group. Split by group and name the groups in "
+            "facts.groups, or set it to none if such groups are the classes"
         )
 
 
