@@ -86,6 +86,7 @@ WITHIN_EPOCHS = [
     "trainer.precision=64-true",
     "scheduler=cosine",
     "data.num_workers=1",
+    "callbacks.last.within_epoch=0",
 ]
 CASES = {
     "epochs": (["trainer.max_epochs=15"], [(KILL, rows(9)), (KILL, writing), (CTRL_C, rows(30))]),

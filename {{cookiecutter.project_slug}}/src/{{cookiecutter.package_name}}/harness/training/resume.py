@@ -40,12 +40,14 @@ class LastCheckpoint(Checkpoint):
 
     Args:
         dirpath: folder of the checkpoints.
-        interval: least number of seconds between two checkpoints. A stop and the end of the training always save.
+        interval: seconds between two checkpoints, at least; the later one is saved after a validation or an epoch. A stop
+            and the end of the training always save.
+        within_epoch: seconds after which a checkpoint is saved between any two batches.
     """
 
-    def __init__(self, dirpath: str, interval: float = 0):
+    def __init__(self, dirpath: str, interval: float = 0, within_epoch: float = 300):
         self.path = Path(dirpath) / "last.ckpt"
-        self.interval, self._saved_at = interval, time.monotonic()
+        self.interval, self.within_epoch, self._saved_at = interval, within_epoch, time.monotonic()
         self.made_by: dict | None = None  # code and commit of this run, for the run that resumes from here
         self._due = False
         self._saving = False
@@ -109,17 +111,16 @@ class LastCheckpoint(Checkpoint):
 
     def _between(self, trainer: L.Trainer) -> None:
         """Between two batches or two epochs: stop if a signal has come, save if it is time; all processes alike."""
-        if trainer.strategy.reduce_boolean_decision(self._stop_signal is not None, all=False):
-            number = next(filter(None, _of_all_processes(self._stop_signal)))
-            if number not in (signal.SIGINT, signal.SIGTERM):
-                self._save(trainer)
-                self._earlier_handlers[number](number, None)  # submitit's: queues the job again, and exits
-            raise SIGTERMException(128 + number)
-        if self._due:
-            self._due = False
-            time_to_save = time.monotonic() - self._saved_at >= self.interval
-            if trainer.strategy.reduce_boolean_decision(time_to_save, all=False):
-                self._save(trainer)
+        time_to_save = time.monotonic() - self._saved_at >= (self.interval if self._due else self.within_epoch)
+        if not trainer.strategy.reduce_boolean_decision(time_to_save or self._stop_signal is not None, all=False):
+            return
+        number = next(filter(None, _of_all_processes(self._stop_signal)), None)
+        if number not in (signal.SIGINT, signal.SIGTERM):
+            self._save(trainer)
+            if number is None:
+                return
+            self._earlier_handlers[number](number, None)  # submitit's: queues the job again, and exits
+        raise SIGTERMException(128 + number)
 
     def _save(self, trainer: L.Trainer) -> None:
         self._due, self._saving = False, True
