@@ -95,9 +95,9 @@ def test_what_is_not_asked_is_answered_beforehand(tmp_path: Path, how: str):
 def test_names_follow_from_the_title(tmp_path: Path):
     status, shown = answer(tmp_path, title="Attention Is All You Need: Again")
     assert status == 0, shown
-    assert asked(shown)["project_slug"][1] == "attention-is-all-you-need-again"
-    assert asked(shown)["package_name"][1] == "attention_is_all_you_need_again"
-    package = tmp_path / "attention-is-all-you-need-again/src/attention_is_all_you_need_again"
+    assert asked(shown)["project_slug"][1] == "attention-is-all-you-need"
+    assert asked(shown)["package_name"][1] == "attention_is_all_you_need"
+    package = tmp_path / "attention-is-all-you-need/src/attention_is_all_you_need"
     docstring = (package / "__init__.py").read_text()
     assert docstring.startswith('"""Implementation of: Attention Is All You Need: Again\n')
 
