@@ -477,9 +477,9 @@ def test_what_differs_on_purpose_stands_beside_the_result(claimed, add):
     said = "seeds: [0]  # differs: Section 5 has ten runs"
     path.write_text(re.sub("(?m)^seeds: .*", said, path.read_text()))
     told = [
-        "seeds is [0] (Section 5 has ten runs)",
-        "data is digits (Section 4 has CIFAR-10; needs no download)",
-        "trainer.max_epochs is 20 (Section 5 has 200; ours fits a laptop)",
+        "seeds = [0] (Section 5 has ten runs)",
+        "data = digits (Section 4 has CIFAR-10; needs no download)",
+        "trainer.max_epochs = 20 (Section 5 has 200; ours fits a laptop)",
     ]
     printed = run("python", "report.py", cwd=claimed).stdout
     assert f"Unlike the paper: {'; '.join(told)}." in printed and " of 1 within the tolerance on other data" in printed

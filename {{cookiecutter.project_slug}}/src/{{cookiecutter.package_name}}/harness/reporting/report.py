@@ -92,12 +92,12 @@ class Report:
 
     @property
     def differing(self) -> list[str]:
-        """What differs from the paper on purpose, each with what the paper has: ``data is digits (Section 4 has …)``."""
+        """What differs from the paper on purpose, each with what the paper has: ``data = digits (Section 4 has …)``."""
         found = {}
         for value in (value for value in self.values if value.kind == "differs"):
             of = "" if value.file in MAIN else f"{Path(value.file).stem}: "
             name = value.key.partition(" of ")[0]  # data of any row
-            found[f"{of}{name} is {value.value} ({sources.DIFFERS.sub('', value.source)})"] = None
+            found[f"{of}{name} = {value.value} ({sources.DIFFERS.sub('', value.source)})"] = None
         return [*found]
 
     @property
