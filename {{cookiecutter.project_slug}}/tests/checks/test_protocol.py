@@ -54,15 +54,15 @@ def test_training_does_not_see_the_test_set(cfg, data):
     if read["test"] is None:
         pytest.skip("there is no test split, or its samples cannot be recognised")
     keys = {split: set(rows(inputs)) for split, inputs in read.items() if inputs is not None}
-    only_test = keys.pop("test").difference(*keys.values())
+    # samples of a few numbers, such as points in space or short sequences, may be equal on purpose
+    only_test = {row for row in keys.pop("test").difference(*keys.values()) if len(row) >= 64}
     seen: set[str] = set()
 
     def look(module, inputs):
         for x in inputs:
-            # samples of a few numbers, such as points in space, may be equal on purpose
             alike = torch.is_tensor(x) and not x.is_nested and x.shape[1:] == read["test"].shape[1:]
             with contextlib.suppress(RuntimeError):  # inside vmap a tensor has no numbers
-                if alike and x[:1].numel() >= 16 and not only_test.isdisjoint(rows(x.detach().cpu())):
+                if alike and not only_test.isdisjoint(rows(x.detach().cpu())):
                     seen.add(type(module).__name__)
 
     hook = register_module_forward_pre_hook(look)
