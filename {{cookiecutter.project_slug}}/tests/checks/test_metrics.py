@@ -119,7 +119,8 @@ def test_a_metric_does_not_depend_on_the_batches(validation, facts):
     wrong = [f"{n} is {whole[n]:.6g} or {parts[n]:.6g}" for n in names if not near(whole[n], parts[n])]
     assert not wrong, (
         f"{'; '.join(wrong)}: the same samples in one batch, or in batches of {sizes}. A mean over batches weighs samples by "
-        "their batch: add up numerator and denominator in update, and divide in compute"
+        "their batch: add up numerator and denominator in update, and divide in compute (MeanMetric ignores its weights if "
+        "nan_strategy is 'disable')"
     )
 
 
@@ -166,7 +167,7 @@ def test_a_metric_shows_what_is_not_a_number(validation):
         dropped = [drops_nan(metric, calls, i) for i in range(len(calls))]
         assert not all(dropped), (
             f"{name} leaves out what is not a number, so a diverged run improves it. Use no nanmean and no mask of what is "
-            "finite; set nan_strategy='disable' or 'error' in a metric of torchmetrics"
+            "finite; set nan_strategy='error' in a metric of torchmetrics"
         )
 
 
