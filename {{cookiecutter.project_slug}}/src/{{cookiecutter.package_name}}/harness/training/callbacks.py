@@ -82,7 +82,8 @@ def first_module_not_finite(trainer: L.Trainer, procedure: L.LightningModule, ba
     names, found = {module: name for name, module in procedure.named_modules()}, []
 
     def look(module: nn.Module, inputs: Any, output: Any) -> None:
-        if not all(leaf.isfinite().all() for leaf in tree_leaves(output) if torch.is_tensor(leaf)):
+        tensors = [leaf for leaf in tree_leaves(output) if torch.is_tensor(leaf)]
+        if module in names and not all(tensor.isfinite().all() for tensor in tensors):  # others are made on the way
             found.append(names[module])
 
     with suppress(NotImplementedError), trainer.precision_plugin.train_step_context():  # no step: a manual procedure
