@@ -200,6 +200,17 @@ def is_standardized(x: torch.Tensor, dims: tuple[int, ...]) -> bool:
     return bool((varying.any() and ((mean.abs() < near) & ((stds - 1).abs() < near).any(0))[varying].all()).item())
 
 
+def fills_range(x: torch.Tensor, train: torch.Tensor) -> bool:
+    """Whether each feature ranges from 0 or -1 to 1, and a sample outside the range of training decides some of them."""
+    low, high = x.amin(0), x.amax(0)
+    varying = high > low
+    if not any(((low - start).abs() + (high - 1).abs())[varying].max() < 1e-6 for start in (0, -1) if varying.any()):
+        return False
+    alone = [((x - end).abs() < 1e-6).sum(0) == 1 for end in (low, high)]
+    beyond = [(train.amin(0) - low).abs() > 1e-6, (train.amax(0) - high).abs() > 1e-6]
+    return int(((alone[0] & beyond[0]) | (alone[1] & beyond[1]))[varying].sum()) >= 2
+
+
 def series_of(split: Split) -> torch.Tensor | None:
     """The steps (N, C) of a series that inputs, and targets beside them, (B, T, C) are windows of."""
     windows = [
@@ -237,6 +248,8 @@ def test_statistics_are_those_of_training(fact, splits):
         alone = {kind: dims for kind, dims in kinds.items() if "train" not in names or not is_standardized(train, dims)}
         enough = len(x) >= 10 and x.abs().max() > 1 + 1e-6
         found = [kind for kind, dims in alone.items() if enough and is_standardized(x, dims)]
+        if what == "inputs" and fills_range(x.flatten(1), train.flatten(1)):
+            found.append(" to their range, per feature")
         assert not found, (
             f"{what} are normalised{found[0]} by statistics of {' and '.join(names)}. Use those of train alone"
         )
