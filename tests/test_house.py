@@ -191,7 +191,7 @@ SIZES = {
     "harness": 457,
     "harness/training": 1446,
     "harness/verification": 390,
-    "harness/evidence": 1642,
+    "harness/evidence": 1641,
     "harness/reporting": 1443,
     "harness/reading": 924,
     "tests/checks": 2350,

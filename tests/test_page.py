@@ -216,7 +216,18 @@ def test_finished(trained):
     assert "5 runs, counted or not: 1 h 0 min in all." in shown.texts("p")
     assert shown.row("torch")[1] == f"{record['versions']['torch']} (2 runs) · 1.0.0 (1 run)"
     assert shown.row("commit")[1] == record["git"]["commit"]
-    assert "Every record in results/ counts." in shown.texts("p")
+    assert "Every record in results/ counts or is of an alternative." in shown.texts("p")
+
+
+def test_a_table_of_values_has_no_picture(repo):
+    claim(repo, [0])
+    alone = {"name": "model", "type": "ValueTable", "parameters": 0, "flops": None, "in": "?", "out": "?"}
+    template = {"git": {"commit": "0" * 40, "dirty": False}, "metrics": {"test/accuracy": 0.943}}
+    records(repo, template, [{"architecture": [alone]}])
+    shown = page(repo)
+    assert (
+        "ValueTable has no layers." in shown.texts("p") and 'class="modules' not in (repo / "REPORT.html").read_text()
+    )
 
 
 def test_what_does_not_count_is_said(trained):
@@ -337,7 +348,7 @@ known.outcomes = {text: text for text in texts}
 known.not_tested = texts[-3]
 known.lost_checks = texts
 known.effects = [
-    report.Effect(value, value.value, known.rows[0], found) for value in known.sources["paper"] for found in ({}, {0: 1.0})
+    report.Effect(value, value.value, known.rows[0], found) for value in known.sources["paper"] for found in ({}, {0: known.rows[0].counted[0]})
 ]
 html.steps_left = lambda known: [todo.Step(text, text) for text in texts]
 print(html.html(known, []))

@@ -553,6 +553,7 @@ def test_sweep_over_what_is_assumed(ask, repo):
         r"What an alternative changes:\n(?: .*\n)* +paper: data.batch_size=128 +test/accuracy +[-+]\S+ % \(n = 1\)",
         told,
     )
+    assert "not counted" not in told, "a run is listed once"
 
 
 def test_sweep_without_alternatives(repo):

@@ -263,6 +263,31 @@ def test_a_bound_needs_no_tolerance_and_no_mode(claimed, add, claim, accuracies,
     assert "Changed after the runs" not in (claimed / "README.md").read_text()
 
 
+@pytest.mark.parametrize(
+    ("accuracies", "tolerance", "verdict"),
+    [
+        ([85.0, 85.1], "null", "– reproduced (interval exceeds bound)"),
+        ([87.0, 87.1], "null", "– reproduced"),
+        ([91.0, 91.01], "null", "– not reproduced (better)"),
+        ([91.0, 91.01], "2", "± 2 reproduced"),
+        ([80.0, 80.01], "2", "± 2 not reproduced"),
+    ],
+)
+def test_the_paper_may_give_a_range(claimed, add, accuracies, tolerance, verdict):
+    for seed, accuracy in enumerate(accuracies):
+        add(seed, accuracy)
+    edit(
+        claimed / "configs/paper.yaml", value='85  # Table 2: "85–90 %"\n    upper: 90', std="null", tolerance=tolerance
+    )
+    told = line(claimed)
+    assert " 85 … 90 % " in told and told.endswith(verdict)
+    left = run("python", "report.py", cwd=claimed).stdout.partition("Left to do")[2]
+    assert "tolerance" not in left and "quote" not in left
+    edit(claimed / "configs/paper.yaml", upper="80")
+    said = "upper: a range has the form value: 85, upper: 90, with claim: equal."
+    assert said in run("python", "report.py", cwd=claimed, ok=False).stderr
+
+
 def test_code_is_the_same_whatever_its_comments(repo):
     def digest() -> str:
         return run("python", "-c", CODE, cwd=repo).stdout
@@ -282,9 +307,31 @@ def test_a_seed_counts_once(claimed, add):
     assert "94.1 % (n = 1)" in report and "a newer run of this seed counts" in report
 
 
-def test_a_diverged_run_is_no_success(claimed, add):
-    add(0, 94.3), add(1, float("nan"))
+@pytest.mark.parametrize(("claim", "value"), [("equal", "nan"), ("at least", "inf"), ("at most", "-inf")])
+def test_a_diverged_run_is_no_success(claimed, add, claim, value):
+    """Although an infinite number is beyond any bound. The old form of a record, which is no JSON, is still read."""
+    edit(claimed / "configs/paper.yaml", claim=claim)
+    add(0, 94.3), add(1, float(value))
     assert line(claimed).endswith("diverged in 1 of 2 runs – ± 0.5 not reproduced")
+    assert "diverged in 1 of 2 runs" in (claimed / "REPORT.html").read_text()
+
+
+STRICT = """
+import json, math, pathlib
+from my_paper.harness.evidence import record
+path, inf = pathlib.Path("record.json"), math.inf
+texts = {"NaN": 'says "NaN", or "', "text": '"Infinity'}
+given = dict.fromkeys(record.NEEDED, 1) | {"metrics": {"a": math.nan, "b": inf}, "config": [-inf, 1.5], **texts}
+record.write_json(path, given)
+json.loads(path.read_text(), parse_constant=lambda name: 1 / 0)
+back = record.read(path)
+assert record.checksum(path.read_text()) == back.pop("checksum")
+assert math.isnan(back["metrics"].pop("a")) and given["metrics"].pop("a") and back == given, back
+"""
+
+
+def test_any_reader_of_json_reads_a_record(repo):
+    run("python", "-c", STRICT, cwd=repo)
 
 
 def test_code_digest_does_not_depend_on_the_version_of_python(repo):
@@ -499,6 +546,22 @@ def test_what_rows_inherit_is_told_once_where_it_comes_from(claimed):
     told = run("python", "report.py", cwd=claimed).stdout.splitlines()
     (line,) = [line for line in told if "without a source" in line]
     assert line.strip().startswith("configs/experiment/paper.yaml ")
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ({}, True),
+        ({"steps": 3}, False),  # the last validation was another
+        ({"tested": {"checkpoint": "last", "step": 2, "sha256": ""}}, False),  # as the paper does
+        ({"curves": {"val/accuracy": {"steps": [2], "values": [0.9]}}}, False),  # the only validation
+    ],
+)
+def test_a_training_that_still_improved_is_named(claimed, add, change, said):
+    curves = {"val/accuracy": {"steps": [1, 2], "values": [0.8, 0.9]}}
+    add(0, 94.3, **({"steps": 2, "curves": curves, "tested": {"checkpoint": "best", "step": 2, "sha256": ""}} | change))
+    told = run("python", "report.py", cwd=claimed).stdout
+    assert ("The last validation was the best, so training may not have converged: runs/paper-" in told) is said
 
 
 def test_far_numbers_are_powers_of_ten(claimed, add):

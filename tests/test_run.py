@@ -40,6 +40,7 @@ def test_train_evaluate_report(repo):
     assert result["curves"]["val/loss"]["steps"] == list(range(20, 401, 20))  # 20 epochs of 20 steps
     assert result["claims"]["test/accuracy"] == dict(
         value=None,
+        upper=None,
         claim="equal",
         aggregate="mean",
         scale=100,

@@ -112,11 +112,10 @@ def cited_by_tests() -> dict[str, list[str]]:
 def never_cited(parts: list[PaperPart]) -> list[str]:
     """The equations and algorithms that ``READING.md`` lists, which ``read.py`` wrote, and that no code cites."""
     sheet = ROOT / "READING.md"
-    listed = (
-        re.findall(r"(?<=· )(?:Equation|Algorithm) \S+", sheet.read_text(encoding="utf-8")) if sheet.exists() else []
-    )
+    text = sheet.read_text(encoding="utf-8") if sheet.exists() else ""
     cited = {part.name for part in parts if part.places}
-    return [name for name in dict.fromkeys(listed) if name not in cited]
+    listed = dict.fromkeys(re.findall(r"(?<=· )(?:Equation|Algorithm) \S+", text))
+    return [name for name in listed if name not in cited]
 
 
 def cited_parts(text: str) -> Iterator[tuple[int, str]]:

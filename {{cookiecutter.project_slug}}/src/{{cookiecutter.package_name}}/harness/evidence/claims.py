@@ -50,9 +50,7 @@ class Result:
     @property
     def ours(self) -> float:
         """The value to compare: our runs, summarised in the way the paper summarises its own."""
-        if any(map(math.isnan, self.values)):  # max and min may ignore it
-            return math.nan
-        return AGGREGATES[self.target.aggregate](self.values)
+        return math.nan if self.diverged else AGGREGATES[self.target.aggregate](self.values)
 
     @cached_property
     def std(self) -> float | None:
@@ -71,12 +69,9 @@ class Result:
 
     def within_tolerance(self, value: float) -> bool:
         """Whether ``value``, in the paper's unit, agrees with the claim."""
-        difference, tolerance = value - self.target.value, self.target.tolerance or 0
-        return {
-            "equal": abs(difference) <= tolerance,
-            "at least": difference >= -tolerance,
-            "at most": difference <= tolerance,
-        }[self.target.claim]
+        below, above = self.target.value - value, value - self.target.ends[-1]
+        outside = {"equal": max(below, above), "at least": below, "at most": above}[self.target.claim]
+        return outside <= (self.target.tolerance or 0)
 
     @property
     def interval_agrees(self) -> bool:
@@ -117,7 +112,7 @@ class Result:
             better = self.ours > target.value if target.mode == "max" else self.ours < target.value
             limits += ["better"] if better else []
         if self.interval and not self.interval_agrees:
-            limit = "tolerance" if target.tolerance or target.claim == "equal" else "bound"
+            limit = "tolerance" if target.tolerance or target.claim == "equal" and target.upper is None else "bound"
             limits.append(f"interval {'exceeds' if within else 'reaches'} {limit}")
         return "not " * (not within) + reached + (f" ({', '.join(limits)})" if limits else "")
 
@@ -205,10 +200,8 @@ class Evidence:
 
     def tables(self) -> dict[str, list[Result]]:
         """The results by the paper's table."""
-        found: dict[str, list[Result]] = {}
-        for result in self.results:
-            found.setdefault(result.target.table, []).append(result)
-        return found
+        names = dict.fromkeys(result.target.table for result in self.results)
+        return {name: [result for result in self.results if result.target.table == name] for name in names}
 
     def counted_folders(self) -> list[str]:
         """The run folders of the counted records, as far as they exist on this machine."""

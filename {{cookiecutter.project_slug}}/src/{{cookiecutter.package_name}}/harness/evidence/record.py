@@ -137,7 +137,8 @@ def checksum(text: str) -> str:
 
 def write_json(path: Path, record: dict) -> None:
     """Write a record with its checksum, which shows a later edit. The file is written completely or not at all."""
-    text = json.dumps(record | {"checksum": ""}, indent=2, ensure_ascii=False)
+    strict = json.loads(json.dumps(record | {"checksum": ""}), parse_constant=str)  # JSON has no NaN, but "NaN"
+    text = json.dumps(strict, indent=2, ensure_ascii=False)
     # put a list of numbers on one line
     text = re.sub(r"\[\n[^][{}\"]*]", lambda found: f"[{' '.join(found[0][1:-1].split())}]", text)
     before, empty, after = text.rpartition('""')
@@ -199,11 +200,8 @@ class Record:
         """Write how the run ended (``finished``, ``interrupted`` or ``crashed``) and the facts that are known by then."""
         if not self.writes:
             return
-        self.data |= {
-            "status": status,
-            **facts,
-            "wall_time_s": round(self._wall_before + time.monotonic() - self._begin, 2),
-        }
+        self.data |= {"status": status, **facts}
+        self.data["wall_time_s"] = round(self._wall_before + time.monotonic() - self._begin, 2)
         if status == "finished" and self.results:  # before the run's own record says "finished"
             write_json(self.results / f"{self.path.parent.name}.json", self.data)
         write_json(self.path, self.data)
@@ -216,7 +214,8 @@ def read(path: Path) -> dict:
         UsageError: the file is not a JSON object, or lacks a key that every record has.
     """
     try:
-        record = json.loads(path.read_text(encoding="utf-8"))
+        text = re.sub(r'(?<!\\)"(NaN|-?Infinity)"(?!:)', r"\1", path.read_text(encoding="utf-8"))
+        record = json.loads(text)
         if missing := NEEDED - set(record):
             raise ValueError(f"it has no {', '.join(sorted(missing))}")
     except (ValueError, TypeError) as error:

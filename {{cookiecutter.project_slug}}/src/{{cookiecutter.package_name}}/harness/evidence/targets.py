@@ -12,7 +12,7 @@ from ..identity import CONFIGS, UsageError
 CLAIMS = {"equal": "", "at least": "≥ ", "at most": "≤ "}
 AGGREGATES = {"mean": statistics.fmean, "median": statistics.median, "max": max, "min": min}
 CHOICES = {"claim": [*CLAIMS], "aggregate": [*AGGREGATES], "mode": ["max", "min"], "stated_by": ["paper", "us"]}
-DECIDE_VERDICT = ["value", "claim", "aggregate", "scale", "mode", "tolerance", "seeds", "stated_by"]
+DECIDE_VERDICT = ["value", "upper", "claim", "aggregate", "scale", "mode", "tolerance", "seeds", "stated_by"]
 EXPECTED = {bool: "true or false", str: "text", list[int] | None: "a list of whole numbers"}  # others are numbers
 
 
@@ -23,6 +23,7 @@ class Target:
     metric: str = MISSING
     dataset: str = ""
     value: int | float | None = None
+    upper: int | float | None = None  # of a range, which begins at ``value``
     claim: str = "equal"
     std: int | float | None = None
     n_runs: int | float | None = None
@@ -41,6 +42,11 @@ class Target:
     deterministic: bool = False  # nothing is drawn, so that one run is enough
     stated_by: str = "paper"  # or "us": a threshold of our own, which is never shown as the paper's
     explanation: str = ""  # why the value is not reached
+
+    @property
+    def ends(self) -> list[float]:
+        """The value; of a range both ends."""
+        return [end for end in (self.value, self.upper) if end is not None]
 
     @property
     def baseline(self) -> str:
@@ -97,9 +103,7 @@ def read_targets(paper: DictConfig) -> list[Target]:
     if not isinstance(seeds, ListConfig) or not all(type(seed) is int for seed in seeds):
         problems.append(f"seeds: {seeds} is not a list of whole numbers, such as [0, 1, 2].")
     if not targets:
-        problems.append(
-            "there are no targets. State at least one value of the paper, for example metric: test/accuracy."
-        )
+        problems.append("there are no targets. State a value of the paper, for example metric: test/accuracy.")
     if problems:
         raise UsageError("\n".join(f"configs/paper.yaml, {problem}" for problem in problems))
     return targets
@@ -131,6 +135,10 @@ def _read_target(given: DictConfig) -> tuple[Target, list[str]]:
     for key, allowed in CHOICES.items():
         if target[key] not in allowed:
             problems.append(f"{key}: {target[key]} is not one of: {', '.join(allowed)}.")
+    if target.upper is not None:
+        target.tolerance = target.tolerance or 0
+        if target.claim != "equal" or target.value is None or target.value >= target.upper:
+            problems.append("upper: a range has the form value: 85, upper: 90, with claim: equal.")
     if target.minus and target.over:
         problems.append("minus and over exclude each other: a value is a difference or a quotient.")
     if OmegaConf.is_missing(target, "metric"):

@@ -15,9 +15,11 @@ def cells(result: Result) -> dict[str, str]:
     std = f" ± {target.std:g}" if target.std else ""
     of = "n =" if target.aggregate == "mean" else f"{target.aggregate} of"
     runs = f" ({of} {target.n_runs})" if target.n_runs and target.stated_by == "paper" else ""
-    stated = "–" if target.value is None else f"{CLAIMS[target.claim]}{target.value:g}{std}{unit}{runs}"
-    no_tolerance = target.tolerance is None or target.claim != "equal" and target.tolerance == 0
-    tolerance, ours, interval = "–" if no_tolerance else f"± {target.tolerance:g}", "–", "–"
+    ends = " … ".join(f"{end:g}" for end in target.ends)
+    stated = f"{CLAIMS[target.claim]}{ends}{std}{unit}{runs}" if ends else "–"
+    exact = target.claim == "equal" and target.upper is None and target.tolerance == 0
+    tolerance = f"± {target.tolerance:g}" if target.tolerance or exact else "–"
+    ours = interval = "–"
     if target.stated_by == "us":
         tolerance, stated = f"{stated}{f' {tolerance}' if target.tolerance else ''}, our own threshold", "–"
     if result.diverged:

@@ -29,10 +29,11 @@ def draw_results(rows: list[Result]) -> str:
     figure, panels = _panels(len(rows), across=4, width=2.8, height=2.8)
     for axes, row in zip(panels, rows, strict=True):
         target, ticks = row.target, {record["seed"]: record["seed"] for record in row.counted}
-        if target.value is not None:
-            axes.axhline(target.value, color=THEIRS, label=WHOSE[target.stated_by])
-            if target.claim == "equal" and target.tolerance is not None:
-                axes.axhspan(target.value - target.tolerance, target.value + target.tolerance, color=THEIRS, alpha=0.15)
+        for end in target.ends:
+            axes.axhline(end, color=THEIRS, label=WHOSE[target.stated_by])
+        if target.ends and target.claim == "equal" and target.tolerance is not None:
+            low, high = target.ends[0] - target.tolerance, target.ends[-1] + target.tolerance
+            axes.axhspan(low, high, color=THEIRS, alpha=0.15)
         axes.plot(list(ticks), row.values, "o", color=OURS, markersize=4, label="ours")
         if row.interval:
             half, end = (row.interval[1] - row.interval[0]) / 2, max(ticks) + 1
@@ -51,8 +52,7 @@ def draw_results(rows: list[Result]) -> str:
 def draw_curves(rows: list[Result]) -> str:
     """Of one experiment a panel for each quantity that was logged, a line for each seed; the learning rate, if it moves."""
     counted = rows[0].counted
-    logged = [item for record in counted for item in record["curves"].items()]
-    names = sorted({name.split("/", 1)[1] for name, curve in logged if np.isfinite(np.float64(curve["values"])).any()})
+    names = sorted({name.split("/", 1)[1] for record in counted for name in record["curves"]})
     rates = [record["curves"].get("train/learning rate", {"values": []})["values"] for record in counted]
     if len(set().union(*rates)) == 1 < len(names):
         names.remove("learning rate")
@@ -64,9 +64,9 @@ def draw_curves(rows: list[Result]) -> str:
             _draw(axes, curves, color, label)
         for row in rows:
             target = row.target
-            if target.metric.split("/", 1)[-1] == name and target.value is not None and not target.baseline:
-                value = target.value / target.scale
-                axes.axhline(value, color=THEIRS, linestyle="--", label=WHOSE[target.stated_by])
+            if target.metric.split("/", 1)[-1] == name and not target.baseline:
+                for end in target.ends:
+                    axes.axhline(end / target.scale, color=THEIRS, linestyle="--", label=WHOSE[target.stated_by])
         axes.set(xlabel="step", ylabel=name)
         if "loss" in name:
             _log_scale(axes)

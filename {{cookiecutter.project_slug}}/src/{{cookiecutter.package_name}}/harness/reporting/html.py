@@ -7,13 +7,13 @@ from pathlib import Path
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
-from ..evidence import paper
+from ..evidence import citations, paper
 from ..evidence.comments import Value
 from ..evidence.record import git_state, read
 from ..identity import ROOT, UsageError
 from .cells import cells
 from .completeness import completeness
-from .report import Report
+from .report import Report, count
 from .text import shape
 from .todo import steps_left
 
@@ -36,7 +36,7 @@ def html(known: Report, figures: list[Path]) -> str:
         lstrip_blocks=True,
         undefined=StrictUndefined,
     )
-    environment.filters |= {"setting": _setting, "shape": shape, "time": _time, "tree": _tree}
+    environment.filters |= {"setting": _setting, "shape": shape, "several": count, "time": _time, "tree": _tree}
     counted = known.evidence.counted
     return environment.get_template("page.html").render(
         known=known,
@@ -47,6 +47,7 @@ def html(known: Report, figures: list[Path]) -> str:
         tests=Counter(known.outcomes.values()),
         differences=known.differing + paper.known_differences(),
         ambiguities=paper.ambiguities(),
+        never_cited=citations.never_cited(known.parts),
         looked_up=paper.paper_text()[0],
         counted=counted,
         runs=_runs(known),

@@ -1,6 +1,7 @@
 """What is known of the reproduction, as plain data: the same for terminal, Markdown, figures and HTML."""
 
 import functools
+import math
 import statistics
 from collections.abc import Iterable
 from dataclasses import dataclass, field
@@ -25,13 +26,13 @@ class Effect:
     value: sources.Value
     alternative: object
     row: Result
-    found: dict[int, float]  # by seed, in the paper's unit
+    found: dict[int, dict]  # its records, by seed
 
     @property
     def differences(self) -> list[float]:
         """For each seed that both have, the alternative's result minus ours."""
-        ours = {record["seed"]: self.row.value_of(record) for record in self.row.counted}
-        return [self.found[seed] - ours[seed] for seed in self.found.keys() & ours.keys()]
+        both = [(self.found[record["seed"]], record) for record in self.row.counted if record["seed"] in self.found]
+        return [self.row.value_of(other) - self.row.value_of(ours) for other, ours in both]
 
     @property
     def change(self) -> str:
@@ -42,6 +43,8 @@ class Effect:
         """The mean difference in the paper's unit, and the number of seeds."""
         if not self.differences:
             return "none of ours counts yet"
+        if not all(map(math.isfinite, self.differences)):
+            return "it or ours diverged"
         mean = statistics.fmean(self.differences)
         return f"{mean:+.3g} {self.row.target.unit}".rstrip() + f" (n = {len(self.differences)})"
 
@@ -81,11 +84,6 @@ class Report:
         }
 
     @property
-    def never_cited(self) -> list[str]:
-        """The paper's equations and algorithms that no code cites, where ``read.py`` has listed them."""
-        return citations.never_cited(self.parts)
-
-    @property
     def values(self) -> list[sources.Value]:
         """The paper's results and settings, each listed once although experiments inherit them."""
         return _once([self.claimed, *self.sources.values()])
@@ -99,6 +97,12 @@ class Report:
             name = value.key.partition(" of ")[0]  # data of any row
             found[f"{of}{name} = {value.value} ({sources.DIFFERS.sub('', value.source)})"] = None
         return [*found]
+
+    @property
+    def uncounted(self) -> list[tuple[dict, str]]:
+        """The records that count for no target and are of no alternative, each with the reason."""
+        shown = [record["file"] for effect in self.effects for record in effect.found.values()]
+        return [(record, reason) for record, reason in self.evidence.uncounted if record["file"] not in shown]
 
     @property
     def notes(self) -> dict[str, list[str]]:
@@ -212,10 +216,8 @@ def _unverified(known: Report) -> list[str]:
     """Why the code cannot be called verified; empty where it can."""
     why = []
     stand_ins = [name for path in known.todos if (name := Path(path).name) in PAPER_FILES]
-    if stand_ins:
-        why.append(f"stand-ins, TODO(paper) in {', '.join(stand_ins)}")
-    elif known.todos:
-        why.append(f"TODO(paper) in {', '.join(known.todos)}")
+    if known.todos:
+        why.append(f"{'stand-ins, ' * bool(stand_ins)}TODO(paper) in {', '.join(stand_ins or known.todos)}")
     failed = [name for name, outcome in known.outcomes.items() if outcome == "failed"]
     if known.not_tested:
         why.append(known.not_tested)
@@ -244,7 +246,7 @@ def _effects(known: Evidence, by_experiment: dict[str, list[sources.Value]]) -> 
             if not runs and (value.file, value.line) in asked:  # inherited: one of the experiments is enough
                 continue
             for row in of_metric.values():  # with a baseline, by the same seed
-                by_seed = {r["seed"]: row.value_of(r) for r in runs if row.target.metric in r["metrics"]}
+                by_seed = {r["seed"]: r for r in runs if row.target.metric in r["metrics"]}
                 found.append(Effect(value, alternative, row, by_seed))
         asked |= {(value.file, value.line) for value in listed}
     return found

@@ -12,22 +12,28 @@ def printed(known: Report) -> str:
     """The table, what does not count, and what is left to do."""
     lines = ["", f"{one_line(known.paper.title)} · status: {known.status}"]
     lines += [f"{heading}: {'; '.join(items)}." for heading, items in known.notes.items()]
+    if late := [record["run"] for record in known.evidence.counted.values() if _best_is_last(record)]:
+        lines.append(f"The last validation was the best, so training may not have converged: {', '.join(late)}.")
     for table, rows in known.evidence.tables().items():
         shown = [cells(row) for row in rows]
         lines += ["", *([one_line(table)] if table else [])]
         lines += columns([list(shown[0]), *(list(row.values()) for row in shown)])
-    lines += _shortened([f"  not counted: {record['run']} ({reason})" for record, reason in known.evidence.uncounted])
-    changes = [
-        [f"{e.row.target.experiment}: {e.change}", e.row.target.metric, e.as_text()]
-        for e in known.effects
-        if e.differences
-    ]
+    lines += _shortened([f"  not counted: {record['run']} ({reason})" for record, reason in known.uncounted])
+    run = [effect for effect in known.effects if effect.found]
+    changes = [[f"{e.row.target.experiment}: {e.change}", e.row.target.metric, e.as_text()] for e in run]
     if changes:
         lines += ["", "What an alternative changes:", *_shortened(columns(changes))]
     if left := steps_left(known):
         lines += ["", "Left to do, the next step first:"]
         lines += _shortened(columns([[step.where, step.what] for step in left]))
     return "\n".join(lines)
+
+
+def _best_is_last(record: dict) -> bool:
+    """Whether the tested checkpoint is that of the last of several validations."""
+    tested, metric = record.get("tested", {}), record["config"].get("monitor", {}).get("metric")
+    several = len(record.get("curves", {}).get(metric, {"steps": []})["steps"]) > 1
+    return several and (tested.get("checkpoint"), tested.get("step")) == ("best", record["steps"])
 
 
 def _shortened(lines: list[str]) -> list[str]:

@@ -66,10 +66,8 @@ def _proposed(known: Report) -> list[str]:
     """The keys for which ``read.py`` has proposed a value: beside a setting, or on a line of its own."""
     beside = [value.key for value in known.values if value.source.startswith("proposed: ")]
     path = CONFIGS / "experiment" / "paper.yaml"
-    alone = (
-        re.findall(r"^# proposed: ([\w.]+):", path.read_text(encoding="utf-8"), re.MULTILINE) if path.exists() else []
-    )
-    return [*beside, *alone]
+    text = path.read_text(encoding="utf-8") if path.exists() else ""
+    return beside + re.findall(r"^# proposed: ([\w.]+):", text, re.MULTILINE)
 
 
 def _to_verify(known: Report) -> list[Step]:
