@@ -93,7 +93,7 @@ def _legend(figure: Figure) -> None:
     for axes in figure.axes:
         lines, labels = axes.get_legend_handles_labels()
         known |= dict(zip(labels, lines, strict=True))
-    figure.legend(known.values(), known.keys(), loc="outside lower center", ncols=4)
+    figure.legend(known.values(), known.keys(), loc="outside lower center", ncols=int(figure.get_figwidth() // 2))
 
 
 def _draw(axes: Axes, curves: list[dict], color: str, label: str) -> None:
