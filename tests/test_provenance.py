@@ -375,6 +375,7 @@ FINE = [
     "trainer:\n  accelerator: gpu\n  log_every_n_steps: 1",
     "trainer:\n  max_epochs: -1  # differs: max_steps ends the training",
     "defaults:\n  - override /loss: null\n  - override /metrics: null",
+    "trainer:\n  max_epochs: null\n  max_steps: -1",
 ]  # fmt: skip
 
 

@@ -32,6 +32,9 @@ def shape(path: Path, repo: Path) -> Path:
 def test_no_false_alarm(shape: Path):
     done = run("pytest", "-q", "--tb=short", "-p", "no:cacheprovider", "tests/checks", cwd=shape, ok=False)
     assert done.returncode == 0, done.stdout
+    unstated = done.stdout.partition("so not checked: ")[2].partition("\n")[0].split(", ")
+    optimizer = "override /optimizer: null" not in (shape / "configs/experiment/paper.yaml").read_text()
+    assert optimizer or not {"optimizer", "learning_rate", "gradient_clip"} & {*unstated}, "nobody states them"
 
 
 @pytest.mark.parametrize("path", [TEMPLATE / "tests/shapes/tabular_td"])

@@ -4,7 +4,7 @@
 
 Authors: {{ docstring(cookiecutter.authors).rstrip() or 'TODO(paper)' }}
 Paper: {{ docstring(cookiecutter.paper_url).rstrip() or 'TODO(paper)' }}
-Official code: {{ docstring(cookiecutter.official_code).rstrip() or 'none known' }}
+Official code: {{ docstring(cookiecutter.official_code).rstrip() or 'TODO(paper)' }}
 
 This implementation covers:
     - [ ] Section …: the architecture (model.py)

@@ -37,7 +37,7 @@ NO_HYPERPARAMETER = re.compile(
     r"_.*_|.*_?(?:dir|dirpath|root|path)|enable_.*|log_every_n_steps|num_sanity_val_steps|inference_mode"
     r"|num_workers|(?:.*_)?seed|pin_memory|persistent_workers|prefetch_factor|(?:in|out)_(?:channels|features)|num_classes"
 )
-ABSENT = [("trainer.max_epochs", -1), ("trainer.max_steps", -1), ("loss", None), ("metrics", None)]  # need no source
+NO_SOURCE = {"trainer.max_epochs": [-1, None], "trainer.max_steps": [-1, None], "loss": [None], "metrics": [None]}
 # Options whose names occur in any text about optimization, or that stand for an option with another name
 COMMON_WORDS = {"paper", "default", "step", "linear", "constant", "from_torch"}
 
@@ -143,7 +143,7 @@ def _check(value: Value) -> Value:
 def experiment_values(experiment: str) -> list[Value]:
     """The settings of an experiment, inherited ones first, each with its source and the problems with it."""
     found, unused = read_values(_path(experiment)), _never_built(experiment)
-    found = [value for value in found if (value.key, value.value) not in ABSENT]
+    found = [value for value in found if value.value not in NO_SOURCE.get(value.key, [])]
     stated = {value.key: value.value for value in found}
     last = stated.get("ckpt") == "last" and stated.get("callbacks") != "early_stopping"
     if last or stated.get("monitor.metric", "") is None:

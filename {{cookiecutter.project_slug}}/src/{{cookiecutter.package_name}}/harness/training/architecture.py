@@ -30,24 +30,25 @@ def architecture(procedure: Procedure, data: L.LightningDataModule) -> list[dict
         if module is model:
             raise StopIteration  # a step may call it again; what follows, such as self.log, does not matter
 
-    for module in model.modules():
-        module.register_forward_hook(note, with_kwargs=True)
+    for name, child in procedure.named_children():  # a step in evaluation mode may call an average of the network
+        if type(getattr(child, "module", child)) is type(model):
+            setattr(procedure, name, model)
     # torch's counter of operations fails on a view of a parameter that needs a gradient, such as learned queries
     procedure.eval().requires_grad_(False)
     loaders = data.train_dataloader()
     together = loaders if isinstance(loaders, CombinedLoader) else CombinedLoader(loaders, "max_size_cycle")
-    with suppress(Exception), torch.compiler.set_stance("force_eager"), torch.random.fork_rng(), counter:
+    hook = nn.modules.module.register_module_forward_hook(note, with_kwargs=True)
+    with suppress(Exception), torch.compiler.set_stance("force_eager"), torch.random.fork_rng(), counter, hook:
         batch = move_data_to_device(next(iter(together))[0], procedure.device)
         procedure.step(batch, procedure.test_metrics.clone())
     flops = {name: sum(counts.values()) for name, counts in counter.get_flop_counts().items()}
     network, rows = type(model).__name__, []
     for name, module in model.named_modules():
-        row = {"name": f"model.{name}".rstrip("."), "type": type(module).__name__}
-        row["parameters"] = sum(parameter.numel() for parameter in module.parameters())
+        given, output = shapes.get(module, ["?", "?"])
         # nothing is counted in a model that differentiates itself
-        row["flops"] = flops.get(f"{network}.{name}".rstrip("."), 0) if flops.get(network) else None
-        row["in"], row["out"] = shapes.get(module, ["?", "?"])
-        rows.append(row)
+        counted = flops.get(f"{network}.{name}".rstrip("."), 0) if flops.get(network) else None
+        sizes = {"parameters": sum(map(torch.numel, module.parameters())), "flops": counted, "in": given, "out": output}
+        rows.append({"name": f"model.{name}".rstrip("."), "type": type(module).__name__, **sizes})
     depths = [row["name"].count(".") for row in rows]
     depth = next((d for d in range(max(depths), 0, -1) if sum(x <= d for x in depths) <= ROWS), 0)
     return [row for row, at in zip(rows, depths, strict=True) if at <= depth]

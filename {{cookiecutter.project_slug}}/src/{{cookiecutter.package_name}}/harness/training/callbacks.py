@@ -181,7 +181,7 @@ class ThreadsHint(Callback):
         if self.left or pl_module.device.type != "cpu" or many_steps:
             return
         seconds, threads = (time.monotonic() - self.begin) / self.batches, torch.get_num_threads()
-        cores = os.cpu_count() // trainer.world_size
+        cores = len(getattr(os, "sched_getaffinity", lambda _: range(os.cpu_count()))(0)) // trainer.world_size
         if seconds > self.seconds and cores > threads and trainer.is_global_zero:
             log.info(f"A batch takes {seconds:.2g} s with threads={threads}. Try threads={cores}: it may be faster.")
 

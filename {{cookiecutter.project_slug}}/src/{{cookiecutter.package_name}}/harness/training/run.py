@@ -191,6 +191,5 @@ def _hardware(cfg: DictConfig, trainer: L.Trainer) -> dict:
 
 def _summary_line(metrics: dict[str, float]) -> str:
     """The metrics of the last split that was measured."""
-    splits = {name.partition("/")[0] for name in metrics}
-    last = next((split for split in ("test", "val", "train") if split in splits), "")
+    last = next((s for s in ("test", "val", "train") if any(name.startswith(f"{s}/") for name in metrics)), "")
     return " · ".join(f"{name} {metrics[name]:.4g}" for name in sorted(metrics) if name.startswith(f"{last}/"))
