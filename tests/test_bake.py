@@ -23,7 +23,7 @@ else:
     import tomli as tomllib
 
 FILES = """
-.: .gitattributes .gitignore .pre-commit-config.yaml AGENTS.md CITATION.cff LICENSE PAPER.md README.md SCALING.md
+.: .gitattributes .gitignore .pre-commit-config.yaml AGENTS.md CITATION.cff LICENSE PAPER.md PROCEDURES.md README.md SCALING.md
 .: constraints.txt evaluate.py pyproject.toml read.py report.py reproduce.sh train.py tune.py
 .github/workflows: test.yml
 configs: evaluate.yaml paper.yaml train.yaml tune.yaml

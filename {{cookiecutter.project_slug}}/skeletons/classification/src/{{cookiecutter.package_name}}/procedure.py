@@ -10,7 +10,7 @@ class PaperProcedure(Procedure):
     """Minimise the loss over batches.
 
     TODO(paper): the paper's procedure, as in Algorithm …, if it is more than that. A batch may be tensors, a dict or a
-    list. Any hook of LightningModule may be overridden: AGENTS.md, "Procedures and weights".
+    list. Any hook of LightningModule may be overridden: see PROCEDURES.md.
     """
 
     def step(self, batch: tuple[Tensor, Tensor], metrics: MetricCollection) -> dict[str, Tensor]:

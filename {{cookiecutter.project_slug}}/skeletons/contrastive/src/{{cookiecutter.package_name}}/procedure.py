@@ -14,7 +14,7 @@ class PaperProcedure(Procedure):
     """Minimise the loss over batches of two views; measure the frozen encoder, and an untrained one beside it in test.
 
     TODO(paper): the paper's procedure, as in Algorithm …, if it is more than that. A batch may be tensors, a dict or a
-    list. Any hook of LightningModule may be overridden: AGENTS.md, "Procedures and weights".
+    list. Any hook of LightningModule may be overridden: see PROCEDURES.md.
 
     Args:
         **parts: as ``Procedure``.

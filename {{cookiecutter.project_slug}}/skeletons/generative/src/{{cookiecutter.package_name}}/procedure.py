@@ -146,7 +146,7 @@ class PaperProcedure(Procedure):
     result.
 
     TODO(paper): the paper's procedure, as in Algorithm …, if it is another. A batch may be tensors, a dict or a list.
-    Any hook of LightningModule may be overridden: AGENTS.md, "Procedures and weights".
+    Any hook of LightningModule may be overridden: see PROCEDURES.md.
 
     Args:
         betas: β_1 … β_T of the diffusion, (T,) float.

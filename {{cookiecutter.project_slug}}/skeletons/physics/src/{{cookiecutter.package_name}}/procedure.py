@@ -13,7 +13,7 @@ class PaperProcedure(Procedure):
     """Minimise the loss over batches of points; draw the solution once it is tested.
 
     TODO(paper): the paper's procedure, as in Algorithm …, if it is more than that. A batch may be tensors, a dict or a
-    list. Any hook of LightningModule may be overridden: AGENTS.md, "Procedures and weights".
+    list. Any hook of LightningModule may be overridden: see PROCEDURES.md.
 
     Args:
         picture: file that the solution is drawn to.

@@ -18,7 +18,7 @@ class PaperProcedure(Procedure):
     """Minimise the loss over batches; in the test, measure an n-gram model on the same characters.
 
     TODO(paper): the paper's procedure, as in Algorithm …, if it is more than that. A batch may be tensors, a dict or a
-    list. Any hook of LightningModule may be overridden: AGENTS.md, "Procedures and weights".
+    list. Any hook of LightningModule may be overridden: see PROCEDURES.md.
 
     Args:
         ngram: n of the n-gram model.
