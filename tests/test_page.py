@@ -168,7 +168,13 @@ def test_bare(repo):
 def test_page_needs_no_torch(repo):
     script = (
         "import sys; from my_paper.harness.reporting import html, report\n"
-        "assert html.html(report.report(write=False), [])\n"
+        "known = report.report(write=False)\n"
+        "known.outcomes = {'t::a': 'skipped', 't::b': 'failed', 't::c': 'passed'}\n"
+        "text = html.html(known, [])\n"
+        "assert '<details>\\n<summary>1 skipped</summary>' in text and '<code>t::a</code>' in text\n"
+        "assert '<details open>\\n<summary>1 failed</summary>' in text and 't::c' not in text\n"
+        "times = [html._time(seconds) for seconds in (None, 91, 150, 3600)]\n"
+        "assert times == ['–', '91.0 s', '2 min', '1 h 0 min'], times\n"
         "assert not {'torch', 'lightning', 'matplotlib'} & set(sys.modules)"
     )
     run("python", "-c", script, cwd=repo)

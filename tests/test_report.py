@@ -330,6 +330,19 @@ assert math.isnan(back["metrics"].pop("a")) and given["metrics"].pop("a") and ba
 """
 
 
+CURVES = """
+import pathlib
+from my_paper.harness.evidence import record
+path = pathlib.Path("metrics.csv")
+path.write_text("step,train/loss,val/loss\\n0,2,nan\\n1,inf,\\n2,1,nan\\n")
+assert record.curves(path) == {"train/loss": {"steps": [1, 3], "values": [2, 1]}}, record.curves(path)
+"""
+
+
+def test_what_is_not_finite_leaves_the_curves(repo):
+    run("python", "-c", CURVES, cwd=repo)
+
+
 def test_any_reader_of_json_reads_a_record(repo):
     run("python", "-c", STRICT, cwd=repo)
 

@@ -474,6 +474,23 @@ def test_what_is_not_a_number_is_not_left_out_of_a_mean(repo):
     assert "`nan` values in tensor" in train(repo, ok=False).stderr
 
 
+def test_a_step_may_return_no_terms(repo):
+    with (repo / "src/my_paper/procedure.py").open("a") as procedure:
+        procedure.write(
+            """
+
+class Silent(PaperProcedure):
+    def step(self, batch, metrics):
+        return {} if super().step(batch, metrics) else None
+
+    def training_step(self, batch, batch_idx):
+        return super().step(batch, self.train_metrics)["loss"]
+"""
+        )
+    train(repo, "procedure._target_=my_paper.procedure.Silent", "monitor.metric=val/accuracy", "trainer.max_epochs=1")
+    assert record(repo)["metrics"].keys() == {"train/accuracy", "val/accuracy", "test/accuracy"}
+
+
 def test_torch_is_imported_without_the_garbage_collector(repo):
     program = """
 import gc
