@@ -237,10 +237,10 @@ def test_smaller_may_be_better(claimed, add):
     ],
 )
 def test_what_does_not_count(claimed, add, fields, reason):
-    """It is shown with its reason, and changes no number."""
-    add(0, 94.3), add(1, 94.3), add(2, 10.0, **fields)
+    """It is shown with its reason, once for all that have the same, and changes no number."""
+    add(0, 94.3), add(1, 94.3), add(2, 10.0, **fields), add(3, 10.0, **fields)
     report = run("python", "report.py", cwd=claimed).stdout
-    assert "(n = 2)" in report and f"seed2 ({reason}" in report
+    assert "(n = 2)" in report and f"seed2 and 1 more ({reason}" in report
 
 
 @pytest.mark.parametrize(

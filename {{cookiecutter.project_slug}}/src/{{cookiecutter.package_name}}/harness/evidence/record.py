@@ -214,7 +214,7 @@ def read(path: Path) -> dict:
         UsageError: the file is not a JSON object, or lacks a key that every record has.
     """
     try:
-        text = re.sub(r'(?<!\\)"(NaN|-?Infinity)"(?!:)', r"\1", path.read_text(encoding="utf-8"))
+        text = re.sub(r'"(?<!\\")(NaN|-?Infinity)"(?!:)', r"\1", path.read_text(encoding="utf-8"))
         record = json.loads(text)
         if missing := NEEDED - set(record):
             raise ValueError(f"it has no {', '.join(sorted(missing))}")

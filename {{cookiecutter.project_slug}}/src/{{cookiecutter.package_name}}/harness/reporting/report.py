@@ -99,10 +99,11 @@ class Report:
         return [*found]
 
     @property
-    def uncounted(self) -> list[tuple[dict, str]]:
-        """The records that count for no target and are of no alternative, each with the reason."""
+    def uncounted(self) -> dict[str, list[str]]:
+        """The runs that count for no target and are of no alternative, by the reason."""
         shown = [record["file"] for effect in self.effects for record in effect.found.values()]
-        return [(record, reason) for record, reason in self.evidence.uncounted if record["file"] not in shown]
+        left = [(why, record["run"]) for record, why in self.evidence.uncounted if record["file"] not in shown]
+        return {reason: [run for why, run in left if why == reason] for reason in dict(left)}
 
     @property
     def notes(self) -> dict[str, list[str]]:

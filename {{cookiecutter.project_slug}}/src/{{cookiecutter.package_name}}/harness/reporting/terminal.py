@@ -18,10 +18,10 @@ def printed(known: Report) -> str:
         shown = [cells(row) for row in rows]
         lines += ["", *([one_line(table)] if table else [])]
         lines += columns([list(shown[0]), *(list(row.values()) for row in shown)])
-    lines += _shortened([f"  not counted: {record['run']} ({reason})" for record, reason in known.uncounted])
-    run = [effect for effect in known.effects if effect.found]
-    changes = [[f"{e.row.target.experiment}: {e.change}", e.row.target.metric, e.as_text()] for e in run]
-    if changes:
+    others = {why: f" and {len(runs) - 1} more" if runs[1:] else "" for why, runs in known.uncounted.items()}
+    lines += _shortened([f"  not counted: {runs[0]}{others[why]} ({why})" for why, runs in known.uncounted.items()])
+    effects = [effect for effect in known.effects if effect.found]
+    if changes := [[f"{e.row.target.experiment}: {e.change}", e.row.target.metric, e.as_text()] for e in effects]:
         lines += ["", "What an alternative changes:", *_shortened(columns(changes))]
     if left := steps_left(known):
         lines += ["", "Left to do, the next step first:"]
@@ -33,9 +33,8 @@ def _best_is_last(record: dict) -> bool:
     """Whether the tested checkpoint is that of the last of several validations."""
     tested, metric = record.get("tested", {}), record["config"].get("monitor", {}).get("metric")
     several = len(record.get("curves", {}).get(metric, {"steps": []})["steps"]) > 1
-    return several and (tested.get("checkpoint"), tested.get("step")) == ("best", record["steps"])
+    return several and (tested.get("checkpoint"), tested.get("step")) == ("best", record.get("steps"))
 
 
 def _shortened(lines: list[str]) -> list[str]:
-    more = len(lines) - SHOWN
-    return lines if more <= 0 else [*lines[:SHOWN], f"  … and {more} more: REPORT.html"]
+    return lines if len(lines) <= SHOWN else [*lines[:SHOWN], f"  … and {len(lines) - SHOWN} more: REPORT.html"]
