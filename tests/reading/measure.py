@@ -44,6 +44,16 @@ def in_words(paper: dict, find) -> tuple[set, set, set]:
     )
 
 
+def proposed_in_words(paper: dict, document, find) -> tuple[set, set]:
+    """The pairs of setting and value that are proposed and stated, and those that are proposed and not stated."""
+    read = document.Document("words")
+    for *_, place, words in [*paper["stated"], *paper.get("not stated", [])]:
+        read.sentences.append(document.Sentence(words, document.Place(place)))
+    stated = {(name, value) for name, value, _, _ in paper["stated"]}
+    proposed = {(one.setting, one.values[0]) for one in find.find(read) if one.certain}
+    return proposed & stated, {one for one in proposed - stated if not _part_of(*one, stated)}
+
+
 def _part_of(name: str, value: str, stated: set) -> bool:
     """Whether a value is one of several that are stated: a quote may hold half of a range."""
     return any(other == name and value in values.split(", ") for other, values in stated)

@@ -3,7 +3,7 @@
 import functools
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -36,6 +36,7 @@ class Found:
     quote: str
     place: Place
     sentence: str = ""
+    certain: bool = False  # proposed; otherwise only listed
 
     @property
     def source(self) -> str:
@@ -46,11 +47,10 @@ class Found:
 
 def find(document: Document) -> list[Found]:
     """All statements about settings in the order of SETTINGS, the same value of the same place once."""
-    found, names = [], sum((PATTERNS["a model"].findall(one.text) for one in document.sentences), [])
-    own = max(dict.fromkeys(names), key=names.count, default="\n")
+    found = []
     for sentence in document.sentences:
-        text, where = sentence.text, sentence.part or str(sentence.place)
-        if of_others(text, own) or PATTERNS["elsewhere"].search(sentence.place.title) or where.startswith("Figure"):
+        text, where, title = sentence.text, sentence.part or str(sentence.place), sentence.place.title
+        if PATTERNS["foreign"].search(text) or PATTERNS["elsewhere"].search(title) or where.startswith("Figure"):
             continue
         for name, values, start, end in in_text(text):
             before = re.search(r"(?:\S+\s+){0,6}\S*$", text[:start])  # whole words
@@ -58,15 +58,17 @@ def find(document: Document) -> list[Found]:
             quote = f"{before[0]}{text[start:end]}{after[0]}".strip(" ,;:")
             found.append(Found(name, values, where, quote, sentence.place, text))
     found += [one for table in document.tables for one in _in_table(table)]
-    adaptive = any(one.setting == "optimizer" and one.values != ("sgd",) for one in found)  # SGD is what they are for
-    found = [one for one in found if not (adaptive and one.values == ("sgd",) and " gradient descent" in one.quote)]
     once = {(one.setting, one.values, one.where): one for one in reversed(found)}
-    return sorted(reversed(once.values()), key=lambda one: list(SETTINGS).index(one.setting))
+    found = sorted(reversed(once.values()), key=lambda one: list(SETTINGS).index(one.setting))
+    return [replace(one, certain=_is_certain(one, found)) for one in found]
 
 
-def of_others(text: str, own: str = "\n") -> bool:
-    """Whether a sentence is about other work; not if it is about the model that the paper itself is on."""
-    return bool(PATTERNS["foreign"].search(text) or own not in (PATTERNS["other model"].search(text) or [own])[0])
+def _is_certain(one: Found, found: list[Found]) -> bool:
+    """Whether the paper speaks of its own training, of the whole of it, and states no second value anywhere."""
+    rivals = (other.values for other in found if other.setting == one.setting)
+    own = not one.sentence or PATTERNS["own"].search(one.sentence) or PATTERNS["training in"].search(one.place.title)
+    part = PATTERNS["of a part"].search(one.sentence)
+    return len(one.values) == 1 and bool(own) and not part and all(one.values[0] in values for values in rivals)
 
 
 def in_text(text: str) -> Iterator[tuple[str, tuple[str, ...], int, int]]:

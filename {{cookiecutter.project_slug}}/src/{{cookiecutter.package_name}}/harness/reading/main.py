@@ -35,9 +35,9 @@ def main() -> None:
                 raise UsageError(trouble or NOTHING)
             document = build("paper.txt" if (ROOT / "paper.txt").exists() else "paper.pdf", plain.marked(text))
         found = find(document)
-        offered = offer.proposals(found, CONFIGS)
+        offered = offer.proposed(listed := offer.stated(found, CONFIGS))
         if asked.accept:
-            print("Set:", *propose.accept(asked.accept, offered), sep="\n")
+            print("Set:", *propose.accept(asked.accept, listed), sep="\n")
             return
         if SHEET.exists() and HEAD not in SHEET.read_text(encoding="utf-8"):
             raise UsageError("READING.md was not written by read.py. Give it another name, first.")
@@ -47,4 +47,3 @@ def main() -> None:
         propose.write(offered)
         counts = f"{len(document.parts)} parts, {len(found)} statements, {len(offered)} settings proposed"
         print(f"Read {document.source}: {counts}. See READING.md.")
-        print("Accept one by one: python read.py --accept", next(iter(offer.acceptable(offered)), "optimizer.lr"))

@@ -8,7 +8,7 @@ import re
 from ..evidence.comments import Value, read_values
 from ..identity import CONFIGS, ROOT, UsageError
 from .find import Found
-from .offer import acceptable, comment
+from .offer import comment, proposed
 
 EXPERIMENT = CONFIGS / "experiment" / "paper.yaml"
 MARK = "TODO(paper): where is it stated?"
@@ -22,7 +22,7 @@ def _values() -> dict[str, Value]:
     return {"/" * value.group + value.key: value for value in read_values(EXPERIMENT) if value.file == name}
 
 
-def write(offered: dict[str, list[Found]]) -> None:
+def write(offered: dict[str, Found]) -> None:
     """Write the proposals beside the settings."""
     values = _values()
     lines = [line for line in EXPERIMENT.read_text(encoding="utf-8").splitlines() if not line.startswith(ELSEWHERE)]
@@ -34,20 +34,22 @@ def write(offered: dict[str, list[Found]]) -> None:
     EXPERIMENT.write_text("\n".join([*lines, ""]), encoding="utf-8")
 
 
-def accept(asked: list[str], offered: dict[str, list[Found]]) -> list[str]:
-    """Set each asked key to what the paper states, with its source, or none if one cannot be; what was set."""
-    values, chosen, wrong = _values(), {}, []
+def accept(asked: list[str], listed: dict[str, list[Found]]) -> list[str]:
+    """Set each asked key to what is proposed, or to the stated value that is asked for, or none if one cannot be."""
+    values, chosen, wrong, offered = _values(), {}, [], proposed(listed)
     for request in asked:
         key, _, value = request.partition("=")
-        key = key if key in offered else f"/{key.lstrip('/')}"
-        stated = offered.get(key, [])
-        chosen[key] = next((one for one in stated if one.values[0] == value), stated[0] if len(stated) == 1 else None)
+        key = key if key in listed else f"/{key.lstrip('/')}"
+        stated = {one.values[0]: one for one in listed.get(key, [])}
+        chosen[key] = stated.get(value) if value else offered.get(key)
         if not stated:
-            wrong.append(f"{request}: no proposal. There is one for {', '.join(acceptable(offered)) or 'nothing'}.")
+            keys = ", ".join(name.lstrip("/") for name in offered)
+            wrong.append(f"{request}: no proposal. There is one for {keys or 'nothing'}.")
         elif key in values and not OURS.fullmatch(values[key].source):
             wrong.append(f"{request}: it has a source already. Edit {values[key].file}:{values[key].line}.")
-        elif not chosen[key] or value not in ("", chosen[key].values[0]):
-            wrong.append(f"{request}: choose what the paper states: {' or '.join(acceptable({key: stated}))}.")
+        elif not chosen[key]:
+            choices = " or ".join(f"{key.lstrip('/')}={one}" for one in stated)
+            wrong.append(f"{request}: choose what the paper states: {choices}.")
     if wrong:
         raise UsageError("\n".join(wrong))
     for key, one in chosen.items():

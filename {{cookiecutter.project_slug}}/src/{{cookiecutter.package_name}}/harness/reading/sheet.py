@@ -8,7 +8,6 @@ from pathlib import Path
 from ..identity import ROOT
 from .document import Document, Sentence
 from .find import PATTERNS, SETTINGS, Found
-from .offer import acceptable
 
 SHEET, NOTES = ROOT / "READING.md", ROOT / "PAPER.md"
 TEXT = Path(__file__).with_name("sheet.md").read_text(encoding="utf-8")
@@ -16,15 +15,13 @@ HEAD = TEXT.splitlines()[2]  # says that read.py wrote it
 NUMBER = re.compile(r"[<>≤≥]?\s?-?[\d.,]+\s?%?(?:\s?(?:±|\+-|\(|_).*)?")
 
 
-def sheet(document: Document, found: list[Found], offered: dict[str, list[Found]]) -> str:
+def sheet(document: Document, found: list[Found], offered: dict[str, Found]) -> str:
     """The text of ``READING.md``."""
-    rows = [["setting", "value", "", "where", "the paper says"]]
+    rows = {certain: [["setting", "value", "where", "the paper says"]] for certain in (True, False)}
     for (name, _), ones in groupby(found, lambda one: (one.setting, one.source)):
         one, *more = ones
-        others = len({other.values for other in found if other.setting == name and len(other.values) == 1})
-        note = "searched over" if len(one.values) > 1 else f"one of {others}" if others > 1 else ""
         values = " or ".join(f"{{{', '.join(it.values)}}}" if it.values[1:] else it.values[0] for it in (one, *more))
-        rows.append([name, values, note, f"{one.where}{one.place.on_page}", one.quote])
+        rows[one.certain].append([name, values, f"{one.where}{one.place.on_page}", one.quote])
     parts = []
     for part in document.parts:  # a line for each section, with what is in it
         if part.part.startswith(("Section", "Appendix")):
@@ -37,8 +34,9 @@ def sheet(document: Document, found: list[Found], offered: dict[str, list[Found]
     omitted = [f"- {_cited(one)}" for one in document.sentences if PATTERNS["not described"].search(one.text)]
     values = {name: _named(document, PATTERNS[name]) for name in ("data sets", "metrics", "links")} | {
         "source": document.source,
-        "settings": _table(*rows),
-        "accept": ", ".join(f"`{name}`" for name in acceptable(offered)) or "nothing is proposed",
+        "settings": _table(*rows[True]),
+        "others": _table(*rows[False]),
+        "accept": ", ".join(f"`{key.lstrip('/')}`" for key in offered) or "nothing is proposed",
         "missing": ", ".join(name for name in SETTINGS if name not in {one.setting for one in found}) or "nothing",
         "parts": "\n".join(parts) or "No numbered section was found.",
         "results": "\n\n".join(results) or "No table of numbers could be read.",
