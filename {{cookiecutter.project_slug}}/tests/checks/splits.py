@@ -7,7 +7,6 @@ import copy
 import functools
 import itertools
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager
 from dataclasses import dataclass, is_dataclass
 
 import pytest
@@ -40,22 +39,6 @@ def tensors(batch) -> list[Tensor]:
     elif not isinstance(batch, list | tuple):
         return []
     return [tensor for part in batch for tensor in tensors(part)]
-
-
-@contextmanager
-def default_float64() -> Iterator[None]:
-    """New tensors without a dtype, such as noise, are float64."""
-    before = torch.get_default_dtype()
-    torch.set_default_dtype(torch.float64)
-    try:
-        yield
-    finally:
-        torch.set_default_dtype(before)
-
-
-def double(batch):
-    """The batch, with its real numbers in float64 and detached."""
-    return apply_to_collection(batch, Tensor, lambda t: t.detach().double() if t.is_floating_point() else t)
 
 
 def number_of_samples(batch) -> int:
@@ -143,11 +126,6 @@ def varies(loader, place: int) -> bool:
     return any(not torch.equal(first, other) for other in others)
 
 
-def whole_dataset(dataset):
-    """The data set of which this is a ``Subset``, or a subset of a subset; itself if it is none."""
-    return whole_dataset(dataset.dataset) if hasattr(dataset, "dataset") else dataset
-
-
 def groups_of(dataset, name: str) -> list:
     """The group of each sample, by an attribute or column of the data set, or by a function of it."""
     if hasattr(dataset, "dataset") and hasattr(dataset, "indices"):
@@ -167,9 +145,11 @@ def groups_of(dataset, name: str) -> list:
 def unaugmented(loader, plain):
     """A copy of the loader with the transform and the ``collate_fn`` of ``plain``, which does not augment."""
     dataset = inner = copy.copy(loader.dataset)
+    theirs = plain.dataset
     while hasattr(inner, "dataset"):  # of a Subset
         inner.dataset = inner = copy.copy(inner.dataset)
-    theirs = whole_dataset(plain.dataset)
+    while hasattr(theirs, "dataset"):
+        theirs = theirs.dataset
     if hasattr(inner, "transform") and hasattr(theirs, "transform"):
         inner.transform = theirs.transform
     return copy_loader(loader, dataset=dataset, collate_fn=plain.collate_fn)
@@ -189,10 +169,10 @@ class Split:
         given = itertools.chain(*map(copy_loader, loaders))
         read, sizes = list(batches([given])), [stated_size(loader) for loader in loaders]
         complete = next(given, None) is None
-        split = cls(loaders, read, complete, None if None in sizes else sum(sizes))
-        if split.size is None and complete and split.inputs is not None:
-            split.size = len(split.inputs)
-        return split
+        if None not in sizes:
+            return cls(loaders, read, complete, sum(sizes))
+        known = complete and all(map(has_rows, read))
+        return cls(loaders, read, complete, sum(map(number_of_samples, read)) if known else None)
 
     @property
     def place(self) -> int:
@@ -205,9 +185,6 @@ class Split:
         if not all(map(has_rows, self.batches)):
             return None
         parts = [parts[self.place] for parts in self.batches if parts]
-        if parts and all(part.dim() == 2 and not part.is_floating_point() for part in parts):
-            longest, last = max(x.shape[1] for x in parts), torch.cat([x[:, -1] for x in parts]).long().mode().values
-            parts = [torch.nn.functional.pad(x, (0, longest - x.shape[1]), value=last.item()) for x in parts]
         if not parts or parts[0].dim() == 0 or len({part.shape[1:] for part in parts}) > 1:
             return None
         inputs = torch.cat(parts)
@@ -226,12 +203,43 @@ class Split:
         return [b"|".join(sample) for samples in each for sample in samples]
 
     @property
-    def whole_numbers(self) -> list[Tensor]:
-        """The tensors (N,) of whole numbers after the input, one per sample: labels, or lengths and the like."""
-        columns = zip(*(parts[: self.place : -1] for parts in self.batches), strict=False)  # a list may come first
-        found = [torch.cat(column) for column in reversed([*columns]) if all(part.dim() == 1 for part in column)]
+    def beside(self) -> list[Tensor]:
+        """The tensors (N, …) after the input, such as labels, targets or lengths."""
+        columns = reversed(
+            [*zip(*(parts[: self.place : -1] for parts in self.batches), strict=False)]
+        )  # a list may come first
+        found = [torch.cat(x) for x in columns if x[0].dim() and len({part.shape[1:] for part in x}) == 1]
         size = self.size if self.complete else None
-        return [x for x in found if not x.is_floating_point() and len(x) == (size or len(x))]
+        return [x for x in found if len(x) == (size or len(x))]
+
+    @property
+    def whole_numbers(self) -> list[Tensor]:
+        """Those with one whole number per sample: labels, or lengths and the like."""
+        return [x for x in self.beside if x.dim() == 1 and not x.is_floating_point()]
+
+
+def pad_alike(splits: Iterable[Split]) -> None:
+    """Give sequences of whole numbers (B, T) one length in all batches, with the padding that they have already."""
+    read = [parts for split in splits for parts in split.batches]
+    for i, column in enumerate(zip(*read, strict=False)):
+        if any(x.dim() != 2 or x.is_floating_point() for x in column) or len({x.shape[1] for x in column}) == 1:
+            continue
+        inner = torch.cat([x[:, :-1][x[:, 1:] != x[:, :-1]].unique() for x in column])  # what another value follows
+        last = torch.cat([x[:, -1] for x in column]).long()
+        last = last[~torch.isin(last, inner.long())]
+        value, length = last.mode().values.item() if len(last) else 0, max(x.shape[1] for x in column)
+        for parts, x in zip(read, column, strict=True):
+            parts[i] = torch.nn.functional.pad(x, (0, length - x.shape[1]), value=value)
+
+
+def read_splits(data) -> dict[str, Split]:
+    """What each split holds; it is set up in the stage in which Lightning asks for it."""
+    given = {split: loaders(data, split) for split in ("train", "val")}
+    data.setup("test")
+    given["test"] = loaders(data, "test")
+    splits = {split: Split.read(parts) for split, parts in given.items() if parts}
+    pad_alike(splits.values())
+    return splits
 
 
 def rows(inputs: Tensor) -> list[bytes]:

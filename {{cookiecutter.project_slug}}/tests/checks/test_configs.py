@@ -7,7 +7,7 @@ from pathlib import Path
 import hydra
 import pytest
 import torch
-from conftest import build_procedure, fit, with_schedule
+from conftest import build_procedure, fit
 from hydra.errors import InstantiationException, MissingConfigException
 from omegaconf import DictConfig, OmegaConf, open_dict
 
@@ -70,20 +70,16 @@ def build_group(cfg: DictConfig, group: str, option: str) -> None:
     if group == "trainer" and option != "ddp":  # it needs two processes
         hydra.utils.instantiate(cfg.trainer)
     elif group != "data":
-        build_procedure(cfg)
+        procedure = build_procedure(cfg)
+    if group == "scheduler":
+        optimizer = torch.optim.SGD([torch.nn.Parameter(torch.zeros(1))], lr=0.1)
+        assert procedure.scheduler(optimizer, total_steps=100)["scheduler"].optimizer is optimizer
 
 
 def chosen() -> set[tuple[str, str]]:
     """The group and option of each choice of an experiment."""
     paths = [CONFIGS / "train.yaml", *(CONFIGS / "experiment").glob("*.yaml")]
     return {(value.key, value.value) for path in paths for value in read_values(path) if value.group}
-
-
-@pytest.mark.parametrize("option", [option for group, option in OPTIONS if group == "scheduler"])
-def test_schedule_builds(compose, option):
-    procedure = build_procedure(with_schedule(compose(), option))
-    optimizer = torch.optim.SGD([torch.nn.Parameter(torch.zeros(1))], lr=0.1)
-    assert procedure.scheduler(optimizer, total_steps=100)["scheduler"].optimizer is optimizer
 
 
 def test_sources_are_right():

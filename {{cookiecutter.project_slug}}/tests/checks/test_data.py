@@ -18,6 +18,8 @@ from splits import (
     groups_of,
     loaders,
     number_of_samples,
+    pad_alike,
+    read_splits,
     repeat_batch,
     repeated,
     rows,
@@ -32,13 +34,8 @@ from {{ cookiecutter.package_name }}.harness.training.build import prepare
 
 
 def read(cfg: DictConfig) -> dict[str, Split]:
-    """What each split holds; it is set up in the stage in which Lightning asks for it."""
     prepare(cfg)
-    data = set_up_data(cfg)
-    given = {split: loaders(data, split) for split in ("train", "val")}
-    data.setup("test")
-    given["test"] = loaders(data, "test")
-    return {split: Split.read(parts) for split, parts in given.items() if parts}
+    return read_splits(set_up_data(cfg))
 
 
 @pytest.fixture(scope="module")
@@ -109,6 +106,7 @@ def unaugmented_splits(splits, plain_splits) -> dict[str, Split]:
         return splits
     train = Split.read([unaugmented(loader, plain.loaders[0]) for loader in train.loaders])
     kept = {name: split for name, split in splits.items() if name != "train"}
+    pad_alike([train, *kept.values()])
     return kept if varies(train.loaders[0], train.place) else {"train": train, **kept}
 
 
@@ -236,10 +234,12 @@ def test_statistics_are_those_of_training(fact, splits):
     each = inputs["train"][:100].flatten(1)
     if each.shape[1] > 2 and all(is_standardized(sample, (0,)) for sample in each):
         pytest.skip("each sample is normalised by itself")
-    columns = {"inputs": inputs, "the steps of the series": {name: series_of(split) for name, split in splits.items()}}
+    real = {name: [x.double() for x in split.beside if x.is_floating_point()] for name, split in splits.items()}
+    targets = [("targets", dict(zip(real, column, strict=True))) for column in zip(*real.values(), strict=False)]
+    series = "the steps of the series", {name: series_of(split) for name, split in splits.items()}
     sources = [("val",), ("test",), ("val", "test"), ("train", "test"), ("train", "val", "test")]
-    for what, names in itertools.product(columns, sources):
-        parts = [columns[what].get(name) for name in ("train", *names)]
+    for (what, columns), names in itertools.product([("inputs", inputs), *targets, series], sources):
+        parts = [columns.get(name) for name in ("train", *names)]
         shapes = {None if x is None else x.shape[1:] for x in parts}
         if shapes == {None} or len(shapes) > 1 or not all(splits[name].complete for name in names):
             continue

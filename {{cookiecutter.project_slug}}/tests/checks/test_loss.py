@@ -5,9 +5,9 @@ import math
 
 import pytest
 import torch
-from conftest import as_given, build_procedure, draws_numbers, evaluate, perturb, skip_if_refused
+from conftest import as_given, build_procedure, draws_numbers, evaluate, perturb, precision_plugin, skip_if_refused
 from lightning_utilities.core.apply_func import apply_to_collection
-from splits import change_rows, default_float64, double, require_rows, tensors
+from splits import change_rows, require_rows, tensors
 from torch import Tensor
 
 from {{ cookiecutter.package_name }}.harness.procedure import Procedure
@@ -109,7 +109,8 @@ def test_gradient_is_that_of_the_loss(untrained, batch, needs_gradients, fact):
     Skipped if ``facts.stop_gradient`` is true, as for target networks or straight-through estimators.
     """
     fact("stop_gradient", True)
-    procedure, batch = untrained.train().double(), double(batch)
+    double = precision_plugin("64-true")
+    procedure, batch = double.convert_module(untrained.train()), double.convert_input(batch)
     trained = [parameter for parameter in procedure.model.parameters() if parameter.requires_grad]
     directions = [torch.randn_like(parameter) for parameter in trained]
     for module in procedure.model.modules():
@@ -120,7 +121,7 @@ def test_gradient_is_that_of_the_loss(untrained, batch, needs_gradients, fact):
         for parameter, direction in zip(trained, directions, strict=True):
             parameter.data += step * direction
         torch.manual_seed(0)
-        with default_float64():
+        with double.forward_context():
             return procedure.step(batch, procedure.train_metrics)["loss"]
 
     with skip_if_refused("float64"):

@@ -1,6 +1,7 @@
 """Whether a metric measures what its name says, however the validation samples reach it."""
 
 import math
+from unittest.mock import Mock
 
 import lightning as L
 import pytest
@@ -17,17 +18,14 @@ from {{ cookiecutter.package_name }}.harness.evidence.targets import stated_targ
 from {{ cookiecutter.package_name }}.harness.training.build import build_trainer
 
 
-class DrawsInSteps(L.Callback):
+class DrawsInSteps(Draws, L.Callback):
     """Notices whether a validation step draws random numbers."""
 
-    def __init__(self):
-        self.draws = Draws()
-
     def on_validation_batch_start(self, *_):
-        self.draws.__enter__()
+        self.__enter__()
 
     def on_validation_batch_end(self, *_):
-        self.draws.__exit__(None, None, None)
+        self.__exit__(None, None, None)
 
 
 class Validation:
@@ -67,18 +65,11 @@ class Validation:
         procedure, found = self.procedure(), {}
         for name, metric in procedure.named_modules():
             if isinstance(metric, Metric):
-                found[name.replace("val_metrics.", "val/")] = metric.clone(), (calls := [])
-                metric.update = record(metric.update, calls)
+                found[name.replace("val_metrics.", "val/")] = metric.clone(), (update := Mock(wraps=metric.update))
+                metric.update = update
         self(self.batches([2] * (min(len(self.samples), 12) // 2)), procedure)
-        return {name: given for name, given in found.items() if len(given[1]) > 3}
-
-
-def record(update, calls: list):
-    def recorded(*args, **kwargs):
-        calls.append((args, kwargs))
-        return update(*args, **kwargs)
-
-    return recorded
+        calls = {name: (empty, [*map(tuple, update.call_args_list)]) for name, (empty, update) in found.items()}
+        return {name: given for name, given in calls.items() if len(given[1]) > 3}
 
 
 @pytest.fixture
@@ -108,7 +99,7 @@ def test_a_metric_does_not_depend_on_the_batches(validation, facts):
     sizes = [few // 2, 2, 3, few - few // 2 - 5]
     whole = validation([validation.samples], callback=watch)
     again = validation([validation.samples], seed=1)
-    if watch.draws.found or not all(near(whole[name], again[name]) for name in whole):
+    if watch.found or not all(near(whole[name], again[name]) for name in whole):
         pytest.skip("validation draws random numbers")
     parts = validation(validation.batches(sizes))
     depends = parts.get("val/loss", 0) != pytest.approx(whole.get("val/loss", 0), rel=0.05)

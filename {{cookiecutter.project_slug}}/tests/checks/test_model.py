@@ -6,8 +6,9 @@ from contextlib import nullcontext
 
 import pytest
 import torch
-from conftest import QUIET, build_procedure, evaluate, perturb, same, skip_if_refused
-from splits import change_rows, default_float64, double, has_rows, number_of_samples, require_rows, tensors
+from conftest import QUIET, build_procedure, evaluate, perturb, precision_plugin, same, skip_if_refused
+from lightning.pytorch.plugins import Precision
+from splits import change_rows, has_rows, number_of_samples, require_rows, tensors
 from torch import Tensor, nn
 from torch._C._functorch import is_batchedtensor
 from torch.func import functional_call
@@ -34,28 +35,30 @@ class CalledModel:
         if not seen:
             pytest.skip("PaperProcedure.step does not call the model")
         # a new model, since a model may keep its inputs
-        self.model, self.inputs, self.noise = build_procedure(cfg).model, seen[0], 1e-4
+        self.model, self.inputs, self.noise, self.precision = build_procedure(cfg).model, seen[0], 1e-4, Precision()
         with skip_if_refused("the model, called by itself,"):  # with inputs of a call inside torch.vmap, for example
             if not self():
                 pytest.skip("the model returns no tensors of real numbers")
         self.samples = number_of_samples(self.inputs) if has_rows(self.inputs) else 0
         if has_rows(batch) and self.samples % number_of_samples(batch):
             self.samples = 0  # another dimension comes first, such as time or the members of an ensemble
-        float32 = self.model, self.inputs, self.noise
-        self.model, self.inputs, self.noise = build_procedure(cfg).model.double(), double(seen[0]), 1e-9
+        float32 = vars(self).copy()
+        self.precision, self.noise = precision_plugin("64-true"), 1e-9
+        self.model = self.precision.convert_module(build_procedure(cfg).model)
+        self.inputs = self.precision.convert_input(seen[0])
         try:
             supported = all(output.dtype == torch.float64 for output in self())
         except RuntimeError:
             supported = False
         if not supported:
-            self.model, self.inputs, self.noise = float32
+            vars(self).update(float32)
 
     def __call__(self, inputs=None, seed: int = 0) -> list[Tensor]:
         """The outputs, with the same random numbers for the same seed, and the buffers as they were before training moved any."""
         torch.manual_seed(seed)
         buffers = {name: x.clone() for name, x in self.model.named_buffers()} if self.model.training else {}
         refused = skip_if_refused("a changed sample") if inputs else nullcontext()  # as of those sorted by length
-        with refused, default_float64() if self.noise < 1e-6 else nullcontext():
+        with refused, self.precision.forward_context():
             outputs = functional_call(self.model, buffers, *(inputs or self.inputs))
         return [output.detach() for output in tensors(outputs) if output.is_floating_point()]
 
