@@ -194,6 +194,13 @@ def test_seeds_and_targets_that_went_after_the_runs_are_seen(claimed, add):
     assert "Changed after the runs: the target test/loss of paper is gone; seeds ([0, 1, 2] then, [0] now)." in report
 
 
+def test_two_rows_that_look_alike_are_refused(claimed):
+    path = claimed / "configs/paper.yaml"
+    path.write_text(path.read_text().replace("targets:\n", "targets:\n  - {metric: test/accuracy, value: 90}\n"))
+    said = "2 targets name test/accuracy of paper. Log it under a second name. A range has upper.\n"
+    assert run("python", "report.py", cwd=claimed, ok=False).stderr.endswith(said)
+
+
 def test_all_mistakes_in_the_claims_are_told_at_once(claimed):
     edit(
         claimed / "configs/paper.yaml",

@@ -34,7 +34,9 @@ def test_no_false_alarm(shape: Path):
     assert done.returncode == 0, done.stdout
     unstated = done.stdout.partition("so not checked: ")[2].partition("\n")[0].split(", ")
     optimizer = "override /optimizer: null" not in (shape / "configs/experiment/paper.yaml").read_text()
-    assert optimizer or not {"optimizer", "learning_rate", "gradient_clip"} & {*unstated}, "nobody states them"
+    assert optimizer or not {"optimizer", "batch_size", "learning_rate", "gradient_clip"} & {*unstated}, (
+        "nobody states them"
+    )
 
 
 @pytest.mark.parametrize("path", [TEMPLATE / "tests/shapes/tabular_td"])

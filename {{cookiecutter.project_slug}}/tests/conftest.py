@@ -268,7 +268,7 @@ def facts(cfg: DictConfig) -> dict[str, Any]:
 
 # what a paper without an optimizer, or without a loss, has no need to state
 OF_GROUP = {
-    "optimizer": {"optimizer", "learning_rate", "weight_decay", "gradient_clip"},
+    "optimizer": {"optimizer", "batch_size", "learning_rate", "weight_decay", "gradient_clip"},
     "loss": {"loss", "over_features", "initial_loss"},
 }
 

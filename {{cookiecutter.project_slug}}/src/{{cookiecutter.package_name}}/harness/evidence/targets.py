@@ -98,7 +98,7 @@ def read_targets(paper: DictConfig) -> list[Target]:
         problems += [f"target {position} ({given.get('metric') or 'without a metric'}): {text}" for text in wrong]
     for (row, metric), times in Counter((target.row, target.metric) for target in targets).items():
         if times > 1:
-            problems.append(f"{times} targets name {metric} of experiment {row}. Log it under a second name, too.")
+            problems.append(f"{times} targets name {metric} of {row}. Log it under a second name. A range has upper.")
     seeds = paper.get("seeds") or ListConfig([0])
     if not isinstance(seeds, ListConfig) or not all(type(seed) is int for seed in seeds):
         problems.append(f"seeds: {seeds} is not a list of whole numbers, such as [0, 1, 2].")
