@@ -174,7 +174,8 @@ def problems(answers: dict[str, str]) -> list[str]:
         number(
             "paper_value",
             CLAIM,
-            "must be a number, with its ± and % where it has them, or with > or < for a threshold, or empty",
+            "must be a number, with its ± and % where it has them, or with > or < for a threshold, or empty, as for a "
+            "range (value and upper in configs/paper.yaml)",
             "94.3 ± 0.2 @ Table 2",
         )
     one_of("task", list(TASKS), exact=True)

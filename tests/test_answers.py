@@ -60,6 +60,7 @@ MISTAKES = [
     {"batch_size": ("٦٤", WHOLE)},
     {"learning_rate": ("1e400", "must be a number"), "seed": ("4294967296", WHOLE)},
     {"learning_rate": (".5e3", "must be a number"), "paper_value": ("-.5", "must be a number")},
+    {"paper_value": ("85–90 @ Table 2", "as for a range (value and upper in configs/paper.yaml)")},
     {"project_slug": ("a" * 101, "at most 100 letters"), "package_name": ("a" * 101, "at most 100 letters")},
     {"metric": ("\U000103a0", "the name of a metric"), "seed": ("010 @ Section 1", WHOLE)},
     {"warmup_steps": ("1" * 5000, "no warm-up in steps")},
