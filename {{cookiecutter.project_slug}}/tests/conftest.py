@@ -72,7 +72,7 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     count = {outcome: sum("/checks/" in r.nodeid for r in stats.get(outcome, [])) for outcome in OUTCOMES}
     if count["skipped"]:
         applied = count["passed"] + count["failed"]
-        say(f"{applied} of {applied + count['skipped']} checks apply. pytest -rs says why the others do not.")
+        say(f"{applied} of {applied + count['skipped']} of tests/checks apply. pytest -rs says why the others do not.")
     if unstated:
         say(f"Not under facts in configs/paper.yaml, so not checked: {', '.join(sorted(unstated))}")
     rows = set()

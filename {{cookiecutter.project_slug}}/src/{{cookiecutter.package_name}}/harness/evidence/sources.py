@@ -38,6 +38,7 @@ NO_HYPERPARAMETER = re.compile(
     r"|num_workers|(?:.*_)?seed|pin_memory|persistent_workers|prefetch_factor|(?:in|out)_(?:channels|features)|num_classes"
 )
 NO_SOURCE = {"trainer.max_epochs": [-1, None], "trainer.max_steps": [-1, None], "loss": [None], "metrics": [None]}
+NO_SOURCE |= {"optimizer.nesterov": [False]}  # plain momentum
 # Options whose names occur in any text about optimization, or that stand for an option with another name
 COMMON_WORDS = {"paper", "default", "step", "linear", "constant", "from_torch"}
 
@@ -108,9 +109,7 @@ def _compare(value: Value) -> None:
     quoted = QUOTE.findall(value.source)
     if value.kind == "differs":
         if not source_kind(DIFFERS.sub("", value.source)):
-            value.problems.append(
-                "differs from what? Write, for example: # differs: Section 5.1 has 200; a laptop is slow"
-            )
+            value.problems.append("differs from what? Name the place: # differs: Section 5.1 has 200; ours is slow")
     elif value.group:
         words = re.findall("[a-z]+", " ".join(quoted).lower())
         named = [one for one in _options(value.key) if any(part in words for part in one.split("_"))]
@@ -188,7 +187,7 @@ def _inherited(experiment: str) -> Iterator[Value]:
             value.key = f"{(package or folder).replace('/', '.')}.{value.key}".lstrip(".")
             is_set = any(f"{value.key}.".startswith(f"{key}.") for key in stated)
             known = not value.group and (group or value.key.startswith("procedure."))
-            if known and not is_set and _is_hyperparameter(value):
+            if known and not is_set and _is_hyperparameter(value) and value.value not in NO_SOURCE.get(value.key, []):
                 yield value
 
 

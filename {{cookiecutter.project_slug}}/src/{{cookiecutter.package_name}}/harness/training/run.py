@@ -99,7 +99,7 @@ def recorded(cfg: DictConfig, folder: Path, checkpoint: dict | None) -> Iterator
     log_file = logging.FileHandler(folder / "train.log") if record.writes else logging.NullHandler()
     log_file.setFormatter(logging.Formatter("[%(asctime)s][%(name)s][%(levelname)s] - %(message)s"))
     logging.getLogger().addHandler(log_file)
-    if record.writes and cfg.results and git_state()["dirty"] is not False:
+    if record.writes and cfg.results and cfg.ckpt and git_state()["dirty"] is not False:
         log.warning("This run will not count: %s", git_state()["failure"] or "code or configs not committed")
     try:
         log_position = checkpoint["resume"][0]["logged"] if checkpoint else {"step": 0, "rows": 0}
