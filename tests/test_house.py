@@ -194,7 +194,7 @@ SIZES = {
     "harness/evidence": 1641,
     "harness/reporting": 1443,
     "harness/reading": 924,
-    "tests/checks": 2347,
+    "tests/checks": 2307,
 }
 
 

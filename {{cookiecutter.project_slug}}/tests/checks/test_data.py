@@ -182,9 +182,8 @@ def test_labels_are_not_those_of_small_groups(facts, unaugmented_splits, pairs):
         share = small_groups(split.inputs, split.whole_numbers[0], another.inputs, another.whole_numbers[0])
         assert not share, (
             f"samples of {other} share the label of their nearest neighbours in {one} ({share:.0%} above chance), but not of "
-            f"neighbours a little farther away. So {one} and {other} seem to share small groups with one label each, such as "
-            "patients, speakers or documents, and the model can recognise the group. Split by group and name the groups in "
-            "facts.groups, or set it to none if such groups are the classes"
+            f"those a little farther away: {one} and {other} seem to share groups, such as patients, speakers or documents. "
+            "Split by group and name the groups in facts.groups, or set it to none if such groups are the classes"
         )
 
 

@@ -165,16 +165,13 @@ def test_no_position_sees_a_later_one(called, fact):
 
 
 def test_evaluation_is_deterministic(called, fact):
-    """Evaluation uses no dropout and updates no statistics, unless ``facts.stochastic_inference`` is true."""
+    """Evaluation draws no random numbers, unless ``facts.stochastic_inference`` is true."""
     fact("stochastic_inference", True)
     called.model.eval()
-    before = {name: buffer.clone() for name, buffer in called.model.named_buffers()}
     assert same(called(seed=0), called(seed=1)), (
         "in evaluation mode, the model draws random numbers. Does F.dropout lack training=self.training? If the paper's model "
         "draws, set facts.stochastic_inference to true"
     )
-    moved = [name for name, buffer in called.model.named_buffers() if not torch.equal(buffer, before[name])]
-    assert not moved, f"an evaluation changes {moved}"
 
 
 def test_dropout_drops_in_training(called):

@@ -6,19 +6,11 @@ from unittest.mock import patch
 
 import pytest
 import torch
-from conftest import (
-    Enough,
-    build_procedure,
-    draws_numbers,
-    evaluate,
-    first_batch,
-    fit,
-    rates_of,
-    with_schedule,
-)
+from conftest import Enough, build_procedure, draws_numbers, evaluate, first_batch, fit, rates_of, with_schedule
 from lightning import Callback
 from splits import change_rows, has_rows, loaders, number_of_samples, require_rows
 from torch.nn.utils import parameters_to_vector
+from torch.utils._pytree import tree_leaves
 
 from {{ cookiecutter.package_name }}.harness.identity import identity
 
@@ -161,8 +153,7 @@ def listed_parameters(procedure) -> dict[torch.Tensor, str]:
     found = {}
     for name, module in procedure.named_modules():
         for attribute, value in vars(module).items():
-            items = value.values() if isinstance(value, dict) else value if isinstance(value, (list, tuple)) else ()
-            for item in items if not attribute.startswith("_") else ():
+            for item in tree_leaves(value) if isinstance(value, dict | list | tuple) and attribute[0] != "_" else ():
                 layers = item.parameters() if isinstance(item, torch.nn.Module) else [item]
                 found |= {p: f"{name}.{attribute}" for p in layers if isinstance(p, torch.nn.Parameter)}
     return found
