@@ -48,7 +48,7 @@ def proposed_in_words(paper: dict, document, find) -> tuple[set, set]:
     """The pairs of setting and value that are proposed and stated, and those that are proposed and not stated."""
     read = document.Document("words")
     for *_, place, words in [*paper["stated"], *paper.get("not stated", [])]:
-        read.sentences.append(document.Sentence(words, document.Place(place)))
+        read.sentences.append(document.Sentence(words, document.Place(place, "Details")))
     stated = {(name, value) for name, value, _, _ in paper["stated"]}
     proposed = {(one.setting, one.values[0]) for one in find.find(read) if one.certain}
     return proposed & stated, {one for one in proposed - stated if not _part_of(*one, stated)}
@@ -59,8 +59,8 @@ def _part_of(name: str, value: str, stated: set) -> bool:
     return any(other == name and value in values.split(", ") for other, values in stated)
 
 
-def in_paper(name: str, paper: dict, folder: Path, modules) -> tuple[list, list, list]:
-    """Stated, found and wrongly found settings of a whole paper, with value and place."""
+def in_paper(name: str, paper: dict, folder: Path, modules) -> tuple[list, list, list, list, list]:
+    """Stated, found, wrongly found, rightly and wrongly proposed settings of a whole paper, with value and place."""
     document, find, latex, plain = modules
     if (folder / name).is_dir():
         files = {
@@ -71,31 +71,36 @@ def in_paper(name: str, paper: dict, folder: Path, modules) -> tuple[list, list,
     else:
         read = document.build(name, plain.marked((folder / f"{name}.txt").read_text(errors="replace")))
     stated = [tuple(entry[:3]) for entry in paper["stated"]]
-    found = [(one.setting, ", ".join(one.values), one.where) for one in find.find(read)]
+    everything = find.find(read)
+    found = [(one.setting, ", ".join(one.values), one.where) for one in everything]
     either = [tuple(entry) for entry in paper.get("either", [])]
-    return stated, [one for one in found if one in stated], [one for one in found if one not in stated + either]
+    right, wrong = [one for one in found if one in stated], [one for one in found if one not in stated + either]
+    keyed = [name for name, setting in find.SETTINGS.items() if setting.keys or name in ("beta1", "beta2")]
+    proposed = [said for said, one in zip(found, everything, strict=True) if one.certain and one.setting in keyed]
+    return stated, right, wrong, [one for one in proposed if one in right], [one for one in proposed if one in wrong]
 
 
 def table(folder: Path) -> str:
     """Precision and recall for each kind of setting, for the papers of each split."""
     modules, lines = reader(), []
     for split in dict.fromkeys(paper["split"] for paper in GOLD.values()):
-        stated, right, wrong = Counter(), Counter(), Counter()
+        counters = [Counter() for _ in range(5)]
         papers = {name: paper for name, paper in GOLD.items() if paper["split"] == split}
         for name, paper in papers.items():
-            for counter, entries in zip((stated, right, wrong), in_paper(name, paper, folder, modules), strict=True):
+            for counter, entries in zip(counters, in_paper(name, paper, folder, modules), strict=True):
                 counter.update(entry[0] for entry in entries)
-        total = [counter.total() for counter in (stated, right, wrong)]
-        lines += [f"### {split}: {len(papers)} papers\n", "| setting | stated | found | wrong | precision | recall |"]
-        lines += ["|---|---|---|---|---|---|"]
-        lines += [_row(name, stated[name], right[name], wrong[name]) for name in sorted(stated | wrong)]
-        lines += [_row("**all**", *total), ""]
+        head = "| setting | stated | found | wrong | precision | recall | proposed | wrong |"
+        lines += [f"### {split}: {len(papers)} papers\n", head, "|---|---|---|---|---|---|---|---|"]
+        names = sorted(counters[0] | counters[2])
+        lines += [_row(name, *(counter[name] for counter in counters)) for name in names]
+        lines += [_row("**all**", *(counter.total() for counter in counters)), ""]
     return "\n".join(lines)
 
 
-def _row(name: str, stated: int, right: int, wrong: int) -> str:
+def _row(name: str, stated: int, right: int, wrong: int, proposed: int, not_stated: int) -> str:
     precision = f"{right / (right + wrong):.0%}" if right + wrong else ""
-    return f"| {name} | {stated} | {right} | {wrong} | {precision} | {right / stated if stated else 0:.0%} |"
+    recall = f"{right / stated if stated else 0:.0%}"
+    return f"| {name} | {stated} | {right} | {wrong} | {precision} | {recall} | {proposed} | {not_stated} |"
 
 
 if __name__ == "__main__":

@@ -64,11 +64,14 @@ def find(document: Document) -> list[Found]:
 
 
 def _is_certain(one: Found, found: list[Found]) -> bool:
-    """Whether the paper speaks of its own training, of the whole of it, and states no second value anywhere."""
+    """Whether it is stated of all of the paper's own training, and no second value anywhere."""
     rivals = (other.values for other in found if other.setting == one.setting)
-    own = not one.sentence or PATTERNS["own"].search(one.sentence) or PATTERNS["training in"].search(one.place.title)
-    part = PATTERNS["of a part"].search(one.sentence)
-    return len(one.values) == 1 and bool(own) and not part and all(one.values[0] in values for values in rivals)
+    beside = any(other.sentence == one.sentence for other in found if other.setting != one.setting)
+    titled = PATTERNS["details in"].search(one.place.title)
+    told = titled and (beside or not SETTINGS[one.setting].part) or beside and PATTERNS["own"].search(one.sentence)
+    told = told or not one.sentence  # in a table of settings
+    own = told and not PATTERNS["of a part"].search(f"{one.place.title.split(' / ')[-1]}: {one.sentence}")
+    return len(one.values) == 1 and bool(own) and all(one.values[0] in values for values in rivals)
 
 
 def in_text(text: str) -> Iterator[tuple[str, tuple[str, ...], int, int]]:

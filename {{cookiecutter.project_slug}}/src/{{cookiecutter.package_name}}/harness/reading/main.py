@@ -1,7 +1,6 @@
 """``python read.py``: what the paper states, with section, page and quote, proposed and never set.
 
-Reads paper/*.tex or paper.tar.gz (LaTeX, preferred), paper.txt or paper.pdf. Writes READING.md, and proposals as
-comments into configs/experiment/paper.yaml.
+Reads paper/*.tex or paper.tar.gz (LaTeX), paper.txt or paper.pdf. Writes READING.md and comments into configs/.
 """
 
 import argparse

@@ -24,8 +24,8 @@ def answers(text: str, configs: Path) -> dict[str, str]:
 def stated(found: list[Found], configs: Path) -> dict[str, list[Found]]:
     """The values that the paper states for each key that the files in ``configs`` know, each once, the certain first."""
     listed: dict[str, dict[tuple, Found]] = {}
-    ones = [*(one for one in found if len(one.values) == 1), *_betas(found)]
-    for one in sorted(ones, key=lambda one: not one.certain):
+    alone = [one for one in found if len(one.values) == 1]
+    for one in sorted([*alone, *_betas(alone)], key=lambda one: not one.certain):
         keys = SETTINGS[one.setting].keys if one.setting in SETTINGS else ("optimizer.betas",)
         if key := next((key for key in keys if _known(key, one.values[0], configs)), None):
             listed.setdefault(key, {}).setdefault(one.values, one)
@@ -37,10 +37,9 @@ def proposed(listed: dict[str, list[Found]]) -> dict[str, Found]:
     return {key: ones[0] for key, ones in listed.items() if ones[0].certain}
 
 
-def _betas(found: list[Found]) -> Iterator[Found]:
+def _betas(alone: list[Found]) -> Iterator[Found]:
     """β1 and β2 of one sentence or table as the one setting that PyTorch makes of them."""
-    betas = [one for one in found if one.setting in ("beta1", "beta2") and len(one.values) == 1]
-    for one, other in combinations(betas, 2):
+    for one, other in combinations([one for one in alone if one.setting in ("beta1", "beta2")], 2):
         if one.setting != other.setting and one.where == other.where and one.sentence == other.sentence:
             quote = '", "'.join(dict.fromkeys([one.quote, other.quote]))
             both = replace(one, setting="betas", values=(f"[{one.values[0]}, {other.values[0]}]",), quote=quote)

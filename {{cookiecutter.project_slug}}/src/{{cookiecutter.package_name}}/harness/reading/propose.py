@@ -43,8 +43,7 @@ def accept(asked: list[str], listed: dict[str, list[Found]]) -> list[str]:
         stated = {one.values[0]: one for one in listed.get(key, [])}
         chosen[key] = stated.get(value) if value else offered.get(key)
         if not stated:
-            keys = ", ".join(name.lstrip("/") for name in offered)
-            wrong.append(f"{request}: no proposal. There is one for {keys or 'nothing'}.")
+            wrong.append(f"{request}: no proposal. There is one for {', '.join(offered).replace('/', '') or 'none'}.")
         elif key in values and not OURS.fullmatch(values[key].source):
             wrong.append(f"{request}: it has a source already. Edit {values[key].file}:{values[key].line}.")
         elif not chosen[key]:
