@@ -169,10 +169,9 @@ class Split:
         given = itertools.chain(*map(copy_loader, loaders))
         read, sizes = list(batches([given])), [stated_size(loader) for loader in loaders]
         complete = next(given, None) is None
-        if None not in sizes:
-            return cls(loaders, read, complete, sum(sizes))
         known = complete and all(map(has_rows, read))
-        return cls(loaders, read, complete, sum(map(number_of_samples, read)) if known else None)
+        size = sum(sizes) if None not in sizes else sum(map(number_of_samples, read)) if known else None
+        return cls(loaders, read, complete, size)
 
     @property
     def place(self) -> int:
@@ -225,9 +224,10 @@ def pad_alike(splits: Iterable[Split]) -> None:
         if any(x.dim() != 2 or x.is_floating_point() for x in column) or len({x.shape[1] for x in column}) == 1:
             continue
         inner = torch.cat([x[:, :-1][x[:, 1:] != x[:, :-1]].unique() for x in column])  # what another value follows
-        last = torch.cat([x[:, -1] for x in column]).long()
+        last = torch.cat([x[:, -1:].flatten() for x in column]).long()  # none of an empty sequence
         last = last[~torch.isin(last, inner.long())]
-        value, length = last.mode().values.item() if len(last) else 0, max(x.shape[1] for x in column)
+        value = last.mode().values.item() if len(last) else int(inner.max()) + 1  # no padding is seen: one of our own
+        length = max(x.shape[1] for x in column)
         for parts, x in zip(read, column, strict=True):
             parts[i] = torch.nn.functional.pad(x, (0, length - x.shape[1]), value=value)
 
