@@ -483,6 +483,18 @@ def test_damaged_latex():
     assert "We use a batch size of 32." in document.build("paper/", lines).parts[-1].text
 
 
+def test_two_tables_and_typewriter():
+    """A table ends where the next one begins, and a name in typewriter is a name."""
+    document, find, latex, _ = measure.reader()
+    tables = [
+        rf"\begin{{tabular}}{{ll}}{rows}\end{{tabular}}" for rows in (r"heads & 4 \\ layers & 2", r"A & 1 \\ B & 2")
+    ]
+    text = r"\begin{document}We set \texttt{batch size}: 256." + "\n".join(["", *tables]) + r"\end{document}"
+    read = document.build("paper/", latex.marked({"main.tex": text}))
+    assert [len(table.rows) for table in read.tables] == [2, 2]
+    assert "batch size" in [one.setting for one in find.find(read)]
+
+
 def test_tables_of_groups_and_columns_of_ours():
     """A row may begin with the name of its group; of columns for several methods the paper's own counts."""
     document, find, latex, _ = measure.reader()

@@ -146,7 +146,7 @@ class _Writer:
         return f"\n{mark(self.kind, self.current, title)}\n{named(self.kind, self.current)}: {readable(title)}\n\n"
 
     def table(self, node, l2tobj) -> str:
-        """One line for each row, its cells after ``CELL``."""
+        """One line for each row, its cells after ``CELL``; far enough from the table before."""
         text = l2tobj.nodelist_to_text(node.nodelist).replace(CELL, " ").replace(AND, CELL)
         rows = [readable(row.replace(MARK, " ")) for row in text.split(ROW)]
-        return "\n" + "".join(f"{CELL}{row}\n" for row in rows if row.strip(f"{CELL} "))
+        return "\n\n" + "".join(f"{CELL}{row}\n" for row in rows if row.strip(f"{CELL} "))
