@@ -237,7 +237,7 @@ def _unverified(known: Report) -> list[str]:
 def _effects(known: Evidence, by_experiment: dict[str, list[sources.Value]]) -> list[Effect]:
     """The effect of each alternative of an assumed value on each result; empty where it was not run."""
     found, asked = [], set()
-    for experiment, listed in by_experiment.items():
+    for experiment, listed in sorted(by_experiment.items(), key=lambda item: item[0] != "paper"):  # which all inherit
         of_metric = {row.target.metric: row for row in known.results if row.target.experiment == experiment}
         ours = digest(known.configs[experiment])
         for value, alternative in [(one, other) for one in listed for other in one.alternatives]:
