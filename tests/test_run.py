@@ -491,6 +491,9 @@ class Silent(PaperProcedure):
         )
     train(repo, "procedure._target_=my_paper.procedure.Silent", "monitor.metric=val/accuracy", "trainer.max_epochs=1")
     assert record(repo)["metrics"].keys() == {"train/accuracy", "val/accuracy", "test/accuracy"}
+    edit(repo / "configs/train.yaml", "procedure.PaperProcedure", "procedure.Silent")
+    edit(repo / "configs/paper.yaml", "initial_loss: 2.303", "initial_loss: null")
+    run("python", "-m", "pytest", "-q", "tests/checks/test_loss.py", cwd=repo)
 
 
 def test_torch_is_imported_without_the_garbage_collector(repo):

@@ -215,6 +215,12 @@ def untrained(cfg: DictConfig, batch, needs_step) -> Procedure:
 
 
 @pytest.fixture
+def needs_loss(untrained, batch) -> None:
+    if "loss" not in evaluate(untrained, batch):
+        pytest.skip("PaperProcedure.step returns no loss")
+
+
+@pytest.fixture
 def needs_gradients(trained) -> None:
     trainer, watch = trained
     optimized = any(x.param_groups for x in trainer.optimizers)  # by default, Lightning has an empty optimizer

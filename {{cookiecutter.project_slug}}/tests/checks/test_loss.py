@@ -15,7 +15,7 @@ from {{ cookiecutter.package_name }}.harness.procedure import Procedure
 COMPARED = "Is a softmax or sum taken over samples? If the paper does so, set facts.batch_interaction to any"
 
 
-def test_the_loss_is_the_sum_of_its_terms(untrained, batch, fact):
+def test_the_loss_is_the_sum_of_its_terms(untrained, batch, needs_loss, fact):
     """With the weights that ``facts.loss`` states, such as {reconstruction: 1, kl: 0.1}."""
     weights, terms = fact("loss"), {name: term.item() for name, term in evaluate(untrained, batch).items()}
     missing = weights.keys() - terms.keys()
@@ -24,7 +24,7 @@ def test_the_loss_is_the_sum_of_its_terms(untrained, batch, fact):
     assert terms["loss"] == pytest.approx(total, rel=1e-4), f"the terms are {terms}, their weights {weights}"
 
 
-def test_the_loss_is_a_mean_over_samples(untrained, batch, facts, fact):
+def test_the_loss_is_a_mean_over_samples(untrained, batch, needs_loss, facts, fact):
     """So that the learning rate does not depend on the batch size, unless ``facts.reduction`` is sum."""
     fact("reduction", "sum")
     samples, outputs = require_rows(batch), []
@@ -72,7 +72,7 @@ def test_features_are_reduced_as_stated(untrained, batch, fact):
         )
 
 
-def test_each_position_predicts_the_next_one(untrained, batch, fact):
+def test_each_position_predicts_the_next_one(untrained, batch, needs_loss, fact):
     """If ``facts.causal`` is true, a model that knows the token at t + 1 has the least loss: data or loss shift by one."""
     fact("causal", False)
     ahead = torch.tensor(0)
@@ -103,7 +103,7 @@ def test_each_position_predicts_the_next_one(untrained, batch, fact):
     )
 
 
-def test_gradient_is_that_of_the_loss(untrained, batch, needs_gradients, fact):
+def test_gradient_is_that_of_the_loss(untrained, batch, needs_loss, needs_gradients, fact):
     """Compared with finite differences along a random direction: nothing between weights and loss is detached.
 
     Skipped if ``facts.stop_gradient`` is true, as for target networks or straight-through estimators.

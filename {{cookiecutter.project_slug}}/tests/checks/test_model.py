@@ -33,7 +33,7 @@ class CalledModel:
         procedure.step(batch, procedure.train_metrics)
         hook.remove()
         if not seen:
-            pytest.skip("PaperProcedure.step does not call the model")
+            pytest.skip("PaperProcedure.step does not call PaperModel.forward")
         # a new model, since a model may keep its inputs
         self.model, self.inputs, self.noise, self.precision = build_procedure(cfg).model, seen[0], 1e-4, Precision()
         with skip_if_refused("the model, called by itself,"):  # with inputs of a call inside torch.vmap, for example
