@@ -232,7 +232,8 @@ def test_a_table_of_values_has_no_picture(repo):
     records(repo, template, [{"architecture": [alone]}])
     shown = page(repo)
     assert (
-        "ValueTable has no modules inside it." in shown.texts("p") and 'class="modules' not in (repo / "REPORT.html").read_text()
+        "ValueTable has no modules inside it." in shown.texts("p")
+        and 'class="modules' not in (repo / "REPORT.html").read_text()
     )
 
 
