@@ -191,10 +191,10 @@ SIZES = {
     "harness": 457,
     "harness/training": 1446,
     "harness/verification": 390,
-    "harness/evidence": 1641,
+    "harness/evidence": 1640,
     "harness/reporting": 1443,
     "harness/reading": 924,
-    "tests/checks": 2307,
+    "tests/checks": 2306,
 }
 
 

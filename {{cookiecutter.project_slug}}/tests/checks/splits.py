@@ -204,9 +204,8 @@ class Split:
     @property
     def beside(self) -> list[Tensor]:
         """The tensors (N, …) after the input, such as labels, targets or lengths."""
-        columns = reversed(
-            [*zip(*(parts[: self.place : -1] for parts in self.batches), strict=False)]
-        )  # a list may come first
+        columns = [*zip(*(parts[: self.place : -1] for parts in self.batches), strict=False)]
+        columns.reverse()  # a list may come first
         found = [torch.cat(x) for x in columns if x[0].dim() and len({part.shape[1:] for part in x}) == 1]
         size = self.size if self.complete else None
         return [x for x in found if len(x) == (size or len(x))]
