@@ -111,8 +111,8 @@ def start_history() -> tuple[list[str], str]:
         return ["git init", *commit], ""
     if message := git("init --quiet"):
         return ["git init", *commit], message
-    commits = "-c maintenance.auto=false commit --no-verify --no-gpg-sign"  # a signature may wait for a passphrase
-    message = git("add --all") or git(f'{commits} -m "Start from paper-template"')
+    unsigned = "--no-verify --no-gpg-sign"  # a signature may wait for a passphrase
+    message = git("add --all") or git(f"-c maintenance.auto=false {commit[1][4:]} {unsigned}")
     return commit if message else [], message
 
 
