@@ -259,6 +259,8 @@ def test_that_nothing_chooses_needs_no_source(judge):
     """That something does, needs one."""
     assert "monitor.metric" not in judge("monitor:\n  metric: null  # there is no validation\n")
     assert "monitor.metric" not in judge("ckpt: last  # Section 2\nmonitor:\n  metric: val/loss\n")
+    found = judge("monitor:  # Section 2\n  metric: val/loss\n  mode: min\n")
+    assert [*found] == ["monitor.metric"], "the mode follows from the metric"
     assert "no source" in problem(judge("monitor:\n  metric: val/loss\n"), "monitor.metric")
 
 
@@ -288,6 +290,8 @@ loss:
   none:          # Section 10
   anchor: &a 3   # Section 11
   alias: *a      # Section 12
+  block: |       # Section 13
+    words
 # Section 14
 seed: 1
 data: {}
@@ -313,6 +317,7 @@ metrics: {_target_: x, size: "${model.width}", num_workers: 3}
         "loss.none": "Section 10",
         "loss.anchor": "Section 11",
         "loss.alias": "Section 12",
+        "loss.block": "Section 13",
         "data": "",
         "trainer.devices": "",
     } | {key: "" for key in ["data"] if key in found}

@@ -83,8 +83,8 @@ def _walk(node: yaml.Node, settings: dict, comments: dict, prefix: str = "", abo
             comment = comments.get(first, above).partition("{")[0]  # alternatives belong to a single value
             yield from _walk(child, value, comments, f"{key}.", comment)
         else:
-            block = not getattr(child, "flow_style", True)  # it ends where the next key begins
-            lines = [first, *range(first + 1, child.end_mark.line + (not block))]
+            inline = getattr(child, "flow_style", getattr(child, "style", "") not in ("|", ">"))
+            lines = [first, *range(first + 1, child.end_mark.line + inline)]  # a block ends where the next key begins
             yield first + 1, key, value, "; ".join(comments[line] for line in lines if line in comments) or above
 
 

@@ -38,7 +38,7 @@ NO_HYPERPARAMETER = re.compile(
     r"|num_workers|(?:.*_)?seed|pin_memory|persistent_workers|prefetch_factor|(?:in|out)_(?:channels|features)|num_classes"
 )
 NO_SOURCE = {"trainer.max_epochs": [-1, None], "trainer.max_steps": [-1, None], "loss": [None], "metrics": [None]}
-NO_SOURCE |= {"optimizer.nesterov": [False]}  # plain momentum
+NO_SOURCE |= {"optimizer.nesterov": [False], "monitor.mode": ["min", "max"]}  # plain momentum; follows from the metric
 # Options whose names occur in any text about optimization, or that stand for an option with another name
 COMMON_WORDS = {"paper", "default", "step", "linear", "constant", "from_torch"}
 
