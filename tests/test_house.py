@@ -189,7 +189,7 @@ def test_no_long_file_or_function():
 # No room grows; the aim is 3,300 lines in harness/ and 1,300 in tests/checks/
 SIZES = {
     "harness": 457,
-    "harness/training": 1446,
+    "harness/training": 1443,
     "harness/verification": 390,
     "harness/evidence": 1640,
     "harness/reporting": 1443,

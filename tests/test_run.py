@@ -385,7 +385,9 @@ def test_uncommitted_code_does_not_count(repo):
 
 @pytest.mark.parametrize("preset", ["fast", "limit", "overfit", "profile"])
 def test_debug_presets(repo, preset):
-    train(repo, f"debug={preset}")
+    done = train(repo, f"debug={preset}")
+    assert ("The loss of the one batch fell to nearly nothing: from 2." in done.stdout) == (preset == "overfit")
+    assert "You requested to overfit" not in done.stderr and "\n\n" not in done.stdout
     assert record(repo)["status"] == "finished" and not (repo / "results").exists()
     assert record(repo)["curves"]["train/loss"]["values"]
     assert preset != "profile" or list(repo.glob("runs/*/fit-profile.txt"))

@@ -34,6 +34,7 @@ SILENCED = [  # warnings of what is right here
     "does not have many workers",  # data in memory needs none
     "smaller than the logging interval",  # terms are averaged over this interval
     "have no `val_dataloader`",  # not every paper has a validation set
+    "You requested to overfit",  # and so no shuffling, as Lightning says
     "callbacks used to create the checkpoint",  # testing needs none of them
     "has `__len__` defined",  # so that a schedule knows the length of an epoch
     "from an ambiguous collection",  # Procedure.weight_of may say what counts

@@ -18,17 +18,8 @@ from omegaconf import DictConfig
 from ..evidence.claims import claims_of, verdict
 from ..evidence.record import Record, curves, file_digest, git_state
 from ..identity import UsageError, identity
+from . import build
 from .architecture import architecture
-from .build import (
-    ALONE,
-    build_callbacks,
-    build_data,
-    build_loggers,
-    build_procedure,
-    build_trainer,
-    paper_values,
-    prepare,
-)
 from .checkpoints import read_checkpoint
 from .evaluate import measure
 from .loggers import close_loggers, summarise
@@ -65,20 +56,20 @@ def train(cfg: DictConfig, *callbacks: L.Callback) -> float | None:
         return finished.get("objective")
     last = folder / "checkpoints" / "last.ckpt"
     checkpoint = read_checkpoint(last, identity(cfg)) if resumes(cfg) and last.exists() else None
-    prepare(cfg)
-    data = build_data(cfg)
+    build.prepare(cfg)
+    data = build.build_data(cfg)
     check_splits(cfg, data)
     with locked(folder), recorded(cfg, folder, checkpoint) as (record, loggers):
-        trainer = build_trainer(cfg, [*callbacks, *build_callbacks(cfg, record, loggers)], loggers)
-        procedure = build_procedure(cfg)
+        trainer = build.build_trainer(cfg, [*callbacks, *build.build_callbacks(cfg, record, loggers)], loggers)
+        procedure = build.build_procedure(cfg)
         procedure.save_hyperparameters(identity(cfg), logger=False)  # each checkpoint names its configuration
         log.info("Run %s", folder.name)
         trainer.fit(procedure, data, ckpt_path=last if checkpoint else None, weights_only=True)
         if trainer.world_size > 1 and torch.distributed.is_initialized():
             torch.distributed.destroy_process_group()  # the first process tests alone
         if trainer.is_global_zero:
-            metrics = finish(cfg, folder, record, trainer)
-            print(f"{_summary_line(metrics)}\n{os.path.relpath(folder)}")
+            finish(cfg, folder, record, trainer)
+            print(*filter(None, [_summary_line(cfg, record.data), os.path.relpath(folder)]), sep="\n")
     return objective(cfg, trainer)
 
 
@@ -103,7 +94,7 @@ def recorded(cfg: DictConfig, folder: Path, checkpoint: dict | None) -> Iterator
         log.warning("This run will not count: %s", git_state()["failure"] or "code or configs not committed")
     try:
         log_position = checkpoint["resume"][0]["logged"] if checkpoint else {"step": 0, "rows": 0}
-        loggers += build_loggers(cfg, record, log_position)
+        loggers += build.build_loggers(cfg, record, log_position)
         yield record, loggers
         close_loggers(loggers, exit_code=0)
     except (SystemExit, KeyboardInterrupt) as error:
@@ -134,8 +125,8 @@ def recorded(cfg: DictConfig, folder: Path, checkpoint: dict | None) -> Iterator
         log_file.close()
 
 
-def finish(cfg: DictConfig, folder: Path, record: Record, trained: L.Trainer) -> dict[str, float]:
-    """Test the checkpoint as ``evaluate.py`` does, write the record of the finished run, and return its metrics."""
+def finish(cfg: DictConfig, folder: Path, record: Record, trained: L.Trainer) -> None:
+    """Test the checkpoint as ``evaluate.py`` does, and write the record of the finished run."""
     csv, metrics = folder / "metrics.csv", _metrics(trained)
     facts = {
         "steps": trained.global_step,
@@ -146,15 +137,14 @@ def finish(cfg: DictConfig, folder: Path, record: Record, trained: L.Trainer) ->
     }
     if cfg.ckpt:  # null in a pilot, which is not tested
         checkpoint = folder / "checkpoints" / f"{cfg.ckpt}.ckpt"
-        trainer = build_trainer(cfg, loggers=trained.loggers, **ALONE)
-        procedure, data = build_procedure(cfg), build_data(cfg)
+        trainer = build.build_trainer(cfg, loggers=trained.loggers, **build.ALONE)
+        procedure, data = build.build_procedure(cfg), build.build_data(cfg)
         # The test is logged at the last step of the training: W&B ignores values at an earlier one
         trainer.fit_loop.load_state_dict(trained.fit_loop.state_dict())
         metrics |= measure(cfg, trainer, procedure, data, checkpoint)
         facts |= {"tested": _tested(checkpoint), "architecture": architecture(procedure, data)}
-        facts |= summarise(trained.loggers, paper_values(cfg) | {"verdict": verdict(cfg, metrics)})
+        facts |= summarise(trained.loggers, build.paper_values(cfg) | {"verdict": verdict(cfg, metrics)})
     record.close("finished", **facts, metrics=metrics)
-    return metrics
 
 
 def objective(cfg: DictConfig, trainer: L.Trainer) -> float | None:
@@ -189,7 +179,13 @@ def _hardware(cfg: DictConfig, trainer: L.Trainer) -> dict:
     return facts
 
 
-def _summary_line(metrics: dict[str, float]) -> str:
-    """The metrics of the last split that was measured."""
+def _summary_line(cfg: DictConfig, record: dict) -> str:
+    """The metrics of the last split that was measured; of a training on one batch, how far its loss has fallen."""
+    metrics, losses = record["metrics"], record["curves"].get("train/loss", {}).get("values")
+    if cfg.trainer.get("overfit_batches") == 1 and losses:
+        first, last = losses[0], losses[-1]
+        fell = "fell, but not to nearly nothing" if last < first else "did not fall"
+        fell = "fell to nearly nothing" if abs(last) <= 0.05 * abs(first) else fell
+        return f"The loss of the one batch {fell}: from {first:.3g} to {last:.3g} in {record['steps']} steps."
     last = next((s for s in ("test", "val", "train") if any(name.startswith(f"{s}/") for name in metrics)), "")
     return " · ".join(f"{name} {metrics[name]:.4g}" for name in sorted(metrics) if name.startswith(f"{last}/"))
