@@ -406,8 +406,10 @@ def test_changed_code_is_not_verified(quick, file, before, after):
     ],
 )
 def test_partial_run_says_nothing(quick, options):
-    run("pytest", *options.split(), cwd=quick, ok=False)
+    said = run("pytest", *options.split(), cwd=quick, ok=False).stdout
     assert not list(quick.glob("runs/tests-*")) and ask(quick)[1] == {}
+    why = "it stopped at a failure" if options == "-x" else f"{options} may leave tests out"
+    assert f"report.py does not count this run: {why}. It counts: pytest\n" in said or options == "--fixtures"
 
 
 @pytest.mark.parametrize(
@@ -424,7 +426,7 @@ def test_run_that_was_cut_short_says_nothing(quick, planted):
     assert not list(quick.glob("runs/tests-*")) and ask(quick)[1] == {}
 
 
-@pytest.mark.parametrize("options", ["tests -q --durations=3 --tb=short -rs", ". -n 1"])
+@pytest.mark.parametrize("options", ["tests -q --durations=3 --tb=short -rs", ". -n 1 --maxfail=99"])
 def test_whole_suite_in_other_words(quick, options):
     run("pytest", *options.split(), cwd=quick, ok=False)
     found, known, _ = ask(quick)

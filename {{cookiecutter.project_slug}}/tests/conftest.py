@@ -36,7 +36,9 @@ with heavy_imports():
 
 
 # arguments that leave no test out
-WHOLE_SUITE = re.compile(r"-[qsv]+|-r\w+|--(quiet|verbose)|--(tb|color|durations(-min)?)=.*|-n\d*|\d+|tests/?|\.")
+WHOLE_SUITE = re.compile(
+    r"-[qsvxl]+|-r\w+|--(quiet|verbose|exitfirst|maxfail|ff)|--(tb|color|durations(-min)?|maxfail)=.*|-n\d*|\d+|tests/?|\."
+)
 EXPERIMENT = os.environ.get("EXPERIMENT", "paper")  # the file in configs/experiment/ that the checks run on
 unstated: set[str] = set()  # the facts that a check asked for in vain
 OUTCOMES = ["skipped", "passed", "failed"]  # the worst outcome of a test's cases counts; the worst is last
@@ -59,16 +61,33 @@ class Outcomes:
             found = {name for key, names in report.user_properties if key == "verifies" for name in names}
             self.verifies[test] = sorted(found.union(self.verifies.get(test, [])))
 
-    def pytest_sessionfinish(self, exitstatus: int) -> None:
+    def pytest_sessionfinish(self, session: pytest.Session, exitstatus: int) -> None:
         # not cut short, and the code is still the same
-        if self.collected and exitstatus <= 1 and self.path == suite_file(self.row):
+        whole = self.collected and exitstatus <= 1 and not stopped_early(session.config, session.testsfailed)
+        if whole and self.path == suite_file(self.row):
             verifies = {test: names for test, names in self.verifies.items() if names}
             write_json(self.path, {"outcomes": dict(sorted(self.ended.items())), "verifies": verifies})
 
 
-def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+def left_out(config: pytest.Config) -> list[str]:
+    """The arguments that may leave tests out; of a row, all checks are enough."""
+    chosen = [argument for argument in config.invocation_params.args if not WHOLE_SUITE.fullmatch(argument)]
+    return [] if EXPERIMENT != "paper" and {*chosen} <= {"tests/checks", "tests/checks/"} else chosen
+
+
+def stopped_early(config: pytest.Config, failed: int) -> bool:
+    return failed >= (config.option.maxfail or failed + 1)
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
     """Says how many of the checks applied, so that green is not taken for more than it is."""
     say, stats = terminalreporter.write_line, terminalreporter.stats
+    why = f"{' '.join(chosen)} may leave tests out" if (chosen := left_out(config)) else ""
+    if stopped_early(config, sum(len(stats.get(outcome, [])) for outcome in ("failed", "error"))):
+        why = "it stopped at a failure"
+    if why:
+        all_tests = "pytest" if EXPERIMENT == "paper" else f"EXPERIMENT={EXPERIMENT} pytest tests/checks"
+        say(f"report.py does not count this run: {why}. It counts: {all_tests}")
     count = {outcome: sum("/checks/" in r.nodeid for r in stats.get(outcome, [])) for outcome in OUTCOMES}
     if count["skipped"]:
         applied = count["passed"] + count["failed"]
@@ -90,9 +109,8 @@ def pytest_configure(config: pytest.Config) -> None:
     except identity.UsageError as error:  # a file is not valid Python
         raise pytest.UsageError(str(error)) from None
     row = "" if EXPERIMENT == "paper" else EXPERIMENT
-    chosen = {argument for argument in config.invocation_params.args if not WHOLE_SUITE.fullmatch(argument)}
-    whole, worker = not chosen or row and chosen <= {"tests/checks", "tests/checks/"}, hasattr(config, "workerinput")
-    if whole and not worker and runs.is_dir() and os.access(runs, os.W_OK):
+    worker = hasattr(config, "workerinput")
+    if not left_out(config) and not worker and runs.is_dir() and os.access(runs, os.W_OK):
         config.pluginmanager.register(Outcomes(row))
 
 
