@@ -571,6 +571,19 @@ def test_mistyped_override_names_the_nearest(repo, typed, meant):
     assert not (repo / "runs").exists()
 
 
+def test_a_setting_of_a_group_that_is_null(repo):
+    path = repo / "configs/experiment/paper.yaml"
+    path.write_text(
+        re.sub(
+            "(?s)override /optimizer: adam(.*)\noptimizer:.*?\nscheduler:",
+            r"override /optimizer: null\1\nscheduler:",
+            path.read_text(),
+        )
+    )
+    said = "This experiment has no optimizer. To give it one: optimizer=adam optimizer.lr=0.1\n"
+    assert train(repo, "experiment=paper", "optimizer.lr=0.1", ok=False).stderr.endswith(said)
+
+
 @pytest.mark.parametrize(
     ("command", "says"),
     [

@@ -62,11 +62,7 @@ def errors_for_people() -> Iterator[None]:
 
 @contextmanager
 def heavy_imports() -> Iterator[None]:
-    """Import torch and Lightning in two thirds of the time.
-
-    They make about a million objects that stay to the end. The garbage collector would look through them again and
-    again while they are imported, in training, and at exit.
-    """
+    """Import torch and Lightning in two thirds of the time: the garbage collector passes over their million objects."""
     first = "lightning" not in sys.modules  # what an earlier job of -m has left behind must not be frozen
     if first:
         gc.disable()
@@ -92,8 +88,12 @@ def _hint(error: BaseException, config_name: str) -> str | None:
     if isinstance(error.__cause__, OmegaConfBaseException):
         chosen = [f"{key}={value}" for key, value in given.items() if key in groups and "," not in value]
         with hydra.initialize_config_dir(str(CONFIGS), version_base="1.3"):
-            settings = flat(OmegaConf.to_container(hydra.compose(config_name, chosen)))
-        known = groups + [key for key in settings if not key.startswith("paper.")]
+            cfg = hydra.compose(config_name, chosen, return_hydra_config=True)
+        null = cfg.hydra.runtime.choices.get(group := asked.split(".")[0], "") in (None, "null")
+        if null and group not in ("debug", "sweep"):  # these have no settings of their own
+            option = min(path.stem for path in (CONFIGS / group).glob("*.yaml"))
+            return f"This experiment has no {group}. To give it one: {group}={option} {asked}={given.get(asked, '…')}"
+        known = groups + [key for key in flat(OmegaConf.to_container(cfg)) if not key.startswith(("paper.", "hydra."))]
     # optimizer.learningrate is near a key as a whole; data.width is near none, but a key elsewhere ends in width
     found = get_close_matches(asked, known, n=1) or [key for key in known if key.split(".")[-1] == asked.split(".")[-1]]
     return f"Did you mean {found[0]}?" if found else None
