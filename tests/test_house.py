@@ -191,8 +191,8 @@ SIZES = {
     "harness": 457,
     "harness/training": 1443,
     "harness/verification": 390,
-    "harness/evidence": 1640,
-    "harness/reporting": 1443,
+    "harness/evidence": 1638,
+    "harness/reporting": 1441,
     "harness/reading": 924,
     "tests/checks": 2306,
 }

@@ -447,6 +447,14 @@ def test_what_is_never_built_needs_no_source(ask, repo):
     path.write_text(path.read_text().replace("torch.optim.SGD(self.parameters(), lr=1.0)", "self.optimizer([])"))
     said = ask("[v.key for v in experiment_values('paper') if v.problems] + values_without_source('paper')", cwd=repo)
     assert re.search("optimizer", " ".join(said)) and not re.search("scheduler", " ".join(said))
+    todos = "__import__('my_paper.harness.reporting.report', fromlist=['']).todos()[data]"
+    experiment = repo / EXPERIMENT
+    assert len(ask(todos, EXPERIMENT, repo)) == experiment.read_text().count("TODO(paper)") - 2  # of the scheduler
+    experiment.write_text(re.sub(r"(override /\w+): \w+", r"\1: null", experiment.read_text()))
+    said = ask("[v.key for v in experiment_values('paper') if v.problems] + values_without_source('paper')", cwd=repo)
+    assert not re.search("optimizer|scheduler|batch_size|trainer", " ".join(said))
+    monitor = experiment.read_text().splitlines().index(next(re.finditer("monitor:.*", experiment.read_text()))[0])
+    assert ask(todos, EXPERIMENT, repo) == [monitor + 1]
 
 
 def test_the_claims_have_sources_too(ask, repo):

@@ -20,6 +20,7 @@ from .record import parsed
 
 # How the names of functions that assert begin
 ASSERTING = ("assert", "raises", "warns", "fail", "gradcheck", "climb", "compare_with_reference")
+_scopes = functools.cache(lambda path: scopes(parsed(Path(path))))
 SOURCE, TESTS = f"{PACKAGE}{os.sep}", f"{ROOT / 'tests'}{os.sep}"
 
 
@@ -88,11 +89,6 @@ def _involved(places: list[Place], executed: set[CodeType]) -> bool:
         if not inside or inside & ran:
             return True
     return not places
-
-
-@functools.cache
-def _scopes(path: str) -> list[tuple[int, int, str, ast.AST]]:
-    return scopes(parsed(Path(path)))
 
 
 @functools.cache

@@ -129,7 +129,6 @@ class Result:
             return "was added"
         for record in self.counted:
             then = record.get("claims", {}).get(target.name, {})
-            then = {"scale" if key == "factor" else key: value for key, value in then.items()}  # an old name
             keys = [key for key in DECIDE_VERDICT if key != "mode" or target.claim == "equal"]
             before |= {key: then[key] for key in keys if key in then and then[key] != getattr(target, key)}
         return ", ".join(f"{key} ({value} then, {getattr(target, key)} now)" for key, value in before.items())

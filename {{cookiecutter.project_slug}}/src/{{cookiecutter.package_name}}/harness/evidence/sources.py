@@ -4,7 +4,6 @@ import ast
 import json
 import re
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import yaml
@@ -17,6 +16,7 @@ from .paper import QUOTE, differing_numbers, has_place, has_quote, paper_text
 from .record import parsed
 from .targets import read_targets
 
+EXPERIMENTS = CONFIGS / "experiment"
 FORMS = (
     '# Section 5.3 · # Table 3: "a quote" · # official code, train.py:41 · # https://… · # author, e-mail 2024-05-01 · '
     "# differs: Section 5.1 has 200; why · # assumed: why; {alternatives}"
@@ -39,6 +39,9 @@ NO_HYPERPARAMETER = re.compile(
 )
 NO_SOURCE = {"trainer.max_epochs": [-1, None], "trainer.max_steps": [-1, None], "loss": [None], "metrics": [None]}
 NO_SOURCE |= {"optimizer.nesterov": [False], "monitor.mode": ["min", "max"]}  # plain momentum; follows from the metric
+# What a paper without an optimizer has no need to state
+OF_OPTIMIZER = {"optimizer", "scheduler", "data.batch_size"}
+OF_OPTIMIZER |= {"trainer.gradient_clip_val", "trainer.precision", "trainer.max_epochs"}
 # Options whose names occur in any text about optimization, or that stand for an option with another name
 COMMON_WORDS = {"paper", "default", "step", "linear", "constant", "from_torch"}
 
@@ -60,20 +63,25 @@ def source_kind(source: str) -> str:
     return next(kinds, "paper" if any(cited_parts(unquoted)) else "elsewhere" if OTHER_PAPER.search(unquoted) else "")
 
 
-def _path(experiment: str) -> Path:
-    return CONFIGS / "experiment" / f"{experiment}.yaml"
-
-
-def _never_built(experiment: str) -> set[str]:
-    """Which of optimizer and scheduler the procedure ignores, because it overrides ``configure_optimizers``."""
-    values = read_values(CONFIGS / "train.yaml") + read_values(_path(experiment))
-    target = [value.value for value in values if value.key == "procedure._target_"][-1]
-    path = CONFIGS.parent / "src" / f"{target.rpartition('.')[0].replace('.', '/')}.py"
+def _unused(experiment: str) -> set[str]:
+    """The groups and settings that no run uses, such as those that the procedure's ``configure_optimizers`` ignores."""
+    values = read_values(CONFIGS / "train.yaml") + read_values(EXPERIMENTS / f"{experiment}.yaml")
+    stated = {value.key: value.value for value in values}
+    path = CONFIGS.parent / "src" / f"{stated['procedure._target_'].rpartition('.')[0].replace('.', '/')}.py"
     tree = parsed(path) if path.is_file() else ast.Module([])
     names = {node.name for node in ast.walk(tree) if isinstance(node, ast.FunctionDef)}
     used = {node.attr for node in ast.walk(tree) if isinstance(node, ast.Attribute)}
     inherits = "configure_optimizers" not in names or "configure_optimizers" in used  # of super()
-    return set() if inherits else {"optimizer", "scheduler"} - used
+    found = set() if inherits else {"optimizer", "scheduler"} - used
+    found |= OF_OPTIMIZER if stated["optimizer"] is None else set()
+    last = stated["ckpt"] == "last" and stated["callbacks"] != "early_stopping"
+    return found | {"monitor"} if last or stated["monitor.metric"] is None else found
+
+
+def needless(experiment: str) -> set[tuple[str, int]]:
+    """File and line of each setting that no run of the experiment uses, so that nobody need state it."""
+    values, unused = read_values(EXPERIMENTS / f"{experiment}.yaml"), _unused(experiment)
+    return {(value.file, value.line) for value in values if unused & {value.key, value.key.split(".")[0]}}
 
 
 def _options(group: str) -> list[str]:
@@ -141,16 +149,12 @@ def _check(value: Value) -> Value:
 
 def experiment_values(experiment: str) -> list[Value]:
     """The settings of an experiment, inherited ones first, each with its source and the problems with it."""
-    found, unused = read_values(_path(experiment)), _never_built(experiment)
+    found, unused = read_values(EXPERIMENTS / f"{experiment}.yaml"), needless(experiment)
     found = [value for value in found if value.value not in NO_SOURCE.get(value.key, [])]
-    stated = {value.key: value.value for value in found}
-    last = stated.get("ckpt") == "last" and stated.get("callbacks") != "early_stopping"
-    if last or stated.get("monitor.metric", "") is None:
-        unused.add("monitor")
     return [
         _check(value)
         for value in [*found, *(value for value in _inherited(experiment) if source_kind(value.source))]
-        if source_kind(value.source) or (_is_hyperparameter(value) and value.key.split(".")[0] not in unused)
+        if source_kind(value.source) or (_is_hyperparameter(value) and (value.file, value.line) not in unused)
     ]
 
 
@@ -175,7 +179,7 @@ def override(value: Value, alternative: Any) -> str:
 
 def _inherited(experiment: str) -> Iterator[Value]:
     """The hyperparameters that an experiment takes from the files of its groups and does not set itself."""
-    own = read_values(_path(experiment))
+    own = read_values(EXPERIMENTS / f"{experiment}.yaml")
     stated = [value.key for value in own if not value.group]
     choices = {value.key: value.value for value in read_values(CONFIGS / "train.yaml") + own if value.group}
     for group, option in [*choices.items(), ("", "train")]:
@@ -193,8 +197,7 @@ def _inherited(experiment: str) -> Iterator[Value]:
 
 def values_without_source(experiment: str) -> list[str]:
     """The hyperparameters that an experiment inherits from group files and that have no source anywhere."""
-    follow = {"scheduler.interval", "scheduler.frequency"}  # from the schedule's name
-    unused = _never_built(experiment)
+    unused, follow = _unused(experiment), {"scheduler.interval", "scheduler.frequency"}  # from the schedule's name
     return [
         f"{value.key} ({value.file}:{value.line})"
         for value in _inherited(experiment)

@@ -207,9 +207,10 @@ def todos() -> dict[str, list[int]]:
         if path.name in ("README.md", "AGENTS.md"):  # they explain the mark
             continue
         lines = path.read_text(encoding="utf-8", errors="replace").splitlines()
-        marked = [number for number, line in enumerate(lines, start=1) if "TODO(paper)" in line]
+        name, unused = name_of(path), sources.needless(path.stem) if path.parent == sources.EXPERIMENTS else ()
+        marked = [at for at, line in enumerate(lines, start=1) if "TODO(paper)" in line and (name, at) not in unused]
         if marked:
-            found[name_of(path)] = marked
+            found[name] = marked
     return found
 
 
@@ -228,7 +229,8 @@ def _unverified(known: Report) -> list[str]:
     wrong = [value for value in known.values if value.problems]
     if wrong and not known.todos:
         why.append(f"{count(len(wrong), 'value')} without a right source")
-    unproved = [part.name for part in known.parts if part.name.startswith(PROVED) and lacks_proof(part)]
+    to_prove = [part for part in known.parts if part.name.startswith(PROVED)]
+    unproved = [part.name for part in to_prove if part.state not in ("verified", "configuration")]
     if unproved:
         why.append(f"no passing test of {', '.join(unproved)}")
     return why
@@ -259,10 +261,6 @@ def _changed(experiment: str, cfg: DictConfig, value: sources.Value, alternative
     cfg = cfg.copy()  # faster than to compose it anew
     OmegaConf.update(cfg, value.key, alternative, merge=False, force_add=True)
     return cfg
-
-
-def lacks_proof(part: citations.PaperPart) -> bool:
-    return part.state not in ("verified", "configuration")
 
 
 def count(number: int, thing: str) -> str:
