@@ -510,7 +510,7 @@ def test_the_recorder_stands_alone():
 
 def test_without_a_reference_it_is_left_to_do(repo):
     done = run("pytest", "-rs", "tests/test_reference.py", cwd=repo).stdout
-    assert re.search(r"^SKIPPED .*: no reference yet \(TODO\(paper\)\)$", done, flags=re.MULTILINE), done
+    assert re.search(r"^SKIPPED .*: there is no reference to compare with$", done, flags=re.MULTILINE), done
     assert "  tests/test_reference.py:" in run("python", "report.py", cwd=repo).stdout
     path = repo / "tests/test_reference.py"
     text = path.read_text()

@@ -9,7 +9,7 @@ def reference() -> Reference | None:
     """The official model, or a file of what it computes if it cannot be imported here (``record_reference.py``).
 
     For example ``Reference(Net(), rules=[("conv.*", "features.0.*")], loss=…, optimizer=…)``, or
-    ``Reference("tests/reference.npz")``. If there is no reference, delete this file and say so in PAPER.md.
+    ``Reference("tests/reference.npz")``. If there is no reference, delete only the mark below, and say so in PAPER.md.
     """
     return None  # TODO(paper): the reference
 

@@ -22,7 +22,7 @@ from ..identity import ROOT
 from ..training.build import ALONE, build_procedure, build_trainer
 from .weights import Rule, Weights
 
-NO_REFERENCE = "no reference yet (TODO(paper))"
+NO_REFERENCE = "there is no reference to compare with"
 TOLERANCE = {  # the largest difference allowed, relative to the largest value of a tensor
     "forward": {torch.float64: 1e-10, torch.float32: 1e-5},
     "metric": {torch.float64: 1e-10, torch.float32: 1e-5},
