@@ -443,15 +443,17 @@ def test_weights_to_hand_on(trained):
     assert f"| {100 * result['metrics']['test/accuracy']:.4g} % |" in card and result["tested"]["sha256"] in card
     code = card.partition("```python\n")[2].partition("```")[0]
     checkpoint = str(trained / result["run"] / "checkpoints/best.ckpt")
-    script = LOADED.format(code=code, checkpoint=checkpoint)
-    assert run("python", "-c", script, cwd=folder, PYTHONPATH=str(trained / "src")).stdout == "True\n"
+    script = trained / "script.py"
+    script.write_text(LOADED.format(code=code, checkpoint=checkpoint))
+    assert run("python", script, cwd=folder, PYTHONPATH=str(trained / "src")).stdout == "True\n"
 
     shutil.rmtree(trained / "weights")
     other = run("python", "report.py", "--weights=other", cwd=trained, ok=False)
     assert f"Those that do: {folder.name}." in other.stderr
     without = "import lightning, runpy, sys; sys.modules['safetensors.torch'] = None; sys.argv[1:] = ['--weights']\n"
-    without += "runpy.run_path('report.py', run_name='__main__')"
-    assert 'pip install -e ".[weights]"' in run("python", "-c", without, cwd=trained, ok=False).stderr
+    script.write_text(without + "runpy.run_path('report.py', run_name='__main__')")
+    assert 'pip install -e ".[weights]"' in run("python", script, cwd=trained, ok=False).stderr
+    script.unlink()
     Path(checkpoint).write_bytes(b"another")
     changed = run("python", "report.py", "--weights", cwd=trained, ok=False)
     assert "is not the checkpoint in the record" in changed.stderr

@@ -288,7 +288,8 @@ runpy.run_path(sys.argv[0], run_name="__main__")
     ],
 )
 def test_what_is_not_installed_is_named(repo, asked, extra):
-    done = run("python", "-c", WITHOUT, *asked.split(), cwd=repo, ok=False)
+    (repo / "without.py").write_text(WITHOUT)
+    done = run("python", "without.py", *asked.split(), cwd=repo, ok=False)
     assert done.returncode == 1 and "Traceback" not in done.stderr
     assert done.stderr.splitlines()[-1].endswith(f'It is an extra: pip install -e ".[{extra}]" -c constraints.txt')
     assert f"\n{extra} = [" in (repo / "pyproject.toml").read_text()

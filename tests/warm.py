@@ -20,6 +20,7 @@ import sys
 import tempfile
 import threading
 import time
+import weakref
 from pathlib import Path
 
 # Not cookiecutter itself, which looks for its home when it is imported
@@ -164,4 +165,7 @@ if __name__ == "__main__":
         sys.modules["torch"].set_num_threads(1)  # a fork has one thread alone
     sys.dont_write_bytecode = True  # a test may edit a file twice in the second by which bytecode knows its age
     gc.freeze()  # what is here stays: no collection looks through it
+    gc.set_threshold(100_000, 50, 100)  # and what a test makes is small
+    for part in weakref.finalize._registry:  # nor does a fork take it apart at its end, which takes as long as the fork
+        part.atexit = False
     run(next_command())
