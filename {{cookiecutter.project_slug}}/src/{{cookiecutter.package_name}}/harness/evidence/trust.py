@@ -77,7 +77,7 @@ def _why_not_authentic(record: dict) -> str:
     name = f"{record['experiment']}-{record['digest']}-seed{record['seed']}"
     if record.get("checksum") != checksum((ROOT / "results" / f"{record['file']}.json").read_text(encoding="utf-8")):
         return "edited after the run: the checksum does not match the content"
-    if not re.fullmatch(re.escape(name) + r"(-\d+)?", record["file"]) or Path(record["run"]).name != record["file"]:
+    if not re.fullmatch(r"(-\d+)?", record["file"].removeprefix(name)) or Path(record["run"]).name != record["file"]:
         return f"renamed: it is the record of {name}"
     beside = ROOT / record["run"] / "record.json"
     if beside.is_file() and str(read(beside)["metrics"]) != str(record["metrics"]):  # as text, nan equals nan
