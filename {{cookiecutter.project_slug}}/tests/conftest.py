@@ -49,6 +49,7 @@ class Outcomes:
 
     def __init__(self, row: str):
         self.row, self.path, self.ended, self.verifies, self.collected = row, suite_file(row), {}, {}, True
+        self.reasons: dict[str, str] = {}  # why a test was skipped
         self.path.unlink(missing_ok=True)
 
     def pytest_collectreport(self, report: pytest.CollectReport) -> None:
@@ -60,13 +61,21 @@ class Outcomes:
             self.ended[test] = max(report.outcome, self.ended.get(test, report.outcome), key=OUTCOMES.index)
             found = {name for key, names in report.user_properties if key == "verifies" for name in names}
             self.verifies[test] = sorted(found.union(self.verifies.get(test, [])))
+            if report.skipped:
+                told = report.longrepr[2].removeprefix("Skipped: ") if isinstance(report.longrepr, tuple) else ""
+                self.reasons[test] = told or "expected to fail"
 
     def pytest_sessionfinish(self, session: pytest.Session, exitstatus: int) -> None:
         # not cut short, and the code is still the same
         whole = self.collected and exitstatus <= 1 and not stopped_early(session.config, session.testsfailed)
         if whole and self.path == suite_file(self.row):
             verifies = {test: names for test, names in self.verifies.items() if names}
-            write_json(self.path, {"outcomes": dict(sorted(self.ended.items())), "verifies": verifies})
+            skipped: dict[str, list[str]] = {}
+            for test, reason in sorted(self.reasons.items()):
+                if self.ended[test] == "skipped":
+                    skipped.setdefault(reason, []).append(test)
+            ended = {"outcomes": dict(sorted(self.ended.items())), "verifies": verifies, "skipped": skipped}
+            write_json(self.path, ended)
 
 
 def left_out(config: pytest.Config) -> list[str]:

@@ -25,6 +25,7 @@ class Suite:
 
     outcomes: dict[str, str] = field(default_factory=dict)  # passed, failed or skipped, by test function
     verifies: dict[str, list[str]] = field(default_factory=dict)  # parts of the paper, by test function
+    skipped: dict[str, list[str]] = field(default_factory=dict)  # test functions by the reason
     passed: list[str] = field(default_factory=list)  # the tests that have ever passed on this code of the paper
     unknown: str = ""  # why outcomes is empty
 
@@ -68,11 +69,10 @@ def read_suite(write: bool = True) -> Suite:
     if fresh and (kept.get("suite"), kept.get("outcomes")) != (digest, fresh["outcomes"]):
         before = kept.get("passed", []) if kept.get("code") == code_digest() else []
         passed = {test for test, outcome in fresh["outcomes"].items() if outcome == "passed"}
-        kept = {"suite": digest, "code": code_digest(), "passed": sorted(passed.union(before))}
-        kept |= {key: fresh[key] for key in ("outcomes", "verifies")}
+        kept = {"suite": digest, "code": code_digest(), "passed": sorted(passed.union(before))} | fresh
         write_json(RESULTS, kept)
     if kept.get("suite") == digest:
-        return Suite(kept["outcomes"], kept.get("verifies", {}), kept.get("passed", []))
+        return Suite(**{key: kept[key] for key in ("outcomes", "verifies", "skipped", "passed") if key in kept})
     return Suite(unknown=f"the whole suite has not been run{' since the code changed' if RESULTS.exists() else ''}")
 
 

@@ -58,6 +58,7 @@ class Report:
     claimed: list[sources.Value]  # the values that the paper reports
     unstated: dict[str, list[str]]  # settings without a source, by experiment
     outcomes: dict[str, str]  # of the tests, by name; empty where they were not run on this code
+    skipped: dict[str, list[str]]  # tests by the reason
     not_tested: str  # why outcomes is empty
     lost_checks: list[str]  # the checks of the template that are missing, changed or skipped
     parts: list[citations.PaperPart]
@@ -172,6 +173,7 @@ def report(write: bool = True) -> Report:
         claimed=[*sources.target_values()],
         unstated=_unstated(by_experiment),
         outcomes=suite.outcomes,
+        skipped=suite.skipped,
         not_tested=suite.unknown,
         lost_checks=tests.lost_checks(suite),
         parts=citations.paper_parts(suite, _once(by_experiment.values())),
