@@ -39,6 +39,26 @@ def test_no_false_alarm(shape: Path):
     )
 
 
+def test_a_model_may_be_called_by_a_method_of_its_own(repo: Path):
+    """Such as ``log_prob`` of a flow; the checks of the model hold for it, and see a mistake in it."""
+    model, procedure = repo / "src/my_paper/model.py", repo / "src/my_paper/procedure.py"
+    model.write_text(model.read_text().replace("def forward(", "def logits("))
+    procedure.write_text(procedure.read_text().replace("self.model(images)", "self.model.logits(images)"))
+    of_it = "pytest", "-q", "-rsf", "tests/checks/test_model.py", "-k", "no_other or deterministic or drops"
+    assert "3 passed, 1 skipped" in (told := run(*of_it, cwd=repo).stdout), told  # batch norm lets samples interact
+    model.write_text(model.read_text().replace("nn.Dropout(dropout)", "AlwaysOn(dropout)") + ALWAYS_ON)
+    told = run(*of_it, cwd=repo, ok=False).stdout
+    assert "FAILED tests/checks/test_model.py::test_evaluation_is_deterministic" in told
+
+
+ALWAYS_ON = """
+
+class AlwaysOn(nn.Dropout):
+    def forward(self, given: Tensor) -> Tensor:
+        return nn.functional.dropout(given, self.p)
+"""
+
+
 @pytest.mark.parametrize("path", [TEMPLATE / "tests/shapes/tabular_td"])
 @pytest.mark.parametrize("automatic", [True, pytest.param(False, marks=pytest.mark.slow)])
 def test_a_thousand_steps_in_a_batch(shape: Path, automatic: bool):

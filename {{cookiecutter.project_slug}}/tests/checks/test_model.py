@@ -3,6 +3,8 @@
 import itertools
 import sys
 from contextlib import nullcontext
+from functools import partial
+from inspect import isfunction
 
 import pytest
 import torch
@@ -22,6 +24,8 @@ from {{ cookiecutter.package_name }}.harness.training.build import build_trainer
 class CalledModel:
     """The model with the inputs that ``PaperProcedure.step`` gives it for a batch, in float64 if possible.
 
+    Where ``step`` does not call ``forward``, that is the first method that it calls with tensors, such as ``log_prob``.
+
     Args:
         cfg: the configuration.
         batch: of the training split.
@@ -29,13 +33,19 @@ class CalledModel:
 
     def __init__(self, cfg, batch):
         procedure, seen = build_procedure(cfg), []
-        hook = procedure.model.register_forward_pre_hook(lambda _, *given: seen.append(given), with_kwargs=True)
+        note(procedure.model, seen)
         procedure.step(batch, procedure.train_metrics)
-        hook.remove()
-        if not seen:
-            pytest.skip("PaperProcedure.step does not call PaperModel.forward")
-        # a new model, since a model may keep its inputs
-        self.model, self.inputs, self.noise, self.precision = build_procedure(cfg).model, seen[0], 1e-4, Precision()
+        calls = [call for call in seen if tensors(call[1:])]
+        if not calls:
+            pytest.skip("PaperProcedure.step calls no method of PaperModel with tensors")
+        method, *given = min(calls, key=lambda call: call[0] != "forward")
+
+        def build() -> nn.Module:  # a new model, since a model may keep its inputs
+            model = build_procedure(cfg).model
+            model.forward = getattr(model, method)
+            return model
+
+        self.model, self.inputs, self.noise, self.precision = build(), tuple(given), 1e-4, Precision()
         with skip_if_refused("the model, called by itself,"):  # with inputs of a call inside torch.vmap, for example
             if not self():
                 pytest.skip("the model returns no tensors of real numbers")
@@ -44,8 +54,8 @@ class CalledModel:
             self.samples = 0  # another dimension comes first, such as time or the members of an ensemble
         float32 = vars(self).copy()
         self.precision, self.noise = precision_plugin("64-true"), 1e-9
-        self.model = self.precision.convert_module(build_procedure(cfg).model)
-        self.inputs = self.precision.convert_input(seen[0])
+        self.model = self.precision.convert_module(build())
+        self.inputs = self.precision.convert_input(self.inputs)
         try:
             supported = all(output.dtype == torch.float64 for output in self())
         except RuntimeError:
@@ -67,6 +77,18 @@ class CalledModel:
         if not self.samples:
             pytest.skip("the inputs of the model do not each have one row per sample")
         return change_rows(self.inputs, lambda leaf: change(leaf.detach().clone()), self.samples)
+
+
+def note(model: nn.Module, seen: list[tuple]) -> None:
+    """Note the calls of the model's own methods: each name, and what it was given."""
+
+    def noted(name: str, method, *given, **named):
+        seen.append((name, given, named))
+        return method(*given, **named)
+
+    for name in {*dir(type(model))} - {*dir(nn.Module)} | {"forward"}:
+        if isfunction(getattr(type(model), name)):
+            setattr(model, name, partial(noted, name, getattr(model, name)))
 
 
 def difference(one: list[Tensor], other: list[Tensor]) -> Tensor:
