@@ -338,7 +338,7 @@ def test_outcomes_are_those_of_pytest(suite):
     found, known, why = ask(suite)
     assert why == "" and known == {f"tests/test_paper.py::{name}": outcome for name, outcome in sorted(ENDED.items())}
     states = "verified failed skipped failed verified failed verified skipped".split() + ["no test"]
-    states += ["asserts nothing"] * 4
+    states += ["asserts nothing about code that cites it"] * 4
     assert {name: part["state"] for name, part in found.items()} == {
         f"Equation ({number})": state for number, state in enumerate(states, start=1)
     }
@@ -366,6 +366,16 @@ def test_outcomes_are_those_of_pytest(suite):
     found, *rest = ask(suite)
     assert rest == [known, ""]
     assert found["Equation (9)"]["state"] == "no code", "a test cites what no code does"
+
+
+def test_a_new_citation_counts_after_the_next_pytest(quick):
+    """Which changes a docstring alone, and so neither the code nor how a test ends."""
+    run("pytest", cwd=quick, ok=False)
+    assert ask(quick)[0]["Equation (9)"]["state"] == "no test"
+    edit(quick / "tests/test_paper.py", "Equations (1) and (2)", "Equations (1), (2) and (9)")
+    assert ask(quick)[0]["Equation (9)"]["state"].startswith("asserts nothing")
+    run("pytest", cwd=quick, ok=False)
+    assert ask(quick)[0]["Equation (9)"]["state"] == "verified"
 
 
 @pytest.mark.parametrize(

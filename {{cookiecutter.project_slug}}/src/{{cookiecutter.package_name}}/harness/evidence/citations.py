@@ -18,7 +18,7 @@ from .record import parsed
 from .tests import Suite
 
 FOREIGN = ("harness", "components")  # these cite other papers
-NOT_ASSERTED = "asserts nothing"  # about code that cites the same part
+NOT_ASSERTED = "asserts nothing about code that cites it"
 KINDS = "Section Equation Algorithm Definition Theorem Lemma Proposition Corollary Table Figure Appendix".split()
 PLURALS = {"Corollaries": "Corollary", "Appendices": "Appendix"} | {f"{kind}s": kind for kind in KINDS}
 

@@ -66,7 +66,7 @@ def read_suite(write: bool = True) -> Suite:
         row = f"{path.stem.removeprefix(left.stem)[1:]}: "
         ended = _read(path).get("outcomes", {}).items()
         fresh["outcomes"] |= {row + test: outcome for test, outcome in ended if outcome == "failed"}
-    if fresh and (kept.get("suite"), kept.get("outcomes")) != (digest, fresh["outcomes"]):
+    if fresh and kept | fresh | {"suite": digest, "checksum": kept.get("checksum")} != kept:
         before = kept.get("passed", []) if kept.get("code") == code_digest() else []
         passed = {test for test, outcome in fresh["outcomes"].items() if outcome == "passed"}
         kept = {"suite": digest, "code": code_digest(), "passed": sorted(passed.union(before))} | fresh
