@@ -520,8 +520,10 @@ def test_a_difference_of_two_rows(claimed, add):
         path.read_text().replace("targets:\n", "targets:\n  - {metric: test/accuracy, value: 0.9, claim: at least}\n")
     )
     assert "Changed after the runs: test/accuracy was added; " in run("python", "report.py", cwd=claimed).stdout
-    # their quotient
     text = path.read_text()
+    path.write_text(text.replace("scale: 100", "scale: -100"))
+    assert "-1.33 ± 0.58 % (n = 3; -93.67 − (-92.33))" in run("python", "report.py", cwd=claimed).stdout
+    # their quotient
     path.write_text(text.replace("minus: base, value: 0,", "over: base, value: 1.01,").replace("100, unit: '%'", "1"))
     told = run("python", "report.py", cwd=claimed).stdout
     assert "paper ÷ base" in told and "≥ 1.01  1.0144 ± 0.0060 (n = 3; 0.9367 ÷ 0.9233)" in told

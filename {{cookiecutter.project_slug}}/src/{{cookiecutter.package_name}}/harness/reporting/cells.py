@@ -45,11 +45,11 @@ def cells(result: Result) -> dict[str, str]:
 
 
 def _means(result: Result) -> str:
-    """The means of the two experiments: ``92.9 − 65.3``."""
+    """The means of the two experiments: ``92.9 − 65.3``, or ``0.16 − (-0.91)``."""
     metric, scale = result.target.metric, result.target.scale
     sides = result.counted, [result.compared[record["seed"]] for record in result.counted]
-    means = (fmean(record["metrics"][metric] * scale for record in side) for side in sides)
-    return result.target.sign.join(map(number, means))
+    means = [number(fmean(record["metrics"][metric] * scale for record in side)) for side in sides]
+    return result.target.sign.join([means[0], f"({means[1]})" if means[1].startswith("-") else means[1]])
 
 
 def number(value: float, std: float | None = None, show: bool = True) -> str:

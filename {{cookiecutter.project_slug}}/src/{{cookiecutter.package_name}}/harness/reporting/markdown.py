@@ -68,7 +68,7 @@ def _checklist(known: Report) -> str:
     stages = {
         "trained": "a run has finished",
         "verified": "all is filled in, all tests pass, and one of them cites each equation and algorithm",
-        "reproduced": "every target in configs/paper.yaml is reached, over all seeds",
+        "reproduced": "every value of the paper in configs/paper.yaml is reached, over all seeds",
     }
     reached = {"not started": 0, "trained": 1, "reproduced": 3}.get(known.stage, 2)
     boxes = (
