@@ -51,6 +51,14 @@ def test_a_model_may_be_called_by_a_method_of_its_own(repo: Path):
     assert "FAILED tests/checks/test_model.py::test_evaluation_is_deterministic" in told
 
 
+def test_validation_may_have_a_single_sample(repo: Path):
+    """As where a paper fits one image, or a simulation stands in for data."""
+    data = repo / "src/my_paper/data.py"
+    data.write_text(data.read_text().replace("dataset(x_val, y_val)", "dataset(x_val[:1], y_val[:1])"))
+    told = run("pytest", "-q", "-rs", "tests/checks/test_metrics.py", cwd=repo).stdout
+    assert "5 skipped" in told and "cannot be put into other batches" in told and "arning" not in told, told
+
+
 ALWAYS_ON = """
 
 class AlwaysOn(nn.Dropout):

@@ -193,7 +193,7 @@ class Evidence:
         if not pilot or base not in self.configs:
             return f"no target is of {record['experiment']}"
         now = identity(self.configs[base])
-        changed = differences(record["config"] | {"ckpt": now["ckpt"]}, now, "in it", f"in {base}") or "nothing changed"
+        changed = differences(record["config"] | {"ckpt": now["ckpt"]}, now, "in it", f"in {base}") or f"as {base}"
         value = "" if record.get("objective") is None else f", {now['monitor']['metric']} {record['objective']:.4g}"
         return f"a pilot{value}: {changed}"
 
