@@ -199,6 +199,9 @@ def test_two_rows_that_look_alike_are_refused(claimed):
     path.write_text(path.read_text().replace("targets:\n", "targets:\n  - {metric: test/accuracy, value: 90}\n"))
     said = "2 targets name test/accuracy of paper. Log it under a second name. A range has upper.\n"
     assert run("python", "report.py", cwd=claimed, ok=False).stderr.endswith(said)
+    path.write_text('title: "not closed\n')
+    told = run("python", "report.py", cwd=claimed, ok=False).stderr
+    assert "paper.yaml" in told and "Traceback" not in told, told
 
 
 def test_all_mistakes_in_the_claims_are_told_at_once(claimed):
@@ -487,6 +490,10 @@ def test_rows_of_several_tables(claimed, add):
     )
     commands = ["python train.py -m experiment=paper seed=0,1", "python train.py experiment=paper seed=1"]
     assert re.search("```bash\n(.*?)```", readme, re.DOTALL)[1].split("\n")[::2] == [commands[0], commands[1]]
+    again = "  - {metric: test/auc, value: 60, claim: at least, tolerance: null, seeds: [1]}\n"
+    path.write_text(path.read_text().replace("targets:\n", f"targets:\n{again}", 1))
+    told = re.sub(" +", " ", run("python", "report.py", cwd=claimed).stdout)
+    assert "test/auc – ≥ 60 % 75 % (n = 1) – – reproduced (n = 1)\n" in told, "the paper's own bound, beside ours"
     run("python", "train.py", "experiment=smoke", cwd=claimed)  # whose record keeps the claims
 
 

@@ -59,6 +59,21 @@ def test_validation_may_have_a_single_sample(repo: Path):
     assert "5 skipped" in told and "cannot be put into other batches" in told and "arning" not in told, told
 
 
+def test_each_seed_may_begin_with_weights_of_its_own(repo: Path):
+    """Such as those of the teacher that was trained with the same seed."""
+    model = repo / "src/my_paper/model.py"
+    path = repo / "configs/paper.yaml"
+    path.write_text(path.read_text().replace("pretrained: null", "pretrained: [model]"))
+    with (repo / "configs/model/paper.yaml").open("a") as file:
+        file.write("teacher: ${seed}\n")
+    of_it = "pytest", "-q", "tests/checks/test_training.py", "-k", "pretrained"
+    code = model.read_text().replace("dropout: float", "teacher: int, dropout: float")
+    model.write_text(code)
+    assert "weights of model are drawn at random" in run(*of_it, cwd=repo, ok=False).stdout
+    model.write_text(code.replace("super().__init__()", "super().__init__()\n        import torch\n        torch.manual_seed(teacher)"))
+    assert "1 passed" in run(*of_it, cwd=repo).stdout
+
+
 ALWAYS_ON = """
 
 class AlwaysOn(nn.Dropout):

@@ -9,6 +9,7 @@ from inspect import isfunction
 import pytest
 import torch
 from conftest import QUIET, build_procedure, evaluate, perturb, precision_plugin, same, skip_if_refused
+from hydra.utils import instantiate
 from lightning.pytorch.plugins import Precision
 from splits import change_rows, has_rows, number_of_samples, require_rows, tensors
 from torch import Tensor, nn
@@ -215,7 +216,7 @@ def test_measuring_leaves_the_model_alone(cfg, data, needs_evaluation_data):
 def test_formulas_are_as_stated(cfg, data, fact):
     """``facts.values``, such as {"loss(torch.zeros(1, 10), torch.tensor([3]))['loss']": 2.3026}."""
     procedure = build_procedure(cfg).eval()
-    names = {"model": procedure.model, "loss": procedure.loss, "metrics": procedure.test_metrics}
+    names = {"model": procedure.model, "loss": procedure.loss, "metrics": instantiate(cfg.get("metrics"))}
     names |= {"procedure": procedure, "data": data, "torch": torch, PACKAGE.name: sys.modules[PACKAGE.name]}
     for formula, stated in fact("values").items():
         torch.manual_seed(0)

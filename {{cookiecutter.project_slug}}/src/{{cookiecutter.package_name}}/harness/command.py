@@ -14,6 +14,7 @@ import hydra
 from hydra.errors import CompactHydraException, MissingConfigException
 from omegaconf import OmegaConf
 from omegaconf.errors import OmegaConfBaseException
+from yaml import YAMLError
 
 from .identity import CONFIGS, flat
 
@@ -53,10 +54,10 @@ def command(config_name: str) -> Callable:
 
 @contextmanager
 def errors_for_people() -> Iterator[None]:
-    """Turn an error whose message says all (``UsageError`` in ``identity.py``) into an exit without a traceback."""
+    """Turn an error whose message says all, such as ``UsageError`` in ``identity.py``, into an exit without a traceback."""
     try:
         yield
-    except CompactHydraException as error:
+    except (CompactHydraException, YAMLError) as error:
         raise SystemExit(str(error)) from None
 
 

@@ -4,6 +4,7 @@ import ast
 import json
 import re
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 import yaml
@@ -35,8 +36,9 @@ OPEN = re.compile(r"TODO\(paper\)|^proposed: ")  # a comment that is no source y
 NO_HYPERPARAMETERS = NOT_IDENTITY | {"callbacks", "debug", "experiment", "sweep"}  # groups
 NO_HYPERPARAMETER = re.compile(
     r"_.*_|.*_?(?:dir|dirpath|root|path)|enable_.*|log_every_n_steps|num_sanity_val_steps|inference_mode"
-    r"|num_workers|(?:.*_)?seed|pin_memory|persistent_workers|prefetch_factor|(?:in|out)_(?:channels|features)|num_classes"
+    r"|num_workers|(?:.*_)?seed|pin_memory|persistent_workers|prefetch_factor|(?:in|out)_(?:channels|features)|num_classes|sha256"
 )
+FILE = re.compile(r"\S+(?:/\S+\.[A-Za-z]\w*|\.(?:pth?|ckpt|safetensors|np[yz]|csv|json|txt))")  # its path or address
 NO_SOURCE = {"trainer.max_epochs": [-1, None], "trainer.max_steps": [-1, None], "loss": [None], "metrics": [None]}
 NO_SOURCE |= {"optimizer.nesterov": [False], "monitor.mode": ["min", "max"]}  # plain momentum; follows from the metric
 # What a paper without an optimizer has no need to state
@@ -51,7 +53,8 @@ def _is_hyperparameter(value: Value) -> bool:
     group, _, rest = value.key.replace("/", ".").partition(".")
     if group in NO_HYPERPARAMETERS or rest in NOT_IDENTITY_OF.get(group, ()) or (value.group and group == "trainer"):
         return False
-    return not NO_HYPERPARAMETER.fullmatch(value.key.rpartition(".")[2]) and "${" not in str(value.value)
+    known = NO_HYPERPARAMETER.fullmatch(value.key.rpartition(".")[2]) or FILE.fullmatch(str(value.value))
+    return not known and "${" not in str(value.value)
 
 
 def source_kind(source: str) -> str:
@@ -161,15 +164,17 @@ def experiment_values(experiment: str) -> list[Value]:
 def target_values() -> Iterator[Value]:
     """The paper's values in ``configs/paper.yaml``, and data and seeds that differ from the paper's, with sources checked."""
     path = CONFIGS / "paper.yaml"
-    yield from (_check(one) for one in read_values(path) if one.key == "seeds" and source_kind(one.source) == "differs")
-    targets = read_targets(OmegaConf.load(path))
-    for value in read_items(path, "targets"):
-        position, key = re.fullmatch(r"targets\[(\d+)\]\.(.*)", value.key).groups()
-        target = targets[int(position)]
-        stated = key == "value" and value.value is not None and target.stated_by == "paper"
-        if stated or (key == "dataset" and source_kind(value.source) == "differs"):
-            value.key = f"{target.row} {target.metric}" if stated else f"data of {target.row}"
-            yield _check(value)
+    common = {value.key: value for value in read_values(path)}
+    if "seeds" in common and source_kind(common["seeds"].source) == "differs":
+        yield _check(common["seeds"])
+    own = {value.key: value for value in read_items(path, "targets")}
+    for position, target in enumerate(read_targets(OmegaConf.load(path))):
+        for key in ("value", "dataset"):
+            value = own.get(f"targets[{position}].{key}") or common.get(f"target_defaults.{key}")
+            stated = key == "value" and target.value is not None and target.stated_by == "paper"
+            if stated or (key == "dataset" and value and source_kind(value.source) == "differs"):
+                name = f"{target.row} {target.metric}" if stated else f"data of {target.row}"
+                yield _check(replace(value, key=name, problems=[]))
 
 
 def override(value: Value, alternative: Any) -> str:

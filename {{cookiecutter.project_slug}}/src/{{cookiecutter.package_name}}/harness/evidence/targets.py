@@ -71,7 +71,8 @@ class Target:
     @property
     def name(self) -> str:
         """What tells it from the other targets of its experiment."""
-        return self.metric + (f" {'minus' if self.minus else 'over'} {self.baseline}" if self.baseline else "")
+        compared = f" {'minus' if self.minus else 'over'} {self.baseline}" if self.baseline else ""
+        return self.metric + compared + (" (own threshold)" if self.stated_by == "us" else "")
 
 
 def read_seeds(paper: DictConfig) -> list[int]:
@@ -96,7 +97,7 @@ def read_targets(paper: DictConfig) -> list[Target]:
         target, wrong = _read_target(given)
         targets.append(target)
         problems += [f"target {position} ({given.get('metric') or 'without a metric'}): {text}" for text in wrong]
-    for (row, metric), times in Counter((target.row, target.metric) for target in targets).items():
+    for (row, metric, _), times in Counter((one.row, one.metric, one.stated_by) for one in targets).items():
         if times > 1:
             problems.append(f"{times} targets name {metric} of {row}. Log it under a second name. A range has upper.")
     seeds = paper.get("seeds") or ListConfig([0])

@@ -54,11 +54,13 @@ def _to_write(known: Report) -> list[Step]:
             keys = [text.split(" ")[0] for text in unstated]
             what = f"{count(len(keys), 'setting')} without a source: {', '.join(keys)}"
             steps.append(Step(what, f"configs/experiment/{experiment}.yaml"))
-    for row in known.rows:
-        if row.target.value is not None and row.target.claim == "equal" and row.target.tolerance is None:
-            steps.append(Step(f"{row.target.metric} has no tolerance", "configs/paper.yaml"))
-        elif row.target.tolerance and not row.target.reason.strip():
-            steps.append(Step(f"the tolerance of {row.target.metric} has no reason", "configs/paper.yaml"))
+    claims = [row.target for row in known.rows]
+    unset = [one for one in claims if one.value is not None and one.claim == "equal" and one.tolerance is None]
+    unreasoned = [one for one in claims if one.tolerance and not one.reason.strip()]
+    for what, found in {"no tolerance": unset, "a tolerance without a reason": unreasoned}.items():
+        if found:
+            names = ", ".join(f"{one.metric} of {one.row}" for one in found)
+            steps.append(Step(f"{what}: {names}", "configs/paper.yaml"))
     return steps
 
 
