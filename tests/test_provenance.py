@@ -258,7 +258,9 @@ def test_forms_of_a_source(ask):
 def test_that_nothing_chooses_needs_no_source(judge):
     """That something does, needs one."""
     assert "monitor.metric" not in judge("monitor:\n  metric: null  # there is no validation\n")
-    assert "monitor.metric" not in judge("ckpt: last  # Section 2\nmonitor:\n  metric: val/loss\n")
+    last = "ckpt: last  # Section 2\nmonitor:\n  metric: val/loss\ntrainer:\n  check_val_every_n_epoch: 5\n"
+    assert not {"monitor.metric", "trainer.check_val_every_n_epoch"} & judge(last).keys()
+    assert "trainer.check_val_every_n_epoch" in judge(last.partition("\n")[2])
     found = judge("monitor:  # Section 2\n  metric: val/loss\n  mode: min\n")
     assert [*found] == ["monitor.metric"], "the mode follows from the metric"
     assert "no source" in problem(judge("monitor:\n  metric: val/loss\n"), "monitor.metric")

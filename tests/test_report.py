@@ -559,6 +559,7 @@ def test_what_differs_on_purpose_stands_beside_the_result(claimed, add):
     ]
     printed = run("python", "report.py", cwd=claimed).stdout
     assert f"Unlike the paper: {'; '.join(told)}." in printed and " of 1 within the tolerance on other data" in printed
+    assert "over all seeds, on other data\n" in (claimed / "PAPER.md").read_text()
     readme = (claimed / "README.md").read_text().replace("\\", "")
     assert "Unlike the paper:\n\n" + "\n".join(f"- {item}" for item in told) in readme
     assert (claimed / "REPORT.html").read_text().count(

@@ -87,7 +87,7 @@ class Queried(PaperModel):
     def __init__(self, **given):
         super().__init__(**given)
         self.query, self.block = nn.Parameter(torch.zeros(1, 1, 8, 8)), nn.Conv2d(1, 1, 1)
-        self.unused = nn.Linear(1, 1)
+        self.unused, self.same = nn.Linear(1, 1), self.block
 
     def forward(self, images: Tensor) -> Tensor:
         return super().forward(images + self.block(self.query.expand(len(images), -1, -1, -1)))
@@ -96,6 +96,9 @@ class Queried(PaperModel):
     train(repo, "model._target_=my_paper.model.Queried", "trainer.max_steps=20")
     modules = {module["name"]: module for module in record(repo)["architecture"]}
     assert modules["model"]["in"] == modules["model.block"]["in"] == [64, 1, 8, 8] and modules["model"]["flops"]
+    assert modules["model.same"] == modules["model.block"] | {"name": "model.same"}, (
+        "a shared module stands at each place"
+    )
     assert modules["model.unused"]["in"] == modules["model.unused"]["out"] == "?"
 
 

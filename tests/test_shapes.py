@@ -70,7 +70,11 @@ def test_each_seed_may_begin_with_weights_of_its_own(repo: Path):
     code = model.read_text().replace("dropout: float", "teacher: int, dropout: float")
     model.write_text(code)
     assert "weights of model are drawn at random" in run(*of_it, cwd=repo, ok=False).stdout
-    model.write_text(code.replace("super().__init__()", "super().__init__()\n        import torch\n        torch.manual_seed(teacher)"))
+    model.write_text(
+        code.replace(
+            "super().__init__()", "super().__init__()\n        import torch\n        torch.manual_seed(teacher)"
+        )
+    )
     assert "1 passed" in run(*of_it, cwd=repo).stdout
 
 

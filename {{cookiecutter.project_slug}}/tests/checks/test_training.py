@@ -80,7 +80,8 @@ def test_what_is_learned_holds_on_validation(cfg, needs_validation, fact):
     before, after = validation_loss(cfg, 0), validation_loss(cfg, steps)
     assert after < 0.9 * before, (
         f"in {steps} steps (facts.learns_within_steps) val/loss fell only from {before:.3g} to {after:.3g}. Does it fall "
-        "later, or end far above 0, as with soft labels? If not, inputs and targets may not belong together"
+        "later, or end far above 0, as with soft labels? If not, inputs and targets may not belong together, or (B, 1) "
+        "minus (B,) makes (B, B)"
     )
 
 

@@ -78,6 +78,7 @@ def _unused(experiment: str) -> set[str]:
     found = set() if inherits else {"optimizer", "scheduler"} - used
     found |= OF_OPTIMIZER if stated["optimizer"] is None else set()
     last = stated["ckpt"] == "last" and stated["callbacks"] != "early_stopping"
+    found |= {"trainer.check_val_every_n_epoch", "trainer.val_check_interval"} if last else set()
     return found | {"monitor"} if last or stated["monitor.metric"] is None else found
 
 

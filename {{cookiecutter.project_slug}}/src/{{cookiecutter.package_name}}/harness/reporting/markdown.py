@@ -70,6 +70,8 @@ def _checklist(known: Report) -> str:
         "verified": "all is filled in, all tests pass, and one of them cites each equation and algorithm",
         "reproduced": "every value of the paper in configs/paper.yaml is reached, over all seeds",
     }
+    if known.on_other_data:
+        stages["reproduced"] += ", on other data"
     reached = {"not started": 0, "trained": 1, "reproduced": 3}.get(known.stage, 2)
     boxes = (
         f"- [{'x' if number < reached else ' '}] {stage}: {what}" for number, (stage, what) in enumerate(stages.items())

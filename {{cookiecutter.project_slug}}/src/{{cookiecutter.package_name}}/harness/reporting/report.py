@@ -90,6 +90,11 @@ class Report:
         return _once([self.claimed, *self.sources.values()])
 
     @property
+    def on_other_data(self) -> bool:
+        """Whether a target says that our data are not the paper's."""
+        return any(value.kind == "differs" and value.key.startswith("data of ") for value in self.claimed)
+
+    @property
     def differing(self) -> list[str]:
         """What differs from the paper on purpose, each with what the paper has: ``data = digits (Section 4 has …)``."""
         found = {}
@@ -148,7 +153,7 @@ class Report:
             result = f" · {self.reproduced} of {len(self.papers_rows)} within the tolerance"
         if self.stage.endswith("reproduced"):
             result = f" {self.reproduced} of {len(self.papers_rows)}"
-        if judged and any(value.kind == "differs" and value.key.startswith("data of ") for value in self.claimed):
+        if judged and self.on_other_data:
             result += " on other data"
         own = [row.verdict.startswith("reached") for row in self.rows if row.target.stated_by == "us"]
         ours = f" · {sum(own)} of {len(own)} own thresholds reached" if own else ""

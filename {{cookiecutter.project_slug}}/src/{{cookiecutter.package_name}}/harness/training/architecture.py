@@ -43,10 +43,11 @@ def architecture(procedure: Procedure, data: L.LightningDataModule) -> list[dict
         procedure.step(batch, procedure.test_metrics.clone())
     flops = {name: sum(counts.values()) for name, counts in counter.get_flop_counts().items()}
     network, rows = type(model).__name__, []
-    for name, module in model.named_modules():
+    first = {module: name for name, module in model.named_modules()}  # under which a shared module is counted
+    for name, module in model.named_modules(remove_duplicate=False):
         given, output = shapes.get(module, ["?", "?"])
         # nothing is counted in a model that differentiates itself
-        counted = flops.get(f"{network}.{name}".rstrip("."), 0) if flops.get(network) else None
+        counted = flops.get(f"{network}.{first[module]}".rstrip("."), 0) if flops.get(network) else None
         sizes = {"parameters": sum(map(torch.numel, module.parameters())), "flops": counted, "in": given, "out": output}
         rows.append({"name": f"model.{name}".rstrip("."), "type": type(module).__name__, **sizes})
     depths = [row["name"].count(".") for row in rows]
