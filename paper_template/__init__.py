@@ -3,18 +3,23 @@
 import errno
 import json
 import os
+import re
 import shlex
 import sys
 import tempfile
 from contextlib import suppress
 from datetime import date
 from pathlib import Path
+from typing import TextIO
 
 import click
 from cookiecutter import prompt
 from cookiecutter.config import get_user_config
 from jinja2 import Environment
 from jinja2.ext import Extension
+from rich.console import Console
+from rich.prompt import Prompt
+from rich.text import Text
 
 from paper_template.answers import (
     TASKS,
@@ -28,9 +33,19 @@ from paper_template.answers import (
     usual,
 )
 
+
+def _get_input(console: Console, prompt: Text, password: bool, stream: TextIO | None = None) -> str:
+    """Ask with a prompt that readline knows: otherwise no line break follows an empty answer."""
+    with console.capture() as shown:
+        console.print(prompt, end="")
+    return input(re.sub(r"\x1b\[[\d;]*m", "\x01\\g<0>\x02", shown.get()))  # colours have no width
+
+
 if sys.stdin.isatty():
     with suppress(ImportError):
         import readline  # noqa: F401  arrow keys, and answers of more than a terminal's own 4,095 bytes
+
+        Prompt.get_input = staticmethod(_get_input)
 
 TEMPLATE = Path(__file__).resolve().parents[1]
 FOLDER = "{{cookiecutter.project_slug}}"

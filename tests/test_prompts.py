@@ -32,13 +32,15 @@ def answer(folder: Path, *given: str, **answers: str) -> tuple[int, str]:
         start_new_session=True,
     )
     os.close(terminal)
-    os.write(keyboard, "".join(answers.get(key, "") + "\n" for key in PROMPTS).encode())
+    lines = [answers.get(key, "").encode() + b"\n" for key in PROMPTS]
     shown = b""
     try:
         while True:
             ready, _, _ = select.select([keyboard], [], [], 60)
             assert ready, f"nothing more for a minute after\n{shown.decode()}"
             shown += os.read(keyboard, 65536)
+            if lines and shown.endswith(b": "):
+                os.write(keyboard, lines.pop(0))
     except OSError:  # so Linux ends a terminal that nobody writes to any more
         return process.wait(), shown.decode().replace("\r\n", "\n")
     finally:
@@ -59,6 +61,7 @@ def test_enter_for_everything(tmp_path: Path):
     assert status == 0, shown
     assert (tmp_path / "my-paper/src/my_paper/model.py").exists()
     assert "my-paper is ready. Next:" in shown
+    assert len(re.findall(r"^  \[\d+/10\] ", shown, re.MULTILINE)) == 10, f"not each question has a line:\n{shown}"
 
 
 def test_ten_questions_in_human_words(tmp_path: Path):
