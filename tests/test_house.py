@@ -192,7 +192,7 @@ SIZES = {
     "harness/training": 1444,
     "harness/verification": 390,
     "harness/evidence": 1645,
-    "harness/reporting": 1449,
+    "harness/reporting": 1456,
     "harness/reading": 924,
     "tests/checks": 2335,
 }

@@ -516,10 +516,11 @@ def test_a_difference_of_two_rows(claimed, add):
         == "paper − base test/accuracy – ≥ 0 % 1.50 ± 0.71 % (n = 2; 95 − 93.5) -4.9 … 7.9 – so far within, seed 2 missing"
     )
     assert run("python", "report.py", "--runs", cwd=claimed).stdout == ""
-    add(2, 90, curves={}, **base)
+    add(2, 90, curves={"val/loss": {"steps": [1, 2], "values": [1.0, 0.5]}}, **base)
     told = run("python", "report.py", cwd=claimed).stdout
     assert "1.33 ± 0.58 % (n = 3; 93.67 − 92.33)  -0.1 … 2.8     –          reproduced (interval exceeds bound)" in told
     assert "Changed after the runs: test/accuracy minus base value (1 then, 0 now)." in told
+    assert "<!-- base, validation -->" in (claimed / "docs/figures/curves-paper.svg").read_text()
     assert "not counted" not in told
     assert "experiment=paper,base seed=0,1,2\n" in (claimed / "README.md").read_text()
     # a row of its own, once its result is known, and a mistyped one

@@ -50,8 +50,12 @@ def draw_results(rows: list[Result]) -> str:
 
 
 def draw_curves(rows: list[Result]) -> str:
-    """Of one experiment a panel for each quantity that was logged, a line for each seed; the learning rate, if it moves."""
+    """Of one experiment a panel for each quantity that was logged, a line for each seed; the learning rate, if it moves.
+
+    Validation of an experiment with which ours is compared stands in the same panels.
+    """
     counted = rows[0].counted
+    baselines = {row.target.baseline: row.compared.values() for row in rows if row.compared}
     names = sorted({name.split("/", 1)[1] for record in counted for name in record["curves"]})
     rates = [record["curves"].get("train/learning rate", {"values": []})["values"] for record in counted]
     if len(set().union(*rates)) == 1 < len(names):
@@ -59,8 +63,10 @@ def draw_curves(rows: list[Result]) -> str:
     names.sort(key="learning rate".__eq__)  # the last
     figure, panels = _panels(len(names), across=2, width=4.8 if len(names) > 1 else 7, height=3.4)
     for axes, name in zip(panels, names, strict=True):
-        for split, color, label in [("train", GREY, "training"), ("val", OURS, "validation")]:
-            curves = [r["curves"][f"{split}/{name}"] for r in counted if f"{split}/{name}" in r["curves"]]
+        lines = [("train", counted, GREY, "training")]
+        lines += [("val", of, f"C{i}", f"{one}, validation") for i, (one, of) in enumerate(baselines.items(), start=4)]
+        for split, records, color, label in [*lines, ("val", counted, OURS, "validation")]:
+            curves = [r["curves"][f"{split}/{name}"] for r in records if f"{split}/{name}" in r["curves"]]
             _draw(axes, curves, color, label)
         for row in rows:
             target = row.target

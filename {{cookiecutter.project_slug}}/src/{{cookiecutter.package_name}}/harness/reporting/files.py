@@ -95,7 +95,8 @@ def _content(name: str, rows: list[Result]) -> str:
     """A digest of what a figure shows."""
     content = [[vars(row.target), row.verdict, row.seeds, row.values] for row in rows]
     if name != "results.svg":
-        content += [record["checksum"] for record in rows[0].counted]  # of its curves, too
+        drawn = [*rows[0].counted, *(record for row in rows for record in row.compared.values())]
+        content += [record["checksum"] for record in drawn]  # of its curves, too
     return sha256(json.dumps(content, default=list).encode()).hexdigest()[:16]
 
 
