@@ -169,8 +169,8 @@ def test_page_needs_no_torch(repo):
     script = (
         "import sys; from my_paper.harness.reporting import html, report\n"
         "known = report.report(write=False)\n"
-        "known.outcomes = {'t::a': 'skipped', 't::b': 'failed', 't::c': 'passed'}\n"
-        "known.skipped = {'it needs a GPU': ['t::a']}\n"
+        "known.suite.outcomes = {'t::a': 'skipped', 't::b': 'failed', 't::c': 'passed'}\n"
+        "known.suite.skipped = {'it needs a GPU': ['t::a']}\n"
         "text = html.html(known, [])\n"
         "assert '<summary>1 failed, 1 skipped</summary>' in text and '<td>failed</td><td>1<small>b</small>' in text\n"
         "assert '<td>it needs a GPU</td><td>1<small>a</small>' in text\n"
@@ -353,8 +353,8 @@ known.sources = {"paper": [
 known.parts = [
     citations.PaperPart(text, [citations.Place(text, 1, text)], {text: "passed"}) for text in texts
 ]
-known.outcomes = {text: text for text in texts}
-known.not_tested = texts[-3]
+known.suite.outcomes = {text: text for text in texts}
+known.suite.unknown = texts[-3]
 known.lost_checks = texts
 known.effects = [
     report.Effect(value, value.value, known.rows[0], found) for value in known.sources["paper"] for found in ({}, {0: known.rows[0].counted[0]})

@@ -44,7 +44,7 @@ def html(known: Report, figures: list[Path]) -> str:
         left=steps_left(known),
         figures=[_embedded(path) for path in figures],
         settings=_settings(known),
-        tests=Counter(known.outcomes.values()),
+        tests=Counter(known.suite.outcomes.values()),
         differences=known.differing + paper.known_differences(),
         ambiguities=paper.ambiguities(),
         never_cited=citations.never_cited(known.parts),

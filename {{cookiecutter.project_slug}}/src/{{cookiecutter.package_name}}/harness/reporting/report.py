@@ -4,7 +4,7 @@ import functools
 import math
 import statistics
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
 from omegaconf import DictConfig, OmegaConf
@@ -57,14 +57,11 @@ class Report:
     sources: dict[str, list[sources.Value]]  # by experiment
     claimed: list[sources.Value]  # the values that the paper reports
     unstated: dict[str, list[str]]  # settings without a source, by experiment
-    outcomes: dict[str, str]  # of the tests, by name; empty where they were not run on this code
-    skipped: dict[str, list[str]]  # tests by the reason
-    not_tested: str  # why outcomes is empty
+    suite: tests.Suite
     lost_checks: list[str]  # the checks of the template that are missing, changed or skipped
     parts: list[citations.PaperPart]
     todos: dict[str, list[int]]  # lines marked TODO(paper), by file
     effects: list[Effect]
-    unverified: list[str] = field(default_factory=list)  # why the code cannot be called verified
 
     @property
     def paper(self) -> DictConfig:
@@ -103,6 +100,28 @@ class Report:
             name = value.key.partition(" of ")[0]  # data of any row
             found[f"{of}{name} = {value.value} ({sources.DIFFERS.sub('', value.source)})"] = None
         return [*found]
+
+    @functools.cached_property
+    def unverified(self) -> list[str]:
+        """Why the code cannot be called verified; empty where it can."""
+        why = []
+        stand_ins = [name for path in self.todos if (name := Path(path).name) in PAPER_FILES]
+        if self.todos:
+            why.append(f"{'stand-ins, ' * bool(stand_ins)}TODO(paper) in {', '.join(stand_ins or self.todos)}")
+        failed = [name for name, outcome in self.suite.outcomes.items() if outcome == "failed"]
+        if self.suite.unknown:
+            why.append(self.suite.unknown)
+        elif failed:
+            why.append(f"{count(len(failed), 'test')} failed")
+        why += [f"{count(len(self.lost_checks), 'check')} lost: {self.lost_checks[0]}"] if self.lost_checks else []
+        wrong = [value for value in self.values if value.problems]
+        if wrong and not self.todos:
+            why.append(f"{count(len(wrong), 'value')} without a right source")
+        to_prove = [part for part in self.parts if part.name.startswith(PROVED)]
+        unproved = [part.name for part in to_prove if part.state not in ("verified", "configuration")]
+        if unproved:
+            why.append(f"no passing test of {', '.join(unproved)}")
+        return why
 
     @property
     def uncounted(self) -> dict[str, list[str]]:
@@ -172,21 +191,17 @@ def report(write: bool = True) -> Report:
     known = read_evidence()
     suite = tests.read_suite(write)
     by_experiment = {name: sources.experiment_values(name) for name in known.configs}
-    found = Report(
+    return Report(
         evidence=known,
         sources=by_experiment,
         claimed=[*sources.target_values()],
         unstated=_unstated(by_experiment),
-        outcomes=suite.outcomes,
-        skipped=suite.skipped,
-        not_tested=suite.unknown,
+        suite=suite,
         lost_checks=tests.lost_checks(suite),
         parts=citations.paper_parts(suite, _once(by_experiment.values())),
         todos=todos(),
         effects=_effects(known, by_experiment),
     )
-    found.unverified = _unverified(found)
-    return found
 
 
 def _once(lists: Iterable[list[sources.Value]]) -> list[sources.Value]:
@@ -219,28 +234,6 @@ def todos() -> dict[str, list[int]]:
         if marked:
             found[name] = marked
     return found
-
-
-def _unverified(known: Report) -> list[str]:
-    """Why the code cannot be called verified; empty where it can."""
-    why = []
-    stand_ins = [name for path in known.todos if (name := Path(path).name) in PAPER_FILES]
-    if known.todos:
-        why.append(f"{'stand-ins, ' * bool(stand_ins)}TODO(paper) in {', '.join(stand_ins or known.todos)}")
-    failed = [name for name, outcome in known.outcomes.items() if outcome == "failed"]
-    if known.not_tested:
-        why.append(known.not_tested)
-    elif failed:
-        why.append(f"{count(len(failed), 'test')} failed")
-    why += [f"{count(len(known.lost_checks), 'check')} lost: {known.lost_checks[0]}"] if known.lost_checks else []
-    wrong = [value for value in known.values if value.problems]
-    if wrong and not known.todos:
-        why.append(f"{count(len(wrong), 'value')} without a right source")
-    to_prove = [part for part in known.parts if part.name.startswith(PROVED)]
-    unproved = [part.name for part in to_prove if part.state not in ("verified", "configuration")]
-    if unproved:
-        why.append(f"no passing test of {', '.join(unproved)}")
-    return why
 
 
 def _effects(known: Evidence, by_experiment: dict[str, list[sources.Value]]) -> list[Effect]:

@@ -73,9 +73,11 @@ def _proposed(known: Report) -> list[str]:
 
 
 def _to_verify(known: Report) -> list[Step]:
-    steps, checklist = [Step(known.not_tested, "pytest")] if known.not_tested else [], name_of(PACKAGE / "__init__.py")
+    steps, checklist = [], name_of(PACKAGE / "__init__.py")
+    if known.suite.unknown:
+        steps.append(Step(known.suite.unknown, "pytest"))
     steps += [Step(lost, "tests/checks") for lost in known.lost_checks]
-    steps += [Step("a failed test", name) for name, outcome in known.outcomes.items() if outcome == "failed"]
+    steps += [Step("a failed test", name) for name, outcome in known.suite.outcomes.items() if outcome == "failed"]
     return steps + [
         Step(f"{part.name}: {part.state}", ", ".join(f"{at.file}:{at.line}" for at in part.places[:3]) or checklist)
         for part in known.parts
