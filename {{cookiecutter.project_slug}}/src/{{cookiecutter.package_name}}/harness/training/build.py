@@ -92,12 +92,11 @@ def build_trainer(cfg: DictConfig, callbacks: list[Callback] = (), loggers: list
     plugins = [*hydra.utils.instantiate(cfg.trainer.get("plugins") or []), WholeCheckpointIO()]
     if SLURMEnvironment.detect() and not TorchElasticEnvironment.detect():
         plugins.append(SLURMEnvironment(auto_requeue=False))  # or all runs would resume from the same hpc_ckpt_1.ckpt
-    settings = {"plugins": plugins} | settings
-    if isinstance(cfg.trainer.val_check_interval, int):  # a number of steps, which may span several epochs
-        settings = {"check_val_every_n_epoch": None} | settings
     bar = any(isinstance(callback, ProgressBar) for callback in callbacks)
-    settings = {"callbacks": list(callbacks), "logger": list(loggers), "enable_progress_bar": bar} | settings
-    trainer = hydra.utils.instantiate(cfg.trainer, **settings)
+    parts = {"plugins": plugins, "callbacks": list(callbacks), "logger": list(loggers), "enable_progress_bar": bar}
+    if isinstance(cfg.trainer.val_check_interval, int):  # a number of steps, which may span several epochs
+        parts["check_val_every_n_epoch"] = None
+    trainer = hydra.utils.instantiate(cfg.trainer, **parts | settings)
     internals.skip_idle_hooks(trainer)
     return trainer
 

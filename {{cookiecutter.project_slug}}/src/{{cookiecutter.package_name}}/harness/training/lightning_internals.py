@@ -14,9 +14,8 @@ from typing import TYPE_CHECKING, Any
 from hydra._internal.core_plugins.basic_sweeper import BasicSweeper as BasicSweeper
 
 if TYPE_CHECKING:
-    from lightning import Trainer
+    from lightning import LightningModule, Trainer
     from torch import Tensor
-    from torchmetrics import Metric
 
 Hook = Callable[["Trainer"], None]
 CURRENT_HOOK = "_current_fx_name"  # the attribute of a LightningModule that names the hook which is running
@@ -157,12 +156,22 @@ def set_random_state(state: dict[str, Any]) -> None:
     _set_rng_states(state)
 
 
-def metric_state(metric: Metric) -> dict[str, Any]:
-    """What a metric has gathered since it was reset."""
-    return {"_update_count": metric._update_count, **metric.metric_state}
+def metric_states(procedure: LightningModule) -> dict[str, dict[str, Any]]:
+    """What each metric has gathered since it was reset, by its name."""
+    from torchmetrics import Metric, MetricCollection
+
+    for module in procedure.modules():
+        if isinstance(module, MetricCollection):
+            list(module.values())  # metrics of one compute group share a state; this gives each its own
+    return {
+        name: {"_update_count": metric._update_count, **metric.metric_state}
+        for name, metric in procedure.named_modules()
+        if isinstance(metric, Metric) and metric.update_called
+    }
 
 
-def restore_metric(metric: Metric, state: dict[str, Any]) -> None:
-    """Restore what ``metric_state`` has returned."""
-    for attribute, value in state.items():
-        setattr(metric, attribute, value)
+def set_metric_states(procedure: LightningModule, states: dict[str, dict[str, Any]]) -> None:
+    """Restore what ``metric_states`` has returned."""
+    for name, state in states.items():
+        for attribute, value in state.items():
+            setattr(procedure.get_submodule(name), attribute, value)

@@ -13,7 +13,6 @@ from lightning.pytorch.callbacks import Checkpoint
 from lightning.pytorch.utilities import move_data_to_device
 from lightning.pytorch.utilities.exceptions import SIGTERMException
 from lightning.pytorch.utilities.rank_zero import rank_zero_only
-from torchmetrics import Metric, MetricCollection
 
 from . import lightning_internals as internals
 from .loggers import CSVLogger
@@ -139,7 +138,7 @@ class LastCheckpoint(Checkpoint):
             "random_at_epoch_start": self._random_at_epoch_start,
             "should_stop": trainer.should_stop,
             "callback_metrics": {name: value.cpu() for name, value in trainer.callback_metrics.items()},
-            "metrics": _metric_states(procedure),
+            "metrics": internals.metric_states(procedure),
             "terms": procedure.unlogged_terms,
             "gradients": {
                 name: parameter.grad.cpu()
@@ -175,28 +174,11 @@ class LastCheckpoint(Checkpoint):
             internals.restart_batches(trainer)
         internals.skip_batches(trainer, state["loops"], state["batches"])
         procedure.unlogged_terms = state["terms"]
-        _set_metric_states(procedure, state["metrics"])
+        internals.set_metric_states(procedure, move_data_to_device(state["metrics"], procedure.device))
         for name, parameter in procedure.named_parameters():
             if name in state["gradients"]:
                 parameter.grad = state["gradients"][name].to(parameter)
         internals.set_random_state(state["random"])
-
-
-def _metric_states(procedure: L.LightningModule) -> dict[str, dict]:
-    for module in procedure.modules():
-        if isinstance(module, MetricCollection):
-            list(module.values())  # metrics of one compute group share a state; this gives each its own
-    return {
-        name: internals.metric_state(metric)
-        for name, metric in procedure.named_modules()
-        if isinstance(metric, Metric) and metric.update_called
-    }
-
-
-def _set_metric_states(procedure: L.LightningModule, states: dict[str, dict]) -> None:
-    metrics = dict(procedure.named_modules())
-    for name, state in states.items():
-        internals.restore_metric(metrics[name], move_data_to_device(state, procedure.device))
 
 
 def _of_all_processes(state: dict) -> list[dict]:
