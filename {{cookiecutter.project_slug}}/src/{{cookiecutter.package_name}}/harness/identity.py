@@ -32,18 +32,15 @@ class UsageError(CompactHydraException):
 
 
 @functools.cache  # it takes as long as all else of a report
-def compose(*overrides: str, with_hydra: bool = False) -> DictConfig:
-    """The configuration that ``train.py`` would have with these overrides; on demand with Hydra's own settings.
-
-    Each call returns the same object: change a copy.
-    """
+def compose(*overrides: str) -> DictConfig:
+    """The configuration that ``train.py`` would have with these overrides. Each call returns it: change a copy."""
     with hydra.initialize_config_dir(str(CONFIGS), version_base="1.3"):
-        return hydra.compose("train", list(overrides), return_hydra_config=with_hydra)
+        return hydra.compose("train", list(overrides))
 
 
 def identity(cfg: DictConfig) -> dict:
     """What decides the result of a run, apart from its seed: the resolved settings without names and hardware."""
-    neutral = OmegaConf.masked_copy(cfg, [key for key in cfg if key != "hydra"])
+    neutral = cfg.copy()
     neutral.update({"run": {"dir": ""}, "name": "", "seed": -1})  # other settings may refer to them
     settings = {
         key: OmegaConf.to_container(neutral[key], resolve=True) if OmegaConf.is_config(neutral[key]) else neutral[key]

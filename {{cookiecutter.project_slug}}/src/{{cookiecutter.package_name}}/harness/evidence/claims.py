@@ -231,10 +231,8 @@ def read_evidence() -> Evidence:
     records = [read(path) | {"file": path.stem} for path in sorted((ROOT / "results").glob("*-seed*.json"))]
     records.sort(key=lambda record: record.get("started", ""), reverse=True)  # of each seed the first counts
     rejected = why_rejected(records)
-    configs = {
-        name: compose(f"experiment={name}", with_hydra=True)
-        for name in dict.fromkeys(name for target in targets for name in target.experiments)
-    }
+    experiments = dict.fromkeys(name for target in targets for name in target.experiments)
+    configs = {name: compose(f"experiment={name}") for name in experiments}
     results = [_result(target, seeds, configs, records, rejected) for target in targets]
     return Evidence(paper, results, records, configs, [record for record in records if not rejected[record["file"]]])
 
