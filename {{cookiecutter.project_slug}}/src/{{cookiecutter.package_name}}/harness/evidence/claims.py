@@ -273,11 +273,6 @@ def _result(target: Target, seeds: list[int], configs: dict, records: list[dict]
     return result
 
 
-def claims_of(cfg: DictConfig) -> dict[str, dict]:
-    """What decides the verdict of each target of the experiment ``cfg``, by name."""
-    return {target.name: {key: getattr(target, key) for key in DECIDE_VERDICT} for target in targets_of(cfg)}
-
-
 def verdict(cfg: DictConfig, metrics: dict[str, float]) -> str:
     """What a single run says about the targets of its experiment."""
     record = {"seed": cfg.seed, "metrics": metrics}

@@ -18,7 +18,7 @@ from pathlib import Path
 from omegaconf import DictConfig, OmegaConf
 
 from ..identity import PACKAGE, ROOT, UsageError, digest, identity
-from .targets import read_seeds
+from .targets import DECIDE_VERDICT, read_seeds, targets_of
 
 # Changes in these files may change the result. report.py writes into the package docstring, and configs/paper.yaml holds
 # only the claims.
@@ -158,17 +158,17 @@ class Record:
 
     Args:
         cfg: the configuration of the run.
-        claims: what decides the verdict of each target of its experiment.
         made_by: code and commit of the checkpoint that the run resumes; None for a new run.
         writes: whether this process writes the record; of several processes, the first does.
     """
 
-    def __init__(self, cfg: DictConfig, claims: dict[str, dict], made_by: dict | None = None, writes: bool = True):
+    def __init__(self, cfg: DictConfig, made_by: dict | None = None, writes: bool = True):
         self.path, self.writes = Path(cfg.run.dir) / "record.json", writes
         self.results = cfg.results and ROOT / cfg.results
         self._begin = time.monotonic()
         earlier = read(self.path) if made_by is not None and self.path.exists() else {}
         self._wall_before = earlier.get("wall_time_s", 0.0)
+        claims = {target.name: {key: getattr(target, key) for key in DECIDE_VERDICT} for target in targets_of(cfg)}
         self.data = {
             "experiment": cfg.name,
             "digest": digest(cfg),

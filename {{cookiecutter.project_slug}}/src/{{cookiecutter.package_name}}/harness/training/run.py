@@ -15,7 +15,7 @@ from lightning.pytorch.loggers import Logger
 from lightning.pytorch.utilities.rank_zero import rank_zero_only
 from omegaconf import DictConfig
 
-from ..evidence.claims import claims_of, verdict
+from ..evidence.claims import verdict
 from ..evidence.record import Record, curves, file_digest, git_state
 from ..identity import UsageError, identity
 from . import build
@@ -86,7 +86,7 @@ def finished_record(cfg: DictConfig, name: str) -> dict | None:
 def recorded(cfg: DictConfig, folder: Path, checkpoint: dict | None) -> Iterator[tuple[Record, list[Logger]]]:
     """Open the record and the loggers of the run. When it ends, the record says how, and the loggers are closed."""
     made_by = checkpoint.get("made_by") or {} if checkpoint else None
-    record, loggers = Record(cfg, claims_of(cfg), made_by, writes=rank_zero_only.rank == 0), []
+    record, loggers = Record(cfg, made_by, writes=rank_zero_only.rank == 0), []
     log_file = logging.FileHandler(folder / "train.log") if record.writes else logging.NullHandler()
     log_file.setFormatter(logging.Formatter("[%(asctime)s][%(name)s][%(levelname)s] - %(message)s"))
     logging.getLogger().addHandler(log_file)
