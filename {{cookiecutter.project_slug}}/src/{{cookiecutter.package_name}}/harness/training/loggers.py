@@ -27,24 +27,20 @@ class CSVLogger(Logger, FabricCSVLogger):
         super().__init__(root_dir, name="", version="")
         self._keep(keep_rows)
 
-    @property
-    def rows(self) -> int:
-        """Number of rows in the file."""
-        return len(self._read())
+    def rows(self) -> list[dict[str, str]]:
+        """The rows in the file."""
+        path = Path(self.root_dir, "metrics.csv")
+        return list(csv.DictReader(path.read_text().splitlines())) if path.exists() else []
 
     def log_hyperparams(self, *args: Any, **kwargs: Any) -> None:
         """Write nothing, because ``config.yaml`` is in the same folder."""
 
     @rank_zero_only
     def _keep(self, rows: int) -> None:
-        kept = self._read()[:rows]  # before self.experiment deletes the file
+        kept = self.rows()[:rows]  # before self.experiment deletes the file
         for row in kept:
             self.experiment.log_metrics({name: value for name, value in row.items() if value}, row["step"])
         self.experiment.save()
-
-    def _read(self) -> list[dict[str, str]]:
-        path = Path(self.root_dir, "metrics.csv")
-        return list(csv.DictReader(path.read_text().splitlines())) if path.exists() else []
 
 
 class WandbLogger(pytorch_loggers.WandbLogger):

@@ -129,7 +129,7 @@ class LastCheckpoint(Checkpoint):
         self._saving, self._saved_at = False, time.monotonic()
 
     def _state(self, trainer: L.Trainer, procedure: L.LightningModule) -> dict:
-        csv_rows = next((logger.rows for logger in trainer.loggers if isinstance(logger, CSVLogger)), 0)
+        csv_rows = next((len(logger.rows()) for logger in trainer.loggers if isinstance(logger, CSVLogger)), 0)
         has_gradients = not procedure.automatic_optimization or internals.is_accumulating(trainer)
         return {
             "logged": {"step": internals.steps_taken(trainer), "rows": csv_rows},

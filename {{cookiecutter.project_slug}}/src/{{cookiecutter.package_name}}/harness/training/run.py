@@ -52,8 +52,10 @@ def train(cfg: DictConfig, *callbacks: L.Callback) -> float | None:
     """
     check_request(cfg)
     folder = run_folder(cfg)
-    if finished := finished_record(cfg, folder.name):
-        return finished.get("objective")
+    earlier = record_of(folder.name) if resumes(cfg) else None
+    if earlier and earlier["status"] == "finished":
+        print(f"{folder.name} is finished already. resume=auto trains only what is not.")
+        return earlier.get("objective")
     last = folder / "checkpoints" / "last.ckpt"
     checkpoint = read_checkpoint(last, identity(cfg)) if resumes(cfg) and last.exists() else None
     build.prepare(cfg)
@@ -71,15 +73,6 @@ def train(cfg: DictConfig, *callbacks: L.Callback) -> float | None:
             finish(cfg, folder, record, trainer)
             print(*filter(None, [_summary_line(cfg, record.data), os.path.relpath(folder)]), sep="\n")
     return objective(cfg, trainer)
-
-
-def finished_record(cfg: DictConfig, name: str) -> dict | None:
-    """The record of the run to resume, if that run is finished already; a message says so."""
-    record = record_of(name) if resumes(cfg) else None
-    if record is None or record["status"] != "finished":
-        return None
-    print(f"{name} is finished already. resume=auto trains only what is not.")
-    return record
 
 
 @contextmanager
