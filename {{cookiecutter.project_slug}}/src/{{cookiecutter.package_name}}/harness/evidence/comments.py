@@ -54,14 +54,14 @@ def read_values(path: Path) -> list[Value]:
     return [value for value in inherited if (value.group, value.key) not in again] + own
 
 
-def read_items(path: Path, name: str) -> list[Value]:
-    """The settings of each mapping in the list ``name``, with keys such as ``targets[0].value``."""
+def read_items(path: Path, name: str) -> list[dict[str, Value]]:
+    """The settings of each mapping in the list ``name``, by key."""
     root, settings, comments = _parse(path.read_text(encoding="utf-8"))
     nodes = next(node.value for key, node in root.value if key.value == name)
+    file = path.relative_to(ROOT).as_posix()
     return [
-        Value(path.relative_to(ROOT).as_posix(), *rest)
-        for position, (node, item) in enumerate(zip(nodes, settings[name], strict=True))
-        for rest in _walk(node, item, comments, f"{name}[{position}].")
+        {value.key: value for value in (Value(file, *rest) for rest in _walk(node, item, comments))}
+        for node, item in zip(nodes, settings[name], strict=True)
     ]
 
 

@@ -168,10 +168,9 @@ def target_values() -> Iterator[Value]:
     common = {value.key: value for value in read_values(path)}
     if "seeds" in common and source_kind(common["seeds"].source) == "differs":
         yield _check(common["seeds"])
-    own = {value.key: value for value in read_items(path, "targets")}
-    for position, target in enumerate(read_targets(OmegaConf.load(path))):
+    for target, own in zip(read_targets(OmegaConf.load(path)), read_items(path, "targets"), strict=True):
         for key in ("value", "dataset"):
-            value = own.get(f"targets[{position}].{key}") or common.get(f"target_defaults.{key}")
+            value = own.get(key) or common.get(f"target_defaults.{key}")
             stated = key == "value" and target.value is not None and target.stated_by == "paper"
             if stated or (key == "dataset" and value and source_kind(value.source) == "differs"):
                 name = f"{target.row} {target.metric}" if stated else f"data of {target.row}"
