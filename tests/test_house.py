@@ -188,11 +188,11 @@ def test_no_long_file_or_function():
 
 # No room grows; the aim is 3,300 lines in harness/ and 1,300 in tests/checks/
 SIZES = {
-    "harness": 458,
-    "harness/training": 1444,
+    "harness": 455,
+    "harness/training": 1423,
     "harness/verification": 390,
-    "harness/evidence": 1645,
-    "harness/reporting": 1456,
+    "harness/evidence": 1637,
+    "harness/reporting": 1451,
     "harness/reading": 924,
     "tests/checks": 2335,
 }
