@@ -472,15 +472,17 @@ def test_rows_of_several_tables(claimed, add):
   - {metric: test/f1, value: 90, table: Table 2, explanation: "no | augmentation"}
   - {metric: test/pca, value: 80, table: Table 1, deterministic: true, tolerance: 1}
   - {metric: test/auc, value: 70, claim: at least, tolerance: null, stated_by: us, seeds: [1]}
+  - {metric: test/curve, value: null}
 
 """
     path.write_text(re.sub(r"(?ms)^targets:\n.*?\n\n", lambda _: defaults + targets, path.read_text()))
-    metrics = {"test/accuracy": 0.943, "test/f1": 0.8, "test/pca": 0.80123456, "test/auc": 0.75}
+    metrics = {"test/accuracy": 0.943, "test/f1": 0.8, "test/pca": 0.80123456, "test/auc": 0.75, "test/curve": 0.5}
     add(0, 0, metrics=metrics), add(1, 0, metrics=metrics)
     told = re.sub(" +", " ", run("python", "report.py", cwd=claimed).stdout)
     assert told.index("\nTable 1\n") < told.index("test/pca") < told.index("\nTable 2\n") < told.index("test/f1")
     assert "test/pca – 80 % 80.123 % (deterministic) – ± 1 reproduced\n" in told
     assert "test/auc – – 75 % (n = 1) – ≥ 70 %, our own threshold reached (n = 1)\n" in told
+    assert re.search(r"test/curve – – 50.* no paper value\n", told)
     assert "2 of 3 within the tolerance · 1 of 1 own thresholds reached · 2 seeds\n" in told
     readme = (claimed / "README.md").read_text()
     assert (

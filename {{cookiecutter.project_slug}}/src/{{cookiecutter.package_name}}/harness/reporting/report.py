@@ -139,8 +139,8 @@ class Report:
 
     @property
     def papers_rows(self) -> list[Result]:
-        """The results for values of the paper, without our own thresholds."""
-        return [row for row in self.rows if row.target.stated_by == "paper"]
+        """The results for values of the paper, without our own thresholds and rows of which it states no value."""
+        return [row for row in self.rows if row.target.stated_by == "paper" and row.target.value is not None]
 
     @property
     def reproduced(self) -> int:
@@ -154,7 +154,7 @@ class Report:
             return "not started"
         if self.unverified or not any(row.counted for row in self.rows):
             return "trained"
-        if not self.papers_rows or any(row.why_no_verdict for row in self.rows):
+        if not self.papers_rows or any(row.why_no_verdict for row in self.rows if row.target.value is not None):
             return "verified"
         return {len(self.papers_rows): "reproduced", 0: "not reproduced"}.get(self.reproduced, "partly reproduced")
 
@@ -167,7 +167,7 @@ class Report:
         if not seeds:
             return f"{self.stage} · no run counts yet"
         judged = [row for row in self.papers_rows if not row.why_no_verdict]
-        result = " · no verdict yet" if self.papers_rows else ""
+        result = " · no verdict yet" if any(row.target.stated_by == "paper" for row in self.rows) else ""
         if judged:
             result = f" · {self.reproduced} of {len(self.papers_rows)} within the tolerance"
         if self.stage.endswith("reproduced"):
