@@ -19,7 +19,7 @@ from .citations import Place, cited_by_tests, code_places, scopes
 from .record import parsed
 
 # How the names of functions that assert begin
-ASSERTING = ("assert", "raises", "warns", "fail", "gradcheck", "climb", "compare_with_reference")
+ASSERTING = ("assert", "raises", "warns", "fail", "gradcheck", "climb")
 _scopes = functools.cache(lambda path: scopes(parsed(Path(path))))
 SOURCE, TESTS = f"{PACKAGE}{os.sep}", f"{ROOT / 'tests'}{os.sep}"
 

@@ -1,7 +1,7 @@
 """Compare our implementation with a reference: forward, metric, loss, gradients, one optimizer step, k steps.
 
-``climb`` compares all of these through the configuration, ``compare_with_reference`` the outputs of two models. Where
-outputs differ, both name the first module that differs. They work on copies and leave the random state as it was.
+``climb`` compares all of these through the configuration. Where outputs differ, it names the first module that differs. It
+works on copies and leaves the random state as it was.
 """
 
 import copy
@@ -51,44 +51,6 @@ class Reference:
     dtypes: tuple[torch.dtype, ...] = (torch.float64, torch.float32)  # (torch.float32,) if the reference casts to it
 
 
-def compare_with_reference(
-    ours: nn.Module, reference: Any, inputs: Any = None, atol: float = 1e-5, rules: list[Rule | tuple] | None = None
-) -> None:
-    """Compare the outputs of two models in evaluation mode, in the first of the dtypes, and print the difference.
-
-    Args:
-        ours: our model.
-        reference: a ``Reference``, or its ``model``.
-        inputs: a tensor, or a tuple of arguments. None for those in the file.
-        atol: the largest difference allowed.
-        rules: which weight is which, if ``reference`` is a model.
-
-    Raises:
-        AssertionError: outputs or weights differ. The message names the first module that differs.
-        ValueError: some weights do not match.
-    """
-    reference, recorded = _load(reference if isinstance(reference, Reference) else Reference(reference, rules))
-    ours, dtype = copy.deepcopy(ours).to(reference.dtypes[0]).eval(), reference.dtypes[0]
-    weights = Weights(ours, recorded["weights"], reference.rules)
-    inputs = tuple(recorded["inputs"].values()) if inputs is None else inputs
-
-    def forward(model: nn.Module) -> Rungs:
-        arguments, rungs = inputs if isinstance(inputs, tuple | list) else [inputs], defaultdict(dict)
-        with torch.random.fork_rng(), _trace(model, rungs):
-            torch.manual_seed(0)
-            model(*(x.to(dtype) if isinstance(x, Tensor) and x.is_floating_point() else x for x in arguments))
-        return rungs
-
-    mine, other = forward(ours), recorded if recorded["forward"] else forward(reference.model.to(dtype))
-    largest, _, problem = compare(mine["forward"], other["forward"], atol=atol)
-    if problem:
-        where = first_difference(mine, other, weights, TOLERANCE["forward"][dtype]) or problem
-        raise AssertionError(f"outputs differ by {largest:.2g}, {where}\n\n{weights.summary}")
-    if any(difference > atol for difference in weights.unequal.values()):
-        raise AssertionError(f"weights differ, but the outputs do not depend on them\n\n{weights.summary}")
-    print(f"outputs: max |Δ| {largest:.2g}, allowed {atol:g}\n{weights.summary}")
-
-
 def climb(cfg: DictConfig, reference: Reference, data: L.LightningDataModule) -> None:
     """Train ours and the reference for k steps as ``cfg`` says, compare them rung by rung, and print a table.
 
@@ -135,13 +97,11 @@ def climb(cfg: DictConfig, reference: Reference, data: L.LightningDataModule) ->
     print(report())
 
 
-def compare(
-    ours: Values, theirs: Values, tolerance: float = 0.0, atol: float = 0.0, exact: Values | None = None
-) -> tuple[float, float, str]:
+def compare(ours: Values, theirs: Values, tolerance: float, exact: Values | None = None) -> tuple[float, float, str]:
     """Return max |Δ|, what is allowed, and the message of ``assert_close`` if it is more, for the worst tensor.
 
     ``tolerance`` is relative to the largest value of a tensor, or to a thousandth of the largest value of all tensors.
-    ``atol`` is absolute. Ten times the rounding of theirs is allowed as well, if ``exact`` has theirs without rounding.
+    Ten times the rounding of theirs is allowed as well, if ``exact`` has theirs without rounding.
     """
     if missing := theirs.keys() - ours.keys():
         raise ValueError(f"Ours has no {', '.join(missing)}. Choose one output: call=lambda model, *x: model(*x)[0].")
@@ -151,7 +111,7 @@ def compare(
     for name in reversed([name for name in ours if name in theirs]):  # gradients: those next to the loss first
         one, other = ours[name], theirs[name]
         rounding = (other - exact[name]).abs().nan_to_num(0).max().item() if exact else 0.0
-        allowed = max(tolerance * max(largest[name], least), atol, 10 * rounding)
+        allowed = max(tolerance * max(largest[name], least), 10 * rounding)
         distance = (one - other).abs().nan_to_num(0).max().item() if one.shape == other.shape else torch.inf
         found.append((distance / (allowed or 1.0), distance, allowed))
         try:

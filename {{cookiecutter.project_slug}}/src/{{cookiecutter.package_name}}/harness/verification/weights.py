@@ -33,11 +33,11 @@ class Weights:
     """Match the reference's weights with ours, and load them into our model.
 
     Without rules, weights match by name, or else by order and shape. If most of them are equal already, none is loaded,
-    and ``unequal`` says by how much the others differ. A ``ValueError`` names all weights that do not match.
+    and ``summary`` says by how much the others differ. A ``ValueError`` names all weights that do not match.
     """
 
     def __init__(self, model: nn.Module, theirs: dict[str, Tensor], rules: list[Rule | tuple] | None = None):
-        self.ours, self.theirs, self.unequal = copy.deepcopy(model.state_dict()), theirs, {}
+        self.ours, self.theirs = copy.deepcopy(model.state_dict()), theirs
         links, problems = self._expanded(self._guesses() if rules is None else rules), []
         self.links = [link for link in links if link.theirs and link.ours]
         values = {name: self.ours[name] for link in links if not link.theirs for name in link.ours}  # these stay
@@ -72,9 +72,9 @@ class Weights:
         if len(drawn.intersection(changed)) < len(drawn) / 2:
             model.load_state_dict(self.ours)
             numbers = [name for name in changed if loaded[name].is_floating_point()]  # not counters
-            self.unequal = {name: (self.ours[name] - loaded[name]).abs().max().item() for name in numbers}
+            unequal = {name: (self.ours[name] - loaded[name]).abs().max().item() for name in numbers}
             self.summary = f"weights: none loaded, {len(loaded) - len(changed)} of {len(loaded)} are equal already"
-            self.summary += "".join(f"\n  {name} differs by {by:.2g}" for name, by in self.unequal.items())
+            self.summary += "".join(f"\n  {name} differs by {by:.2g}" for name, by in unequal.items())
         elif self.ours.keys() != self.theirs.keys():
             shapes = [weight.shape for weight in loaded.values()]
             unsure = [link for link in self.links if shapes.count(loaded[link.ours[0]].shape) > 1]
