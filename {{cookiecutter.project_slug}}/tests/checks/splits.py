@@ -178,6 +178,13 @@ class Split:
         """The index of the input among the tensors of a batch."""
         return next((i for i, part in enumerate(self.batches[0]) if part.dim() and part[:1].numel() > 1), 0)
 
+    @property
+    def mask(self) -> Tensor | None:
+        """Which nodes (N,) are in the split, where its one batch is a graph; None elsewhere."""
+        whole = self.complete and len(self.batches) == 1 and not has_rows(self.batches[0])
+        found = [x for x in self.batches[0] if x.dtype == torch.bool and x.dim() == 1] if whole else []
+        return found[0] if len(found) == 1 else None
+
     @functools.cached_property
     def inputs(self) -> Tensor | None:
         """The inputs (N, …) in the order of reading; None if rows are not samples, or samples differ in shape."""

@@ -70,6 +70,10 @@ def test_splits_are_as_large_as_stated(facts, data, splits):
     for name, size in (facts["splits"] or {}).items():
         assert name in splits, f"facts.splits states {size} samples, but data.py has no {name}_dataloader"
         found, each = splits[name].size, {stated_size(loader) for loader in loaders(data, name)}
+        if (mask := splits[name].mask) is not None:
+            found = int(mask.sum())
+        if found is None and each == {None}:
+            pytest.skip(f"{name}: its samples cannot be counted")
         same = found is None or size in {found, *each}  # several loaders may read the same samples, or others besides
         assert same, f"{name} has {found} samples, facts.splits states {size}"
 
@@ -137,6 +141,18 @@ def test_no_sample_in_two_splits(facts, unaugmented_splits, pairs):
         )
     if "train" not in unaugmented_splits:
         pytest.skip("train was not compared: it is augmented even with the transform and collate_fn of another split")
+
+
+def test_no_node_in_two_splits(facts, splits):
+    """Where each split is the same graph, with the mask of its nodes."""
+    graphs = {name: split for name, split in splits.items() if split.mask is not None}
+    if len(graphs) < 2:
+        pytest.skip("no two splits are one graph with masks")
+    for one, other in itertools.combinations(graphs.values(), 2):
+        both = [(a, b) for a, b in zip(one.batches[0], other.batches[0], strict=True) if a is not one.mask]
+        if all(torch.equal(a, b) for a, b in both):
+            shared = int((one.mask & other.mask).sum())
+            assert shared <= (facts["shared_samples"] or 0), f"two of {[*graphs]} share {shared} nodes of the graph"
 
 
 def test_no_near_copy_in_two_splits(unaugmented_splits, pairs):
@@ -294,7 +310,7 @@ def test_each_sample_is_augmented_by_itself(splits):
     """If a sample varies from batch to batch, its 16 copies in one batch are not all the same."""
     loader = splits["train"].loaders[0]
     if repeat_batch(loader) is None:
-        pytest.skip("training reads a stream")
+        pytest.skip("training does not read samples by their index")
     one, other = batches([copy_loader(loader, batch_size=16, sampler=[0] * 32)])
     for a, b in zip(one, other, strict=True):
         drawn = a.shape == b.shape and a.shape[:1] == (16,) and not torch.equal(a, b)

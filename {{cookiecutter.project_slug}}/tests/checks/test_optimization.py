@@ -205,7 +205,7 @@ def test_batch_size_is_as_stated(cfg, data, fact):
     accumulated = max(1, steps[1] - steps[0]) if len(steps) == 2 else trainer.accumulate_grad_batches
     each = [[size, accumulated, identity(cfg)["trainer"]["devices"], trainer.num_nodes] for size in sizes]
     assert stated in map(math.prod, each), (
-        f"{' × '.join(map(str, each[-1]))} (batch, accumulated, devices, nodes) is not the {stated} that the paper states"
+        f"{' × '.join(map(str, each[-1]))} (batch, accumulated, devices, machines) is not the {stated} that the paper states"
     )
 
 
