@@ -357,7 +357,7 @@ known.suite.outcomes = {text: text for text in texts}
 known.suite.unknown = texts[-3]
 known.lost_checks = texts
 known.effects = [
-    report.Effect(value, value.value, known.rows[0], found) for value in known.sources["paper"] for found in ({}, {0: known.rows[0].counted[0]})
+    report.Effect(value, value.value, known.rows[0], {"paper": runs}) for value in known.sources["paper"] for runs in ([], known.rows[0].counted)
 ]
 html.steps_left = lambda known: [todo.Step(text, text) for text in texts]
 print(html.html(known, []))

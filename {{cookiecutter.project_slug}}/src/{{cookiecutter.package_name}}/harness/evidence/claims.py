@@ -8,7 +8,7 @@ from functools import cached_property
 
 from omegaconf import DictConfig, OmegaConf
 
-from ..identity import CONFIGS, ROOT, compose, differences, identity
+from ..identity import CONFIGS, ROOT, compose, differences, flat, identity
 from .record import read
 from .targets import AGGREGATES, DECIDE_VERDICT, Target, read_seeds, read_targets, targets_of
 from .trust import why_rejected
@@ -90,6 +90,8 @@ class Result:
             return "no run counts" if self.left_out else "no run yet"
         if target.value is None:
             return "no paper value"
+        if target.claim == "none":
+            return "not judged"
         if target.claim == "equal" and target.tolerance is None:
             return "no tolerance"
         if target.tolerance and not target.reason.strip():
@@ -121,18 +123,6 @@ class Result:
         """The number of runs whose value is not finite."""
         return sum(not math.isfinite(value) for value in self.values)
 
-    @property
-    def claim_changes(self) -> str:
-        """What was changed in the claim after the counted runs began; empty if nothing was."""
-        target, before = self.target, {}
-        if target.value is not None and any(target.name not in r.get("claims", [target.name]) for r in self.counted):
-            return "was added"
-        for record in self.counted:
-            then = record.get("claims", {}).get(target.name, {})
-            keys = [key for key in DECIDE_VERDICT if key != "mode" or target.claim == "equal"]
-            before |= {key: then[key] for key in keys if key in then and then[key] != getattr(target, key)}
-        return ", ".join(f"{key} ({value} then, {getattr(target, key)} now)" for key, value in before.items())
-
 
 def t_975(freedom: int) -> float:
     """The 97.5 % point of Student's t distribution with ``freedom`` degrees of freedom."""
@@ -162,20 +152,39 @@ class Evidence:
     @property
     def claim_changes(self) -> list[str]:
         """What was changed in targets and seeds, or loosened in the facts, after the counted runs began."""
-        found = [f"{result.target.name} {result.claim_changes}" for result in self.results if result.claim_changes]
-        targets = {(result.target.experiment, result.target.name) for result in self.results}
+        changes = {(one.target.experiment, one.target.name): self._changes(one) for one in self.results}
+        several = len({experiment for experiment, _ in changes}) > 1
+        found = [f"{f'{of}: ' * several}{name} {change}" for (of, name), change in changes.items() if change]
         seeds = read_seeds(self.paper)
         stated = {name: OmegaConf.to_container(cfg.paper).get("facts") or {} for name, cfg in self.configs.items()}
         facts = json.loads(json.dumps(stated))  # as in a record, where keys are text
         for record in self.counted.values():
-            gone = [name for name in record.get("claims", {}) if (record["experiment"], name) not in targets]
-            found += [f"the target {name} of {record['experiment']} is gone" for name in gone]
+            targets, claims = self._targets_of(record["experiment"]), record.get("claims", {})
+            known = {one.name if one.name in claims else one.other_name for one in targets}
+            found += [f"the target {name} of {record['experiment']} is gone" for name in claims if name not in known]
             if record.get("seeds", seeds) != seeds:
                 found.append(f"seeds ({record['seeds']} then, {seeds} now)")
-            for name, then in record.get("facts", {}).items():
-                if then not in (None, {}, now := facts[record["experiment"]].get(name)):
-                    found.append(f"facts.{name} ({then} then, {'null' if now is None else now} now)")
-        return list(dict.fromkeys(found))
+            now = flat({"facts": facts[record["experiment"]]})
+            then = {key: was for key, was in flat({"facts": record.get("facts", {})}).items() if was not in (None, {})}
+            found.append(differences(then, {key: now[key] for key in then if key in now}, "then", "now"))
+        return list(dict.fromkeys(filter(None, found)))
+
+    def _targets_of(self, experiment: str) -> list[Target]:
+        return [result.target for result in self.results if result.target.experiment == experiment]
+
+    def _changes(self, result: Result) -> str:
+        """What was changed in a claim after its counted runs began; empty if nothing was."""
+        target, before = result.target, {}
+        taken = {one.name for one in self._targets_of(target.experiment)}
+        names = [target.name, *{target.other_name}.difference(taken)]  # it may have been the paper's then, or ours
+        for record in result.counted:
+            claims = record.get("claims", {target.name: {}})
+            then = next((claims[name] for name in names if name in claims), None)
+            if then is None and target.value is not None:
+                return "was added"
+            keys = [key for key in DECIDE_VERDICT if key != "mode" or target.claim == "equal"]
+            before |= {key: then[key] for key in keys if then and key in then and then[key] != getattr(target, key)}
+        return ", ".join(f"{key} ({value} then, {getattr(target, key)} now)" for key, value in before.items())
 
     @property
     def uncounted(self) -> list[tuple[dict, str]]:

@@ -1,10 +1,12 @@
 """The settings in a YAML file, each with the comment beside it.
 
 A comment belongs to the setting on its line. It goes on in the next lines that begin with ``#`` in the same column. A
-comment beside the key of a mapping belongs to every setting in it that has no comment of its own.
+comment beside the key of a mapping belongs to every setting in it that has no comment of its own. A comment on a line of
+its own belongs to no setting, unless it begins with ``assumed`` or ``differs``: then to the one below it.
 """
 
 import functools
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -89,20 +91,20 @@ def _walk(node: yaml.Node, settings: dict, comments: dict, prefix: str = "", abo
 
 
 def _comments(text: str) -> dict[int, str]:
-    """Each comment beside a setting, with its continuation, by the index of its line."""
+    """Each comment of a setting, with its continuation, by the index of the line on which the setting begins."""
     marks = [(token.start_mark, token.end_mark) for token in yaml.scan(text, Loader=LOADER)]
     ends = {end.line: end.column for start, end in marks if start.index < end.index}
-    found, last = {}, None
+    found, last, above = {}, None, ""
     for number, line in enumerate(text.splitlines()):
         column = line.find("#", ends.get(number, 0))
-        if column < 0:
-            continue
-        comment = line[column:].strip("# ")
+        comment = line[column:].strip("# ") if column >= 0 else ""
         if number in ends:
-            first, found[number] = number, comment
-        elif last == (number - 1, column):
+            first, comment, above = number, comment or above, ""
+            found |= {number: comment} if comment else {}
+        elif last == (number - 1, column) and comment:
             found[first] += f" {comment}"
-        else:  # a comment on a line of its own
+        else:  # on a line of its own
+            above = f"{above} {comment}".strip() if re.match("(?i)assumed|differs", above or comment) else ""
             continue
         last = number, column
     return found

@@ -9,7 +9,7 @@ from omegaconf import MISSING, DictConfig, ListConfig, OmegaConf, ValidationErro
 
 from ..identity import CONFIGS, UsageError
 
-CLAIMS = {"equal": "", "at least": "≥ ", "at most": "≤ "}
+CLAIMS = {"equal": "", "at least": "≥ ", "at most": "≤ ", "none": ""}
 AGGREGATES = {"mean": statistics.fmean, "median": statistics.median, "max": max, "min": min}
 CHOICES = {"claim": [*CLAIMS], "aggregate": [*AGGREGATES], "mode": ["max", "min"], "stated_by": ["paper", "us"]}
 DECIDE_VERDICT = ["value", "upper", "claim", "aggregate", "scale", "mode", "tolerance", "seeds", "stated_by"]
@@ -44,6 +44,11 @@ class Target:
     explanation: str = ""  # why the value is not reached
 
     @property
+    def is_claim(self) -> bool:
+        """Whether our result is judged by it, and not only shown beside it."""
+        return self.value is not None and self.claim != "none"
+
+    @property
     def ends(self) -> list[float]:
         """The value; of a range both ends."""
         return [end for end in (self.value, self.upper) if end is not None]
@@ -71,8 +76,16 @@ class Target:
     @property
     def name(self) -> str:
         """What tells it from the other targets of its experiment."""
+        return self._named(self.stated_by)
+
+    @property
+    def other_name(self) -> str:
+        """Its name if ``stated_by`` were the other one."""
+        return self._named("us" if self.stated_by == "paper" else "paper")
+
+    def _named(self, stated_by: str) -> str:
         compared = f" {'minus' if self.minus else 'over'} {self.baseline}" if self.baseline else ""
-        return self.metric + compared + (" (own threshold)" if self.stated_by == "us" else "")
+        return self.metric + compared + (" (own threshold)" if stated_by == "us" else "")
 
 
 def read_seeds(paper: DictConfig) -> list[int]:

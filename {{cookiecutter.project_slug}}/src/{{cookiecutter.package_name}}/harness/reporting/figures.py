@@ -10,8 +10,11 @@ from matplotlib.figure import Figure
 
 from ..evidence.claims import Result
 
-GREY, OURS, THEIRS = "#808080", "#1f77b4", "#d62728"  # readable on a light and on a dark page
-WHOSE = {"paper": "paper ± tolerance", "us": "our own threshold"}
+GREY, OURS = "#808080", "#1f77b4"  # readable on a light and on a dark page
+STATED = {  # how a value is drawn, by who states it
+    "paper": {"color": "#d62728", "label": "paper ± tolerance"},
+    "us": {"color": "#ff7f0e", "label": "our own threshold"},
+}
 LINES = 10  # more curves than that are drawn as their median and range
 matplotlib.rcParams |= {
     "svg.hashsalt": "report",  # the same figure is the same file
@@ -30,10 +33,10 @@ def draw_results(rows: list[Result]) -> str:
     for axes, row in zip(panels, rows, strict=True):
         target, ticks = row.target, {record["seed"]: record["seed"] for record in row.counted}
         for end in target.ends:
-            axes.axhline(end, color=THEIRS, label=WHOSE[target.stated_by])
+            axes.axhline(end, **STATED[target.stated_by])
         if target.ends and target.claim == "equal" and target.tolerance is not None:
             low, high = target.ends[0] - target.tolerance, target.ends[-1] + target.tolerance
-            axes.axhspan(low, high, color=THEIRS, alpha=0.15)
+            axes.axhspan(low, high, color=STATED[target.stated_by]["color"], alpha=0.15)
         axes.plot(list(ticks), row.values, "o", color=OURS, markersize=4, label="ours")
         if row.interval:
             half, end = (row.interval[1] - row.interval[0]) / 2, max(ticks) + 1
@@ -72,7 +75,7 @@ def draw_curves(rows: list[Result]) -> str:
             target = row.target
             if target.metric.split("/", 1)[-1] == name and not target.baseline:
                 for end in target.ends:
-                    axes.axhline(end / target.scale, color=THEIRS, linestyle="--", label=WHOSE[target.stated_by])
+                    axes.axhline(end / target.scale, linestyle="--", **STATED[target.stated_by])
         axes.set(xlabel="step", ylabel=name)
         if "loss" in name:
             _log_scale(axes)

@@ -13,8 +13,8 @@ from ..evidence.record import git_state, read
 from ..identity import ROOT, UsageError
 from .cells import cells
 from .completeness import completeness
-from .report import Report, count
-from .text import shape
+from .report import Report
+from .text import count, shape
 from .todo import steps_left
 
 MEDIA = {".svg": "image/svg+xml", ".png": "image/png", ".jpg": "image/jpeg"}

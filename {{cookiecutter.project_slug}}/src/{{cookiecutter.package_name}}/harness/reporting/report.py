@@ -4,7 +4,7 @@ import functools
 import math
 import statistics
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from omegaconf import DictConfig, OmegaConf
@@ -12,6 +12,7 @@ from omegaconf import DictConfig, OmegaConf
 from ..evidence import citations, sources, tests
 from ..evidence.claims import Evidence, Result, read_evidence
 from ..identity import ROOT, compose, digest
+from .text import count
 
 PAPER_FILES = ["model.py", "loss.py", "data.py", "metrics.py", "procedure.py"]
 MAIN = "configs/paper.yaml", "configs/experiment/paper.yaml"
@@ -26,13 +27,29 @@ class Effect:
     value: sources.Value
     alternative: object
     row: Result
-    found: dict[int, dict]  # its records, by seed
+    changed: dict[str, list[dict]]  # its records, by experiment: ours, its baseline, or both have the value
+
+    @property
+    def found(self) -> dict[int, dict]:
+        """The records of ours, by seed, as far as the baseline has them, too."""
+        target = self.row.target
+        ours = self._by_seed(self.changed.get(target.experiment, self.row.counted))
+        return {seed: record for seed, record in ours.items() if not target.baseline or seed in self.compared}
+
+    @property
+    def compared(self) -> dict[int, dict]:
+        """The records of the baseline, by seed."""
+        return self._by_seed(self.changed.get(self.row.target.baseline, self.row.compared.values()))
+
+    def _by_seed(self, records: Iterable[dict]) -> dict[int, dict]:
+        return {record["seed"]: record for record in records if self.row.target.metric in record["metrics"]}
 
     @property
     def differences(self) -> list[float]:
         """For each seed that both have, the alternative's result minus ours."""
         both = [(self.found[record["seed"]], record) for record in self.row.counted if record["seed"] in self.found]
-        return [self.row.value_of(other) - self.row.value_of(ours) for other, ours in both]
+        changed = replace(self.row, compared=self.compared)
+        return [changed.value_of(other) - self.row.value_of(ours) for other, ours in both]
 
     @property
     def change(self) -> str:
@@ -126,7 +143,7 @@ class Report:
     @property
     def uncounted(self) -> dict[str, list[str]]:
         """The runs that count for no target and are of no alternative, by the reason."""
-        shown = [record["file"] for effect in self.effects for record in effect.found.values()]
+        shown = {record["file"] for effect in self.effects for runs in effect.changed.values() for record in runs}
         left = [(why, record["run"]) for record, why in self.evidence.uncounted if record["file"] not in shown]
         return {reason: [run for why, run in left if why == reason] for reason in dict(left)}
 
@@ -139,8 +156,8 @@ class Report:
 
     @property
     def papers_rows(self) -> list[Result]:
-        """The results for values of the paper, without our own thresholds and rows of which it states no value."""
-        return [row for row in self.rows if row.target.stated_by == "paper" and row.target.value is not None]
+        """The results for values of the paper, without our own thresholds and what is only shown."""
+        return [row for row in self.rows if row.target.is_claim and row.target.stated_by == "paper"]
 
     @property
     def reproduced(self) -> int:
@@ -154,7 +171,7 @@ class Report:
             return "not started"
         if self.unverified or not any(row.counted for row in self.rows):
             return "trained"
-        if not self.papers_rows or any(row.why_no_verdict for row in self.rows if row.target.value is not None):
+        if not self.papers_rows or any(row.why_no_verdict for row in self.rows if row.target.is_claim):
             return "verified"
         return {len(self.papers_rows): "reproduced", 0: "not reproduced"}.get(self.reproduced, "partly reproduced")
 
@@ -174,7 +191,8 @@ class Report:
             result = f" {self.reproduced} of {len(self.papers_rows)}"
         if judged and self.on_other_data:
             result += " on other data"
-        own = [row.verdict.startswith("reached") for row in self.rows if row.target.stated_by == "us"]
+        stated = [row for row in self.rows if row.target.is_claim and row.target.stated_by == "us"]
+        own = [row.verdict.startswith("reached") for row in stated]
         ours = f" · {sum(own)} of {len(own)} own thresholds reached" if own else ""
         return f"{'reproduced' if self.stage.endswith('reproduced') else self.stage}{result}{ours} · {count(len(seeds), 'seed')}"
 
@@ -238,21 +256,33 @@ def todos() -> dict[str, list[int]]:
 
 def _effects(known: Evidence, by_experiment: dict[str, list[sources.Value]]) -> list[Effect]:
     """The effect of each alternative of an assumed value on each result; empty where it was not run."""
-    found, asked = [], set()
-    for experiment, listed in sorted(by_experiment.items(), key=lambda item: item[0] != "paper"):  # which all inherit
-        of_metric = {row.target.metric: row for row in known.results if row.target.experiment == experiment}
-        ours = digest(known.configs[experiment])
-        for value, alternative in [(one, other) for one in listed for other in one.alternatives]:
-            if (there := digest(_changed(experiment, known.configs[experiment], value, alternative))) == ours:
-                continue
-            runs = [record for record in reversed(known.current) if record["digest"] == there]
-            if not runs and (value.file, value.line) in asked:  # inherited: one of the experiments is enough
-                continue
-            for row in of_metric.values():  # with a baseline, by the same seed
-                by_seed = {r["seed"]: r for r in runs if row.target.metric in r["metrics"]}
-                found.append(Effect(value, alternative, row, by_seed))
-        asked |= {(value.file, value.line) for value in listed}
+    runs = {
+        (name, sources.override(value, other)): _runs(known, name, value, other)
+        for name, values in by_experiment.items()
+        for value in values
+        for other in value.alternatives
+    }
+    found, asked = [], {}
+    rows = {(row.target.row, row.target.metric): row for row in known.results}.values()
+    for row in sorted(rows, key=lambda row: row.target.experiment != "paper"):  # which all inherit
+        names = row.target.experiments
+        for value in _once(by_experiment[name] for name in names):
+            for alternative in value.alternatives:
+                change = sources.override(value, alternative)
+                changed = {name: runs[name, change] for name in names if runs.get((name, change)) is not None}
+                effect = Effect(value, alternative, row, changed)
+                first = asked.setdefault((value.file, value.line), row.target.experiment)
+                if changed and (effect.found or first == row.target.experiment):  # inherited: one experiment is enough
+                    found.append(effect)
     return found
+
+
+def _runs(known: Evidence, experiment: str, value: sources.Value, alternative: object) -> list[dict] | None:
+    """The records of an alternative; None where it changes nothing."""
+    there = digest(_changed(experiment, known.configs[experiment], value, alternative))
+    if there == digest(known.configs[experiment]):
+        return None
+    return [record for record in reversed(known.current) if record["digest"] == there]
 
 
 def _changed(experiment: str, cfg: DictConfig, value: sources.Value, alternative: object) -> DictConfig:
@@ -261,11 +291,6 @@ def _changed(experiment: str, cfg: DictConfig, value: sources.Value, alternative
     cfg = cfg.copy()  # faster than to compose it anew
     OmegaConf.update(cfg, value.key, alternative, merge=False, force_add=True)
     return cfg
-
-
-def count(number: int, thing: str) -> str:
-    """``1 seed``, ``2 seeds``, ``2 boxes``."""
-    return f"{number} {thing}" if number == 1 else f"{number} {thing}{'es' if thing.endswith('x') else 's'}"
 
 
 def name_of(path: Path) -> str:

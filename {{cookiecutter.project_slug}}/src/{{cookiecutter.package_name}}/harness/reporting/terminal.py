@@ -21,7 +21,7 @@ def printed(known: Report) -> str:
     others = {why: f" and {len(runs) - 1} more" if runs[1:] else "" for why, runs in known.uncounted.items()}
     lines += _shortened([f"  not counted: {runs[0]}{others[why]} ({why})" for why, runs in known.uncounted.items()])
     effects = [effect for effect in known.effects if effect.found]
-    if changes := [[f"{e.row.target.experiment}: {e.change}", e.row.target.metric, e.as_text()] for e in effects]:
+    if changes := [[f"{e.row.target.row}: {e.change}", e.row.target.metric, e.as_text()] for e in effects]:
         lines += ["", "What an alternative changes:", *_shortened(columns(changes))]
     if left := steps_left(known):
         lines += ["", "Left to do, the next step first:"]

@@ -6,6 +6,11 @@ def one_line(text: object) -> str:
     return " ".join("".join(c if c.isprintable() or c in "\u200c\u200d" else " " for c in str(text)).split())
 
 
+def count(number: int, thing: str) -> str:
+    """``1 seed``, ``2 seeds``, ``2 boxes``."""
+    return f"{number} {thing}" if number == 1 else f"{number} {thing}{'es' if thing.endswith('x') else 's'}"
+
+
 def columns(rows: list[list[str]], indent: str = "  ") -> list[str]:
     """The cells of each row, padded to the width of their column."""
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]

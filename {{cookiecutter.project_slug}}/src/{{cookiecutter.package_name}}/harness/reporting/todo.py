@@ -10,7 +10,8 @@ from ..evidence.record import git_state
 from ..evidence.sources import OPEN
 from ..identity import CONFIGS, PACKAGE, ROOT
 from .markdown import STATUS
-from .report import PROVED, Report, count, name_of
+from .report import PROVED, Report, name_of
+from .text import count
 
 ORDER = (
     "PAPER.md configs/paper.yaml configs/ data.py model.py loss.py metrics.py procedure.py tests/ __init__.py".split()
@@ -91,13 +92,13 @@ def _to_run(known: Report) -> list[Step]:
         if git_state()["dirty"] is not False:
             steps.append(Step(git_state()["failure"] or "code or configs not committed: no run counts", "git commit"))
         steps += [Step("seeds without a run that counts", command) for command in missing]
-    not_run: dict[str, set[str]] = {}
+    not_run: dict[str, dict] = {}  # the experiments by setting, in the order of the targets
     for effect in known.effects:
         if not effect.found and not effect.value.not_run:
-            not_run.setdefault(effect.row.target.experiment, set()).add(effect.value.key)
-    for experiment, alternatives in not_run.items():  # in the order of the targets
-        keys = ", ".join(sorted(alternatives))
-        command = f"python train.py -m experiment={experiment} sweep=ambiguities"
+            not_run.setdefault(effect.value.key, {}).update(effect.changed)
+    for experiments in dict.fromkeys(map(",".join, not_run.values())):
+        keys = ", ".join(sorted(key for key, names in not_run.items() if ",".join(names) == experiments))
+        command = f"python train.py -m experiment={experiments} sweep=ambiguities"
         steps.append(Step(f"alternatives not run: {keys}", command))
     return steps
 
