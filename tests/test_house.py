@@ -191,10 +191,10 @@ SIZES = {
     "harness": 455,
     "harness/training": 1423,
     "harness/verification": 350,
-    "harness/evidence": 1661,
-    "harness/reporting": 1485,
+    "harness/evidence": 1663,
+    "harness/reporting": 1490,
     "harness/reading": 924,
-    "tests/checks": 2358,
+    "tests/checks": 2360,
 }
 
 

@@ -505,8 +505,10 @@ def test_rows_of_several_tables(claimed, add):
         and "| not reproduced <sup>2</sup> |" in readme
         and "\n2. no \\| augmentation\n" in readme
     )
-    commands = ["python train.py -m experiment=paper seed=0,1", "python train.py experiment=paper seed=1"]
-    assert re.search("```bash\n(.*?)```", readme, re.DOTALL)[1].split("\n")[::2] == [commands[0], commands[1]]
+    commands = re.search("```bash\n(.*?)```", readme, re.DOTALL)[1]
+    assert commands == "python train.py -m experiment=paper seed=0,1\n", (
+        "one row has other seeds, which the others have, too"
+    )
     again = "  - {metric: test/auc, value: 60, claim: at least, tolerance: null, seeds: [1]}\n"
     path.write_text(path.read_text().replace("targets:\n", f"targets:\n{again}", 1))
     told = re.sub(" +", " ", run("python", "report.py", cwd=claimed).stdout)

@@ -78,6 +78,19 @@ def test_each_seed_may_begin_with_weights_of_its_own(repo: Path):
     assert "1 passed" in run(*of_it, cwd=repo).stdout
 
 
+def test_a_term_may_be_of_training_alone(repo: Path):
+    """Such as the loss of adversarial examples."""
+    procedure, path = repo / "src/my_paper/procedure.py", repo / "configs/paper.yaml"
+    path.write_text(path.read_text().replace("  loss: {} ", "  loss: {clean: 1, twice: 2} "))
+    code, plain = procedure.read_text(), "        return self.loss(logits, labels)\n"
+    of_it = "pytest", "-q", "tests/checks/test_loss.py", "-k", "sum_of_its_terms"
+    for weight, ends in {2: "1 passed", 3: "1 failed"}.items():
+        terms = f'{{"loss": clean * (1 + {weight}), "clean": clean, "twice": clean}}'
+        both = f"        clean = self.loss(logits, labels)['loss']\n        return {terms} if self.training else {{'loss': clean}}\n"
+        procedure.write_text(code.replace(plain, both))
+        assert ends in run(*of_it, cwd=repo, ok=False).stdout
+
+
 ALWAYS_ON = """
 
 class AlwaysOn(nn.Dropout):

@@ -217,11 +217,13 @@ class Evidence:
 
     def commands(self, missing: bool = False) -> list[str]:
         """The commands that train all declared seeds, or only the missing ones; rows with the same seeds share one."""
-        groups: dict[str, dict[str, None]] = {}
+        seeds: dict[str, dict[int, None]] = {}  # by experiment, of all its rows
         for result in self.results:
-            if not missing or result.missing_seeds:
-                names = dict.fromkeys(result.target.experiments)
-                groups.setdefault(",".join(map(str, result.seeds)), {}).update(names)
+            for name in result.target.experiments if not missing or result.missing_seeds else []:
+                seeds.setdefault(name, {}).update(dict.fromkeys(result.seeds))
+        groups: dict[str, list[str]] = {}
+        for name, numbers in seeds.items():
+            groups.setdefault(",".join(map(str, numbers)), []).append(name)
         return [
             f"python train.py {'-m ' if len(names) > 1 or ',' in seeds else ''}experiment={','.join(names)} seed={seeds}"
             + missing * " resume=auto"

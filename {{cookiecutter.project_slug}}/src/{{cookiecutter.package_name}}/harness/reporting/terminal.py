@@ -1,5 +1,7 @@
 """The report on the terminal."""
 
+from textwrap import shorten
+
 from .cells import cells
 from .report import Report
 from .text import columns, one_line
@@ -18,8 +20,11 @@ def printed(known: Report) -> str:
         shown = [cells(row) for row in rows]
         lines += ["", *([one_line(table)] if table else [])]
         lines += columns([list(shown[0]), *(list(row.values()) for row in shown)])
-    others = {why: f" and {len(runs) - 1} more" if runs[1:] else "" for why, runs in known.uncounted.items()}
-    lines += _shortened([f"  not counted: {runs[0]}{others[why]} ({why})" for why, runs in known.uncounted.items()])
+    uncounted = []
+    for why, runs in known.uncounted.items():
+        others = f" and {len(runs) - 1} more" if runs[1:] else ""
+        uncounted.append(f"  not counted: {runs[0]}{others} ({shorten(why, 200, placeholder=' …')})")
+    lines += _shortened(uncounted)
     effects = [effect for effect in known.effects if effect.found]
     if changes := [[f"{e.row.target.row}: {e.change}", e.row.target.metric, e.as_text()] for e in effects]:
         lines += ["", "What an alternative changes:", *_shortened(columns(changes))]
