@@ -333,6 +333,7 @@ def quick(suite):
 
 def test_outcomes_are_those_of_pytest(suite):
     assert run("pytest", cwd=suite, ok=False).returncode == 1
+    assert "(pytest has run since: python report.py)" in run("python", "report.py", "--check", cwd=suite).stdout
     assert ask(suite, write=False)[1:] == [{}, "the whole suite has not been run"]
     assert not (suite / "results").exists(), "a check writes nothing"
     found, known, why = ask(suite)

@@ -194,6 +194,19 @@ def test_seeds_and_targets_that_went_after_the_runs_are_seen(claimed, add):
     assert "Changed after the runs: the target test/loss of paper is gone; seeds ([0, 1, 2] then, [0] now)." in report
 
 
+def test_a_tolerance_that_was_chosen_after_runs_of_older_code_is_seen(claimed, add):
+    stated = {"value": 94.3, "tolerance": None}
+    add(0, 94.3, code="00000000", claims={"test/accuracy": stated})
+    assert (
+        "Changed after the runs: test/accuracy tolerance (None then, 0.5 now).\n"
+        in run("python", "report.py", cwd=claimed).stdout
+    )
+    add(
+        0, 94.3, code="00000000", claims={"test/accuracy": stated | {"value": None}}
+    )  # a run of the untouched repository
+    assert "Changed after" not in run("python", "report.py", cwd=claimed).stdout
+
+
 def test_a_threshold_that_became_the_papers_is_seen(claimed, add):
     add(0, 94.3, claims={"test/accuracy (own threshold)": {"value": 94.3, "stated_by": "us"}})
     report = run("python", "report.py", cwd=claimed).stdout
@@ -375,14 +388,15 @@ def test_code_digest_does_not_depend_on_the_version_of_python(repo):
     run("python", "-c", script, cwd=repo)
 
 
-def test_digests_do_not_depend_on_line_ends(repo):
-    """Of a clone for Windows: a record that counts here counts there."""
+def test_digests_do_not_depend_on_line_ends_and_explanations(repo):
+    """A record that counts here counts in a clone for Windows; a target is explained after the tests have passed."""
     script = (
         "from my_paper.harness.evidence import record, tests; from my_paper.harness.identity import compose, digest\n"
         "print(record.code_digest(), tests.suite_digest(), digest(compose('experiment=paper')))"
     )
     (repo / "tests/reference.txt").write_text("1\n2\n")
     before = run("python", "-c", script, cwd=repo).stdout
+    edit(repo / "configs/paper.yaml", reason="the spread of our seeds", unit='"points"')  # which no test reads
     for path in [path for folder in ("src", "configs", "tests") for path in (repo / folder).rglob("*")]:
         if path.is_file() and "__pycache__" not in path.parts:
             path.write_bytes(path.read_bytes().replace(b"\n", b"\r\n"))
@@ -634,7 +648,8 @@ def test_a_training_that_still_improved_is_named(claimed, add, change, said):
     curves = {"val/accuracy": {"steps": [1, 2], "values": [0.8, 0.9]}}
     add(0, 94.3, **({"steps": 2, "curves": curves, "tested": {"checkpoint": "best", "step": 2, "sha256": ""}} | change))
     told = run("python", "report.py", cwd=claimed).stdout
-    assert ("The last validation was the best, so training may not have converged: runs/paper-" in told) is said
+    note = "Best at the last validation, so that training may not have converged"
+    assert (f"{note}: paper (seed 0)." in told) is (note in (claimed / "README.md").read_text()) is said
 
 
 def test_far_numbers_are_powers_of_ten(claimed, add):

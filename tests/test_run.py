@@ -238,7 +238,8 @@ def test_last_is_the_last(repo):
 def test_a_pilot_is_listed_and_never_tested(repo):
     with (repo / "src/my_paper/model.py").open("a") as file:
         file.write("# a change that is not committed\n")
-    assert "not count" not in train(repo, "debug=pilot", "trainer.max_steps=20", "optimizer.lr=0.05").stdout
+    told = train(repo, "debug=pilot", "trainer.max_steps=20", "optimizer.lr=0.05").stdout
+    assert "not count" not in told and re.search(r"the best val/accuracy 0\.\d+ at step 20\n", told)
     assert record(repo)["status"] == "finished" and not any(
         name.startswith("test/") for name in record(repo)["metrics"]
     )

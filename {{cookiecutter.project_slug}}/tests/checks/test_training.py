@@ -68,9 +68,9 @@ def test_one_batch_can_be_overfitted(cfg, needs_gradients, fact):
     fit(with_schedule(cfg, "constant"), int(steps), losses, data=data)
     first, last = losses.values[0], losses.last
     assert last < share * first, (
-        f"in {steps} steps the loss of one batch fell from {first:.3g} to {last:.3g}, not to {share} of it as "
-        "facts.overfit_one_batch states. If it falls later, jumps (python train.py debug=overfit) or ends far above 0, as a "
-        "cross-entropy with soft labels, state that, or null"
+        f"in {steps} steps the loss of one batch went from {first:.3g} to {last:.3g}, not to {share} of it as "
+        "facts.overfit_one_batch states. If it falls later, jumps (python train.py debug=overfit), may be negative or ends far "
+        "above 0, as a cross-entropy with soft labels, state that, or null"
     )
 
 

@@ -9,7 +9,7 @@ from functools import cached_property
 from omegaconf import DictConfig, OmegaConf
 
 from ..identity import CONFIGS, ROOT, compose, differences, flat, identity
-from .record import read
+from .record import best, read
 from .targets import AGGREGATES, DECIDE_VERDICT, Target, read_seeds, read_targets, targets_of
 from .trust import why_rejected
 
@@ -88,10 +88,10 @@ class Result:
         target = self.target
         if not self.counted:
             return "no run counts" if self.left_out else "no run yet"
-        if target.value is None:
-            return "no paper value"
         if target.claim == "none":
             return "not judged"
+        if target.value is None:
+            return "no paper value"
         if target.claim == "equal" and target.tolerance is None:
             return "no tolerance"
         if target.tolerance and not target.reason.strip():
@@ -177,11 +177,13 @@ class Evidence:
         target, before = result.target, {}
         taken = {one.name for one in self._targets_of(target.experiment)}
         names = [target.name, *{target.other_name}.difference(taken)]  # it may have been the paper's then, or ours
-        for record in result.counted:
-            claims = record.get("claims", {target.name: {}})
+        for record in [*result.counted, *(record for record, _ in result.left_out)]:
+            claims, counts = record.get("claims", {target.name: {}}), record in result.counted
             then = next((claims[name] for name in names if name in claims), None)
-            if then is None and target.value is not None:
+            if counts and then is None and target.value is not None:
                 return "was added"
+            if not counts and (then or {}).get("value") is None:  # such as a run of the untouched repository
+                continue
             keys = [key for key in DECIDE_VERDICT if key != "mode" or target.claim == "equal"]
             before |= {key: then[key] for key in keys if then and key in then and then[key] != getattr(target, key)}
         return ", ".join(f"{key} ({value} then, {getattr(target, key)} now)" for key, value in before.items())
@@ -203,8 +205,9 @@ class Evidence:
             return f"no target is of {record['experiment']}"
         now = identity(self.configs[base])
         changed = differences(record["config"] | {"ckpt": now["ckpt"]}, now, "in it", f"in {base}") or f"as {base}"
-        value = "" if record.get("objective") is None else f", {now['monitor']['metric']} {record['objective']:.4g}"
-        return f"a pilot{value}: {changed}"
+        value = best(record)[0] if now["ckpt"] == "best" and best(record) else record.get("objective")
+        shown = "" if value is None else f", {now['monitor']['metric']} {value:.4g}"
+        return f"a pilot{shown}: {changed}"
 
     def tables(self) -> dict[str, list[Result]]:
         """The results by the paper's table."""

@@ -12,6 +12,7 @@ import re
 import subprocess
 import sys
 import time
+from collections.abc import Iterable
 from importlib.metadata import version
 from pathlib import Path
 
@@ -148,6 +149,25 @@ def write_json(path: Path, record: dict) -> None:
     beside = path.with_suffix(".tmp")
     beside.write_text(text + "\n", encoding="utf-8")
     os.replace(beside, path)
+
+
+def best(record: dict) -> tuple[float, int] | None:
+    """The best value of ``monitor.metric`` and its step; None where it was not validated."""
+    monitor = record["config"]["monitor"]
+    curve = record["curves"].get(monitor["metric"])
+    choose = min if monitor["mode"] == "min" else max
+    return choose(zip(curve["values"], curve["steps"], strict=True)) if curve else None
+
+
+def best_last(records: Iterable[dict]) -> list[str]:
+    """The experiments in which the last validation of a tested run was the best: ``baseline (seed 0, 4)``."""
+    seeds: dict[str, list[int]] = {}
+    for record in records:
+        tested, metric = record.get("tested", {}), record["config"].get("monitor", {}).get("metric")
+        several = len(record.get("curves", {}).get(metric, {"steps": []})["steps"]) > 1
+        if several and (tested.get("checkpoint"), tested.get("step")) == ("best", record.get("steps")):
+            seeds.setdefault(record["experiment"], []).append(record["seed"])
+    return [f"{name} (seed {', '.join(map(str, sorted(numbers)))})" for name, numbers in seeds.items()]
 
 
 class Record:

@@ -9,12 +9,13 @@ from pathlib import Path
 
 import yaml
 
-from ..identity import PACKAGE, ROOT, UsageError
+from ..identity import CONFIGS, PACKAGE, ROOT, UsageError
 from .comments import LOADER
 from .record import checksum, code_digest, syntax, write_json
 
 RESULTS = ROOT / "results" / "tests.json"
 _text = partial(Path.read_text, encoding="latin-1")  # of any bytes, whatever the line ends
+TEXTS = {"dataset", "explanation", "reason", "table", "unit"}  # of a target
 CHECKS = ROOT / "tests" / "checks"
 BROUGHT = Path(__file__).with_name("checks.sha256")  # the checks that the template brought, written by the bake
 
@@ -46,7 +47,13 @@ def suite_digest() -> str:
 
 
 def _settings(path: Path) -> str:
-    return repr(yaml.load(path.read_text(encoding="utf-8"), LOADER))
+    """The settings of a file, of targets without the texts that the report alone shows."""
+    settings = yaml.load(path.read_text(encoding="utf-8"), LOADER)
+    targets = settings.get("targets") if path == CONFIGS / "paper.yaml" and isinstance(settings, dict) else None
+    for target in targets if isinstance(targets, list) else []:
+        for key in TEXTS.intersection(target):
+            del target[key]
+    return repr(settings)
 
 
 def suite_file(row: str = "") -> Path:

@@ -13,6 +13,7 @@ from pathlib import Path
 from ..command import errors_for_people
 from ..evidence.claims import read_evidence
 from ..evidence.record import git_state
+from ..evidence.tests import suite_file
 from ..identity import UsageError
 from .files import outdated, write
 from .report import report
@@ -52,7 +53,8 @@ def _answer(asked: argparse.Namespace, export: Callable) -> str:
         known = report(write=False)
         if lines := outdated(known):
             raise UsageError("\n".join([*lines, "python report.py brings it up to date."]))
-        return f"Up to date: {known.status}\n"
+        newer = " (pytest has run since: python report.py)" if known.suite.unknown and suite_file().exists() else ""
+        return f"Up to date: {known.status}{newer}\n"
     known = report()
     changed = write(known)
     written = f"Written: {', '.join(changed)}" if changed else "Everything written is up to date."

@@ -11,6 +11,7 @@ from omegaconf import DictConfig, OmegaConf
 
 from ..evidence import citations, sources, tests
 from ..evidence.claims import Evidence, Result, read_evidence
+from ..evidence.record import best_last
 from ..identity import ROOT, compose, digest
 from .text import count
 
@@ -150,8 +151,9 @@ class Report:
     @property
     def notes(self) -> dict[str, list[str]]:
         """What limits the status, by heading."""
-        changes = self.evidence.claim_changes
+        changes, late = self.evidence.claim_changes, best_last(self.evidence.counted.values())
         found = {"Not verified": self.unverified, "Unlike the paper": self.differing, "Changed after the runs": changes}
+        found["Best at the last validation, so that training may not have converged"] = late
         return {heading: items for heading, items in found.items() if items}
 
     @property

@@ -14,8 +14,6 @@ def printed(known: Report) -> str:
     """The table, what does not count, and what is left to do."""
     lines = ["", f"{one_line(known.paper.title)} · status: {known.status}"]
     lines += [f"{heading}: {'; '.join(items)}." for heading, items in known.notes.items()]
-    if late := [record["run"] for record in known.evidence.counted.values() if _best_is_last(record)]:
-        lines.append(f"The last validation was the best, so training may not have converged: {', '.join(late)}.")
     for table, rows in known.evidence.tables().items():
         shown = [cells(row) for row in rows]
         lines += ["", *([one_line(table)] if table else [])]
@@ -32,13 +30,6 @@ def printed(known: Report) -> str:
         lines += ["", "Left to do, the next step first:"]
         lines += _shortened(columns([[step.where, step.what] for step in left]))
     return "\n".join(lines)
-
-
-def _best_is_last(record: dict) -> bool:
-    """Whether the tested checkpoint is that of the last of several validations."""
-    tested, metric = record.get("tested", {}), record["config"].get("monitor", {}).get("metric")
-    several = len(record.get("curves", {}).get(metric, {"steps": []})["steps"]) > 1
-    return several and (tested.get("checkpoint"), tested.get("step")) == ("best", record.get("steps"))
 
 
 def _shortened(lines: list[str]) -> list[str]:

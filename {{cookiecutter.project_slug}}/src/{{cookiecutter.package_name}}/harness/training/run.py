@@ -16,7 +16,7 @@ from lightning.pytorch.utilities.rank_zero import rank_zero_only
 from omegaconf import DictConfig
 
 from ..evidence.claims import verdict
-from ..evidence.record import Record, curves, file_digest, git_state
+from ..evidence.record import Record, best, curves, file_digest, git_state
 from ..identity import UsageError, identity
 from . import build
 from .architecture import architecture
@@ -181,4 +181,7 @@ def _summary_line(cfg: DictConfig, record: dict) -> str:
         fell = "fell to nearly nothing" if abs(last) <= 0.05 * abs(first) else fell
         return f"The loss of the one batch {fell}: from {first:.3g} to {last:.3g} in {record['steps']} steps."
     last = next((s for s in ("test", "val", "train") if any(name.startswith(f"{s}/") for name in metrics)), "")
-    return " · ".join(f"{name} {metrics[name]:.4g}" for name in sorted(metrics) if name.startswith(f"{last}/"))
+    shown = [f"{name} {metrics[name]:.4g}" for name in sorted(metrics) if name.startswith(f"{last}/")]
+    if not cfg.ckpt and (found := best(record)):  # a pilot, which is not tested
+        shown.append(f"the best {cfg.monitor.metric} {found[0]:.4g} at step {found[1]}")
+    return " · ".join(shown)
