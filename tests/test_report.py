@@ -635,6 +635,16 @@ def test_what_rows_inherit_is_told_once_where_it_comes_from(claimed):
     assert line.strip().startswith("configs/experiment/paper.yaml ")
 
 
+def test_what_is_missed_wants_an_explanation(claimed, add):
+    add(0, 90)
+    path, said = claimed / "configs/paper.yaml", "missed without an explanation: test/accuracy of paper"
+    run("python", "report.py", cwd=claimed)
+    assert said in (claimed / "REPORT.html").read_text()
+    path.write_text(path.read_text().replace("    reason:", "    explanation: the budget\n    reason:", 1))
+    run("python", "report.py", cwd=claimed)
+    assert said not in (claimed / "REPORT.html").read_text()
+
+
 @pytest.mark.parametrize(
     ("change", "said"),
     [

@@ -173,12 +173,13 @@ class Evidence:
         return [result.target for result in self.results if result.target.experiment == experiment]
 
     def _changes(self, result: Result) -> str:
-        """What was changed in a claim after its counted runs began; empty if nothing was."""
+        """What was changed in a claim after runs that it is about, also of older code; empty if nothing was."""
         target, before = result.target, {}
         taken = {one.name for one in self._targets_of(target.experiment)}
         names = [target.name, *{target.other_name}.difference(taken)]  # it may have been the paper's then, or ours
-        for record in [*result.counted, *(record for record, _ in result.left_out)]:
-            claims, counts = record.get("claims", {target.name: {}}), record in result.counted
+        others = [(record, False) for record, _ in result.left_out]
+        for record, counts in [*((record, True) for record in result.counted), *others]:
+            claims = record.get("claims", {target.name: {}})
             then = next((claims[name] for name in names if name in claims), None)
             if counts and then is None and target.value is not None:
                 return "was added"

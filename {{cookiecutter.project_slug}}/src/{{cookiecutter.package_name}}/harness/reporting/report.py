@@ -186,7 +186,8 @@ class Report:
         if not seeds:
             return f"{self.stage} · no run counts yet"
         judged = [row for row in self.papers_rows if not row.why_no_verdict]
-        result = " · no verdict yet" if any(row.target.stated_by == "paper" for row in self.rows) else ""
+        asked = any(row.target.stated_by == "paper" and row.target.claim != "none" for row in self.rows)
+        result = " · no verdict yet" if asked else ""
         if judged:
             result = f" · {self.reproduced} of {len(self.papers_rows)} within the tolerance"
         if self.stage.endswith("reproduced"):

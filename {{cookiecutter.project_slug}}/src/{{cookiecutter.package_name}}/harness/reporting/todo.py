@@ -28,7 +28,7 @@ class Step:
 
 def steps_left(known: Report) -> list[Step]:
     """What is left to do, the next step first."""
-    return [*_to_write(known), *_to_verify(known), *_to_run(known), *_to_finish()]
+    return [*_to_write(known), *_to_verify(known), *_to_run(known), *_to_finish(known)]
 
 
 def _to_write(known: Report) -> list[Step]:
@@ -103,9 +103,12 @@ def _to_run(known: Report) -> list[Step]:
     return steps
 
 
-def _to_finish() -> list[Step]:
+def _to_finish(known: Report) -> list[Step]:
+    missed = [row.target for row in known.rows if row.verdict.startswith(("not reproduced", "not reached"))]
+    unexplained = ", ".join(f"{one.metric} of {one.row}" for one in missed if not one.explanation.strip())
+    steps = [Step(f"missed without an explanation: {unexplained}", "configs/paper.yaml")] if unexplained else []
     unticked = {path: boxes for path in (PACKAGE / "__init__.py", ROOT / "PAPER.md") if (boxes := _unticked(path))}
-    return [
+    return steps + [
         Step(f"{count(len(boxes), 'box')} not ticked", f"{name_of(path)}:{','.join(map(str, boxes))}")
         for path, boxes in unticked.items()
     ]
