@@ -512,6 +512,7 @@ def test_rows_of_several_tables(claimed, add):
     assert "test/auc – – 75 % (n = 1) – ≥ 70 %, our own threshold reached (n = 1)\n" in told
     assert re.search(r"test/curve – – 50.* no paper value\n", told)
     assert re.search(r"test/other – 80 % 60.* not judged\n", told) and "no tolerance" not in told
+    assert '<strong class="">Not judged</strong>' in (claimed / "REPORT.html").read_text()
     assert "2 of 3 within the tolerance · 1 of 1 own thresholds reached · 2 seeds\n" in told
     readme = (claimed / "README.md").read_text()
     assert (
