@@ -191,8 +191,8 @@ SIZES = {
     "harness": 455,
     "harness/training": 1426,
     "harness/verification": 350,
-    "harness/evidence": 1694,
-    "harness/reporting": 1489,
+    "harness/evidence": 1702,
+    "harness/reporting": 1488,
     "harness/reading": 924,
     "tests/checks": 2360,
 }

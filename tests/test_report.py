@@ -547,7 +547,7 @@ def test_a_difference_of_two_rows(claimed, add):
             add(seed, theirs, curves={}, **base)
     assert (
         line(claimed)
-        == "paper − base test/accuracy – ≥ 0 % 1.50 ± 0.71 % (n = 2; 95 − 93.5) -4.9 … 7.9 – so far within, seed 2 missing"
+        == "paper − base test/accuracy – > 0 % 1.50 ± 0.71 % (n = 2; 95 − 93.5) -4.9 … 7.9 – so far within, seed 2 missing"
     )
     assert run("python", "report.py", "--runs", cwd=claimed).stdout == ""
     add(2, 90, curves={"val/loss": {"steps": [1, 2], "values": [1.0, 0.5]}}, **base)
@@ -568,13 +568,27 @@ def test_a_difference_of_two_rows(claimed, add):
     # their quotient
     path.write_text(text.replace("minus: base, value: 0,", "over: base, value: 1.01,").replace("100, unit: '%'", "1"))
     told = run("python", "report.py", cwd=claimed).stdout
-    assert "paper ÷ base" in told and "≥ 1.01  1.0144 ± 0.0060 (n = 3; 0.9367 ÷ 0.9233)" in told
+    assert "paper ÷ base" in told and "> 1.01  1.0144 ± 0.0060 (n = 3; 0.9367 ÷ 0.9233)" in told
     path.write_text(text.replace("minus: base", "minus: base, over: base"))
     assert "minus and over exclude each other" in run("python", "report.py", cwd=claimed, ok=False).stderr
     path.write_text(text)
     path.write_text(path.read_text().replace("minus: base", "minus: bass"))
     said = "minus: configs/experiment/ has no bass. Did you mean base?\n"
     assert run("python", "report.py", cwd=claimed, ok=False).stderr.endswith(said)
+
+
+def test_a_tie_is_not_better(claimed, add):
+    (claimed / "configs/experiment/base.yaml").write_text(
+        "# @package _global_\ndefaults:\n  - paper\nckpt: last  # assumed\n"
+    )
+    digest, config, _ = json.loads(run("python", "-c", KNOWN.replace("=paper", "=base"), cwd=claimed).stdout)
+    target = "targets:\n  - {metric: test/accuracy, minus: base, value: 0, claim: at least, scale: 100}\n\n"
+    path = claimed / "configs/paper.yaml"
+    path.write_text(re.sub(r"(?ms)^targets:\n.*?\n\n", lambda _: target, path.read_text()))
+    add(0, 30), add(0, 30, experiment="base", digest=digest, config=config, curves={})
+    assert line(claimed) == "paper − base test/accuracy – > 0 0 (n = 1; 30 − 30) – – not reproduced"
+    path.write_text(path.read_text().replace("value: 0,", "value: 0, tolerance: 0.5, reason: a seed's spread,"))
+    assert line(claimed).endswith("– ± 0.5 reproduced (n = 1)") and "– ≥ 0 " in line(claimed)
 
 
 def test_an_alternative_of_both_rows_changes_their_difference(claimed, add):

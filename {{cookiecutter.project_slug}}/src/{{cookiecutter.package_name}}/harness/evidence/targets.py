@@ -49,6 +49,12 @@ class Target:
         return self.value is not None and self.claim != "none"
 
     @property
+    def symbol(self) -> str:
+        """Before the value. Of two experiments one is better only beyond the bound, unless there is a tolerance."""
+        strict = self.baseline and not self.tolerance
+        return CLAIMS[self.claim].translate({ord("≥"): ">", ord("≤"): "<"} if strict else {})
+
+    @property
     def ends(self) -> list[float]:
         """The value; of a range both ends."""
         return [end for end in (self.value, self.upper) if end is not None]

@@ -4,7 +4,6 @@ import math
 from statistics import fmean
 
 from ..evidence.claims import Result
-from ..evidence.targets import CLAIMS
 
 SUPERSCRIPTS = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹", "+")
 
@@ -16,7 +15,7 @@ def cells(result: Result) -> dict[str, str]:
     of = "n =" if target.aggregate == "mean" else f"{target.aggregate} of"
     runs = f" ({of} {target.n_runs})" if target.n_runs and target.stated_by == "paper" else ""
     ends = " … ".join(f"{end:g}" for end in target.ends)
-    stated = f"{CLAIMS[target.claim]}{ends}{std}{unit}{runs}" if ends else "–"
+    stated = f"{target.symbol}{ends}{std}{unit}{runs}" if ends else "–"
     exact = target.claim == "equal" and target.upper is None and target.tolerance == 0
     tolerance = f"± {target.tolerance:g}" if target.tolerance or exact else "–"
     ours = interval = "–"
