@@ -351,7 +351,7 @@ def test_outcomes_are_those_of_pytest(suite):
     told = json.loads(kept)["skipped"]
     assert told == {why: [f"tests/test_paper.py::{name}" for name in names] for why, names in reasons.items()}
     assert str(suite) not in kept and set(json.loads(kept)) == set(
-        "suite code passed outcomes verifies skipped checksum".split()
+        "suite code passed outcomes verifies skipped rows checksum".split()
     )
     before = (suite / "results/tests.json").stat().st_mtime_ns
     assert ask(suite)[1:] == [known, ""]
@@ -469,6 +469,7 @@ def test_what_is_red_on_a_row_is_red_in_the_report(quick):
     run("pytest", "-q", "tests/checks", cwd=quick, EXPERIMENT="row")
     run("pytest", "-q", cwd=quick, ok=False)
     assert len(ask(quick)[1]) == len(ENDED) + 1
+    assert json.loads((quick / "results/tests.json").read_text())["rows"] == ["row"]
 
 
 LOST = """

@@ -191,10 +191,10 @@ SIZES = {
     "harness": 455,
     "harness/training": 1426,
     "harness/verification": 350,
-    "harness/evidence": 1702,
-    "harness/reporting": 1488,
+    "harness/evidence": 1704,
+    "harness/reporting": 1491,
     "harness/reading": 924,
-    "tests/checks": 2360,
+    "tests/checks": 2375,
 }
 
 

@@ -91,6 +91,25 @@ def test_a_term_may_be_of_training_alone(repo: Path):
         assert ends in run(*of_it, cwd=repo, ok=False).stdout
 
 
+def test_a_metric_may_be_the_width_of_an_interval(repo: Path):
+    """Which is 0 where all outputs are equal, as no tie is."""
+    metrics, path = repo / "src/my_paper/metrics.py", repo / "configs/paper.yaml"
+    metrics.write_text(
+        metrics.read_text().replace('average="micro")})', 'average="micro"), "width": Width()})') + WIDTH
+    )
+    path.write_text(path.read_text().replace("\ntargets:\n", "\ntargets:\n  - {metric: test/width, mode: min}\n"))
+    assert "1 passed" in run("pytest", "-q", "tests/checks/test_metrics.py", "-k", "as_chance", cwd=repo).stdout
+
+
+WIDTH = """
+
+from torchmetrics import MeanMetric
+
+
+class Width(MeanMetric):
+    def update(self, logits, labels):
+        super().update(logits.max(1).values - logits.min(1).values)
+"""
 ALWAYS_ON = """
 
 class AlwaysOn(nn.Dropout):

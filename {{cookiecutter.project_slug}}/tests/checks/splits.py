@@ -12,6 +12,7 @@ from dataclasses import dataclass, is_dataclass
 import pytest
 import torch
 from hydra.utils import get_method
+from lightning import LightningDataModule
 from lightning.pytorch.utilities import CombinedLoader
 from lightning.pytorch.utilities.model_helpers import is_overridden
 from lightning_utilities.core.apply_func import apply_to_collection
@@ -68,9 +69,10 @@ def change_rows(batch, change, samples: int):
 
 def loaders(data, split: str) -> list:
     """The loaders of a split, usually one; none if the paper has no such split."""
-    if not is_overridden(f"{split}_dataloader", data):
+    name = f"{split}_dataloader"
+    if not hasattr(data, name) or (hasattr(LightningDataModule, name) and not is_overridden(name, data)):
         return []
-    given = getattr(data, f"{split}_dataloader")()
+    given = getattr(data, name)()
     return given.flattened if isinstance(given, CombinedLoader) else tree_leaves(given)
 
 
@@ -238,11 +240,11 @@ def pad_alike(splits: Iterable[Split]) -> None:
             parts[i] = torch.nn.functional.pad(x, (0, length - x.shape[1]), value=value)
 
 
-def read_splits(data) -> dict[str, Split]:
-    """What each split holds; it is set up in the stage in which Lightning asks for it."""
+def read_splits(data, others: Iterable[str] = ()) -> dict[str, Split]:
+    """What train, val, test and ``others`` hold; each is set up in the stage in which Lightning asks for it."""
     given = {split: loaders(data, split) for split in ("train", "val")}
     data.setup("test")
-    given["test"] = loaders(data, "test")
+    given |= {split: loaders(data, split) for split in ("test", *others)}
     splits = {split: Split.read(parts) for split, parts in given.items() if parts}
     pad_alike(splits.values())
     return splits

@@ -14,7 +14,7 @@ from omegaconf import DictConfig, OmegaConf, open_dict
 from {{ cookiecutter.package_name }}.harness.evidence.comments import read_values
 from {{ cookiecutter.package_name }}.harness.evidence.sources import experiment_values
 from {{ cookiecutter.package_name }}.harness.evidence.targets import read_targets
-from {{ cookiecutter.package_name }}.harness.identity import CONFIGS, ROOT
+from {{ cookiecutter.package_name }}.harness.identity import CONFIGS, ROOT, digest
 from {{ cookiecutter.package_name }}.harness.reporting.report import todos
 from {{ cookiecutter.package_name }}.harness.training.build import build_data
 from {{ cookiecutter.package_name }}.harness.training.evaluate import measure
@@ -96,6 +96,14 @@ def test_every_fact_is_checked(facts):
     near = {name: get_close_matches(name, known, n=1) or known for name in facts.keys() - set(known)}
     wrong = [f"facts.{name}. Did you mean {' or '.join(names)}?" for name, names in near.items()]
     assert not wrong, f"configs/paper.yaml: no test checks {' '.join(wrong)}"
+
+
+def test_compared_experiments_differ(cfg, compose):
+    """Those of a target with ``minus`` or ``over``; otherwise the option that tells them apart has not arrived."""
+    for target in read_targets(cfg.paper):
+        digests = {digest(compose(f"experiment={name}")) for name in target.experiments}
+        alike = f"{' and '.join(target.experiments)} have the same settings: {target.row} compares nothing"
+        assert len(digests) == len(target.experiments), alike
 
 
 def test_every_target_is_measured(cfg, compose):

@@ -35,7 +35,8 @@ from {{ cookiecutter.package_name }}.harness.training.build import prepare
 
 def read(cfg: DictConfig) -> dict[str, Split]:
     prepare(cfg)
-    return read_splits(set_up_data(cfg))
+    stated = OmegaConf.select(cfg, "paper.facts.splits") or {}  # one may be for calibration
+    return read_splits(set_up_data(cfg), [name for name in stated if name not in ("train", "val", "test")])
 
 
 @pytest.fixture(scope="module")
@@ -252,7 +253,9 @@ def test_statistics_are_those_of_training(fact, splits):
     real = {name: [x.double() for x in split.beside if x.is_floating_point()] for name, split in splits.items()}
     targets = [("targets", dict(zip(real, column, strict=True))) for column in zip(*real.values(), strict=False)]
     series = "the steps of the series", {name: series_of(split) for name, split in splits.items()}
-    sources = [("val",), ("test",), ("val", "test"), ("train", "test"), ("train", "val", "test")]
+    others = [name for name in splits if name != "train"]
+    several = [names for n in range(len(others)) for names in itertools.combinations(others, n + 1)]
+    sources = [*several, *(("train", *names) for names in several if "test" in names)]
     for (what, columns), names in itertools.product([("inputs", inputs), *targets, series], sources):
         parts = [columns.get(name) for name in ("train", *names)]
         shapes = {None if x is None else x.shape[1:] for x in parts}

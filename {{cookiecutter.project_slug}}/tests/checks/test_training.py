@@ -70,7 +70,7 @@ def test_one_batch_can_be_overfitted(cfg, needs_gradients, fact):
     assert last < share * first, (
         f"in {steps} steps the loss of one batch went from {first:.3g} to {last:.3g}, not to {share} of it as "
         "facts.overfit_one_batch states. If it falls later, jumps (python train.py debug=overfit), may be negative or ends far "
-        "above 0, as a cross-entropy with soft labels, state that, or null"
+        "above 0, as with soft labels or noisy targets, state that, or null"
     )
 
 

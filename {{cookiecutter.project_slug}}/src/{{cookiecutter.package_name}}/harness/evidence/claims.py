@@ -71,9 +71,8 @@ class Result:
         """Whether ``value``, in the paper's unit, agrees with the claim."""
         below, above = self.target.value - value, value - self.target.ends[-1]
         outside = {"equal": max(below, above), "at least": below, "at most": above}[self.target.claim]
-        if self.target.symbol in ("> ", "< "):
-            return outside < 0 and not math.isclose(value, self.target.value, abs_tol=1e-12)  # but for rounding
-        return outside <= (self.target.tolerance or 0)
+        strict = self.target.symbol in ("> ", "< ")
+        return outside < -1e-12 if strict else outside <= (self.target.tolerance or 0)  # but for rounding
 
     @property
     def interval_agrees(self) -> bool:

@@ -28,6 +28,7 @@ class Suite:
     verifies: dict[str, list[str]] = field(default_factory=dict)  # parts of the paper, by test function
     skipped: dict[str, list[str]] = field(default_factory=dict)  # test functions by the reason
     passed: list[str] = field(default_factory=list)  # the tests that have ever passed on this code of the paper
+    rows: list[str] = field(default_factory=list)  # the other experiments on which all checks were run
     unknown: str = ""  # why outcomes is empty
 
 
@@ -69,17 +70,19 @@ def read_suite(write: bool = True) -> Suite:
     """
     left = suite_file()
     digest, kept, fresh = left.stem.removeprefix("tests-"), _read(RESULTS), _read(left) if write else {}
-    for path in left.parent.glob(f"{left.stem}-*.json") if fresh else []:  # what is red on a row
-        row = f"{path.stem.removeprefix(left.stem)[1:]}: "
+    rows = set(kept.get("rows", []) if kept.get("suite") == digest else [])
+    for path in left.parent.glob(f"{left.stem}-*.json") if fresh else []:
+        rows.add(row := path.stem.removeprefix(left.stem)[1:])
         ended = _read(path).get("outcomes", {}).items()
-        fresh["outcomes"] |= {row + test: outcome for test, outcome in ended if outcome == "failed"}
+        fresh["outcomes"] |= {f"{row}: {test}": outcome for test, outcome in ended if outcome == "failed"}
+    fresh |= {"rows": sorted(rows)} if fresh else {}
     if fresh and kept | fresh | {"suite": digest, "checksum": kept.get("checksum")} != kept:
         before = kept.get("passed", []) if kept.get("code") == code_digest() else []
         passed = {test for test, outcome in fresh["outcomes"].items() if outcome == "passed"}
         kept = {"suite": digest, "code": code_digest(), "passed": sorted(passed.union(before))} | fresh
         write_json(RESULTS, kept)
     if kept.get("suite") == digest:
-        return Suite(**{key: kept[key] for key in ("outcomes", "verifies", "skipped", "passed") if key in kept})
+        return Suite(**{key: kept[key] for key in ("outcomes", "verifies", "skipped", "passed", "rows") if key in kept})
     return Suite(unknown=f"the whole suite has not been run{' since the code changed' if RESULTS.exists() else ''}")
 
 

@@ -77,6 +77,9 @@ def _to_verify(known: Report) -> list[Step]:
     steps, checklist = [], name_of(PACKAGE / "__init__.py")
     if known.suite.unknown:
         steps.append(Step(known.suite.unknown, "pytest"))
+    rows = [name for name in known.evidence.configs if name != "paper" and name not in known.suite.rows]
+    if rows and known.suite.outcomes:
+        steps.append(Step(f"checks not run on {', '.join(rows)}", f"EXPERIMENT={rows[0]} pytest tests/checks"))
     steps += [Step(lost, "tests/checks") for lost in known.lost_checks]
     steps += [Step("a failed test", name) for name, outcome in known.suite.outcomes.items() if outcome == "failed"]
     return steps + [
