@@ -73,6 +73,7 @@ def bake(name: str, folder: Path) -> Path:
         shutil.copytree(SHAPES / shape / "configs", repo / "configs", dirs_exist_ok=True)
         for file in (SHAPES / shape).glob("*.py"):
             shutil.copy(file, repo / "src/my_paper")
+    if shape or "data.py" in made.get("files", {}):  # no longer the skeleton that its tests are of
         (repo / "tests/test_paper.py").write_text('"""The claims of the paper."""\n', encoding="utf-8")
     for file, text in made.get("files", {}).items():
         place(repo, file).write_text(text, encoding="utf-8")
