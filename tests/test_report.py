@@ -577,6 +577,25 @@ def test_a_difference_of_two_rows(claimed, add):
     assert run("python", "report.py", cwd=claimed, ok=False).stderr.endswith(said)
 
 
+def test_a_baseline_that_draws_nothing_runs_once(claimed, add):
+    """Such as one that repeats the last value: each seed of ours is compared with its one run."""
+    (claimed / "configs/experiment/base.yaml").write_text(
+        "# @package _global_\ndefaults:\n  - paper\nckpt: last  # assumed\n"
+    )
+    digest, config, _ = json.loads(run("python", "-c", KNOWN.replace("=paper", "=base"), cwd=claimed).stdout)
+    rows = "  - {metric: test/accuracy, experiment: base, value: 90, deterministic: true, scale: 100, claim: none}\n"
+    target = "targets:\n  - {metric: test/accuracy, minus: base, value: 0, claim: at least, scale: 100}\n"
+    path = claimed / "configs/paper.yaml"
+    path.write_text(re.sub(r"(?ms)^targets:\n.*?\n\n", lambda _: f"{target}{rows}\n", path.read_text()))
+    add(0, 94), add(1, 95)
+    add(0, 90, experiment="base", digest=digest, config=config)
+    assert (
+        line(claimed)
+        == "paper − base test/accuracy – > 0 4.50 ± 0.71 (n = 2; 94.5 − 90) -1.9 … 10.9 – reproduced (interval exceeds bound)"
+    )
+    assert "experiment=base seed=0\n" in (claimed / "README.md").read_text()
+
+
 def test_a_tie_is_not_better(claimed, add):
     (claimed / "configs/experiment/base.yaml").write_text(
         "# @package _global_\ndefaults:\n  - paper\nckpt: last  # assumed\n"
@@ -863,7 +882,7 @@ def test_a_renamed_record_does_not_count(claimed, add):
 def test_a_copied_record_is_not_another_seed(claimed, add):
     add(0, 94.3)
     add(1, 94.3, curves={"train/loss": {"steps": [1, 2], "values": [1.0, 0.0]}})  # those of seed 0
-    assert "(same curves as seed 0: it is a copy, or the seed has no effect)" in (
+    assert "(same curves as seed 0: it is a copy, or the seed has no effect (deterministic: true))" in (
         run("python", "report.py", cwd=claimed).stdout
     )
 

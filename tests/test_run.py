@@ -626,6 +626,10 @@ def test_a_setting_of_a_group_that_is_null(repo):
         ),
         ("train.py resume=runs/other/last.ckpt", "only resume=auto"),
         ("train.py -m seed=0,1 trainer=ddp", "Train one seed at a time, without -m"),
+        (
+            "train.py +callbacks.other.patience=3",
+            "callbacks.other has settings, but the chosen file of configs/callbacks/",
+        ),
         ("train.py trainer=ddp trainer.devices=auto", "give a number, as in trainer.devices=2. Each device"),
         ("train.py trainer=ddp trainer.devices=-1", "trainer.devices=-1: give a number"),
         ("evaluate.py", "Which run should be tested? No run exists yet"),

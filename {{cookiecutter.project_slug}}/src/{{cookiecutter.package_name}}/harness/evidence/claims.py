@@ -10,7 +10,7 @@ from omegaconf import DictConfig, OmegaConf
 
 from ..identity import CONFIGS, ROOT, compose, differences, flat, identity
 from .record import best, read
-from .targets import AGGREGATES, DECIDE_VERDICT, Target, read_seeds, read_targets, targets_of
+from .targets import AGGREGATES, DECIDE_VERDICT, Target, read_seeds, read_targets
 from .trust import why_rejected
 
 # The 97.5 % points of Student's t distribution for 1 to 9 degrees of freedom. From 10 on, a series about the normal
@@ -223,9 +223,11 @@ class Evidence:
     def commands(self, missing: bool = False) -> list[str]:
         """The commands that train all declared seeds, or only the missing ones; rows with the same seeds share one."""
         seeds: dict[str, dict[int, None]] = {}  # by experiment, of all its rows
+        fixed = {(one.target.experiment, one.target.metric) for one in self.results if one.target.deterministic}
         for result in self.results:
             for name in result.target.experiments if not missing or result.missing_seeds else []:
-                seeds.setdefault(name, {}).update(dict.fromkeys(result.seeds))
+                once = name == result.target.baseline and (name, result.target.metric) in fixed
+                seeds.setdefault(name, {}).update(dict.fromkeys(result.seeds[:1] if once else result.seeds))
         groups: dict[str, list[str]] = {}
         for name, numbers in seeds.items():
             groups.setdefault(",".join(map(str, numbers)), []).append(name)
@@ -249,12 +251,16 @@ def read_evidence() -> Evidence:
     rejected = why_rejected(records)
     experiments = dict.fromkeys(name for target in targets for name in target.experiments)
     configs = {name: compose(f"experiment={name}") for name in experiments}
-    results = [_result(target, seeds, configs, records, rejected) for target in targets]
+    fixed = {(target.experiment, target.metric) for target in targets if target.deterministic}
+    results = [_result(target, seeds, configs, records, rejected, fixed) for target in targets]
     return Evidence(paper, results, records, configs, [record for record in records if not rejected[record["file"]]])
 
 
-def _result(target: Target, seeds: list[int], configs: dict, records: list[dict], rejected: dict) -> Result:
-    """Sort the records of the target's experiment into those that count and those that do not."""
+def _result(target: Target, seeds: list[int], configs: dict, records: list[dict], rejected: dict, fixed: set) -> Result:
+    """Sort the records of the target's experiment into those that count and those that do not.
+
+    Each seed is compared with the one run of a baseline whose metric is ``fixed``, because it draws nothing.
+    """
     seeds = target.seeds or (seeds[:1] if target.deterministic else seeds)
     result, seed_of_curves, config = Result(target, [], [], seeds), {}, identity(configs[target.experiment])
     for record in records:
@@ -273,7 +279,7 @@ def _result(target: Target, seeds: list[int], configs: dict, records: list[dict]
         elif record["seed"] in seed_of_curves.values():
             reason = "a newer run of this seed counts"
         elif curves in seed_of_curves:
-            reason = f"same curves as seed {seed_of_curves[curves]}: it is a copy, or the seed has no effect"
+            reason = f"same curves as seed {seed_of_curves[curves]}: it is a copy, or the seed has no effect (deterministic: true)"
         if reason:
             result.left_out.append((record, reason))
         else:
@@ -281,20 +287,12 @@ def _result(target: Target, seeds: list[int], configs: dict, records: list[dict]
             seed_of_curves[curves] = record["seed"]
     result.counted.sort(key=lambda record: record["seed"])
     if target.baseline:
-        alone = replace(target, experiment=target.baseline, minus="", over="")
-        other = _result(alone, seeds, configs, records, rejected)
+        draws_nothing = (target.baseline, target.metric) in fixed
+        alone = replace(target, experiment=target.baseline, minus="", over="", seeds=None, deterministic=draws_nothing)
+        other = _result(alone, seeds, configs, records, rejected, fixed)
         result.compared = {record["seed"]: record for record in other.counted}
+        if draws_nothing and other.counted:
+            result.compared = dict.fromkeys(seeds, other.counted[0])
         result.counted = [record for record in result.counted if record["seed"] in result.compared]
         result.left_out += other.left_out
     return result
-
-
-def verdict(cfg: DictConfig, metrics: dict[str, float]) -> str:
-    """What a single run says about the targets of its experiment."""
-    record = {"seed": cfg.seed, "metrics": metrics}
-    results = [
-        Result(target, [record], [], [cfg.seed])
-        for target in targets_of(cfg)
-        if target.metric in metrics and not target.baseline
-    ]
-    return "; ".join(f"{result.target.metric} {result.verdict}" for result in results) or "no target of this experiment"

@@ -34,6 +34,12 @@ def check_request(cfg: DictConfig) -> None:
         cfg.monitor.metric is None and cfg.ckpt == "best",
         "ckpt=best needs a metric that says which checkpoint is best. Set monitor.metric=val/loss, or ckpt=last.",
     )
+    unknown = [name for name, callback in cfg.callbacks.items() if callback and "_target_" not in callback]
+    _refuse(
+        unknown,
+        f"callbacks.{', '.join(unknown)} has settings, but the chosen file of configs/callbacks/ has no such callback. "
+        "To leave it out, set it to null.",
+    )
     devices = identity(cfg)["trainer"]["devices"]
     _refuse(
         not isinstance(devices, int) or devices < 1,

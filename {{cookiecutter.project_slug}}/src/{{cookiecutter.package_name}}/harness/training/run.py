@@ -15,8 +15,9 @@ from lightning.pytorch.loggers import Logger
 from lightning.pytorch.utilities.rank_zero import rank_zero_only
 from omegaconf import DictConfig
 
-from ..evidence.claims import verdict
+from ..evidence.claims import Result
 from ..evidence.record import Record, best, curves, file_digest, git_state
+from ..evidence.targets import targets_of
 from ..identity import UsageError, identity
 from . import build
 from .architecture import architecture
@@ -136,7 +137,7 @@ def finish(cfg: DictConfig, folder: Path, record: Record, trained: L.Trainer) ->
         trainer.fit_loop.load_state_dict(trained.fit_loop.state_dict())
         metrics |= measure(cfg, trainer, procedure, data, checkpoint)
         facts |= {"tested": _tested(checkpoint), "architecture": architecture(procedure, data)}
-        facts |= summarise(trained.loggers, build.paper_values(cfg) | {"verdict": verdict(cfg, metrics)})
+        facts |= summarise(trained.loggers, build.paper_values(cfg) | {"verdict": _verdict(cfg, metrics)})
     record.close("finished", **facts, metrics=metrics)
 
 
@@ -170,6 +171,17 @@ def _hardware(cfg: DictConfig, trainer: L.Trainer) -> dict:
         facts["gpu"] = torch.cuda.get_device_name(device)
         facts["peak_gpu_memory_mib"] = torch.cuda.max_memory_allocated(device) // 2**20
     return facts
+
+
+def _verdict(cfg: DictConfig, metrics: dict[str, float]) -> str:
+    """What a single run says about the targets of its experiment."""
+    record = {"seed": cfg.seed, "metrics": metrics}
+    results = [
+        Result(target, [record], [], [cfg.seed])
+        for target in targets_of(cfg)
+        if target.metric in metrics and not target.baseline
+    ]
+    return "; ".join(f"{result.target.metric} {result.verdict}" for result in results) or "no target of this experiment"
 
 
 def _summary_line(cfg: DictConfig, record: dict) -> str:

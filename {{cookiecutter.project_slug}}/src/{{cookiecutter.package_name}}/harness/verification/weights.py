@@ -47,7 +47,8 @@ class Weights:
             except (KeyError, RuntimeError) as error:  # a missing name; torch.cat or split
                 problems.append(f"{', '.join(link.theirs)} → {', '.join(link.ours)}: {error}")
         if unused := theirs.keys() - {name for link in links for name in link.theirs}:
-            problems.append(f"Nothing uses these weights of the reference: {', '.join(sorted(unused))}")
+            leave = f'("{min(unused)}", None) leaves one out'
+            problems.append(f"Nothing uses these weights of the reference: {', '.join(sorted(unused))}. {leave}")
         try:
             model.load_state_dict(values)
         except RuntimeError as error:  # it names all weights that are missing, unknown or of another shape
