@@ -157,6 +157,7 @@ class LastCheckpoint(Checkpoint):
             self._loggers, trainer.loggers = trainer.loggers, []
         else:
             internals.set_random_state(self._to_restore["random"])
+            trainer.lightning_module.unlogged_terms = self._to_restore["terms"]  # they are logged across epochs
             self._to_restore = None
 
     def _remember_random_state(self, trainer: L.Trainer) -> None:
