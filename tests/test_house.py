@@ -191,7 +191,7 @@ SIZES = {
     "harness": 455,
     "harness/training": 1445,
     "harness/verification": 351,
-    "harness/evidence": 1702,
+    "harness/evidence": 1706,
     "harness/reporting": 1491,
     "harness/reading": 924,
     "tests/checks": 2379,

@@ -35,9 +35,9 @@ class Validation:
         self.cfg, self.data, self.trained = cfg, data, trainer.lightning_module
         given = loaders(data, "val")
         loader = given[0] if len(given) == 1 else None
-        if not reads_by_index(loader) or not loader.batch_size or not [*loader.sampler][1:]:
+        if not reads_by_index(loader) or not loader.batch_size or len(indices := list(loader.sampler)) < 2:
             pytest.skip("the samples of validation cannot be put into other batches")
-        self.loader, indices = loader, list(loader.sampler)
+        self.loader = loader
         few = min(len(indices), max(12, min(64, loader.batch_size)))
         order = torch.randperm(len(indices), generator=torch.Generator().manual_seed(0))[:few]
         self.samples = [indices[i] for i in order]

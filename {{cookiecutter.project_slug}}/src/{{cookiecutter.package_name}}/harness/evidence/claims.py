@@ -27,6 +27,7 @@ class Result:
     left_out: list[tuple[dict, str]]  # the records that do not count, each with the reason
     seeds: list[int]  # that configs/paper.yaml declares
     compared: dict[int, dict] = field(default_factory=dict)  # by seed, the records of ``target.baseline``
+    baseline_seeds: list[int] = field(default_factory=list)  # one, if the baseline draws nothing
 
     @property
     def missing_seeds(self) -> list[int]:
@@ -71,8 +72,9 @@ class Result:
         """Whether ``value``, in the paper's unit, agrees with the claim."""
         below, above = self.target.value - value, value - self.target.ends[-1]
         outside = {"equal": max(below, above), "at least": below, "at most": above}[self.target.claim]
-        strict = self.target.symbol in ("> ", "< ")
-        return outside < -1e-12 if strict else outside <= (self.target.tolerance or 0)  # but for rounding
+        if self.target.is_strict:
+            return outside < -1e-12  # but for rounding
+        return outside <= (self.target.tolerance or 0)
 
     @property
     def interval_agrees(self) -> bool:
@@ -207,7 +209,8 @@ class Evidence:
             return f"no target is of {record['experiment']}"
         now = identity(self.configs[base])
         changed = differences(record["config"] | {"ckpt": now["ckpt"]}, now, "in it", f"in {base}") or f"as {base}"
-        value = best(record)[0] if now["ckpt"] == "best" and best(record) else record.get("objective")
+        found = best(record) if now["ckpt"] == "best" else None
+        value = found[0] if found else record.get("objective")
         shown = "" if value is None else f", {now['monitor']['metric']} {value:.4g}"
         return f"a pilot{shown}: {changed}"
 
@@ -223,11 +226,10 @@ class Evidence:
     def commands(self, missing: bool = False) -> list[str]:
         """The commands that train all declared seeds, or only the missing ones; rows with the same seeds share one."""
         seeds: dict[str, dict[int, None]] = {}  # by experiment, of all its rows
-        fixed = {(one.target.experiment, one.target.metric) for one in self.results if one.target.deterministic}
         for result in self.results:
             for name in result.target.experiments if not missing or result.missing_seeds else []:
-                once = name == result.target.baseline and (name, result.target.metric) in fixed
-                seeds.setdefault(name, {}).update(dict.fromkeys(result.seeds[:1] if once else result.seeds))
+                numbers = result.baseline_seeds if name == result.target.baseline else result.seeds
+                seeds.setdefault(name, {}).update(dict.fromkeys(numbers))
         groups: dict[str, list[str]] = {}
         for name, numbers in seeds.items():
             groups.setdefault(",".join(map(str, numbers)), []).append(name)
@@ -257,10 +259,7 @@ def read_evidence() -> Evidence:
 
 
 def _result(target: Target, seeds: list[int], configs: dict, records: list[dict], rejected: dict, fixed: set) -> Result:
-    """Sort the records of the target's experiment into those that count and those that do not.
-
-    Each seed is compared with the one run of a baseline whose metric is ``fixed``, because it draws nothing.
-    """
+    """Which records of the target's experiment count, and why others do not; of what is ``fixed`` one run is enough."""
     seeds = target.seeds or (seeds[:1] if target.deterministic else seeds)
     result, seed_of_curves, config = Result(target, [], [], seeds), {}, identity(configs[target.experiment])
     for record in records:
@@ -290,6 +289,7 @@ def _result(target: Target, seeds: list[int], configs: dict, records: list[dict]
         draws_nothing = (target.baseline, target.metric) in fixed
         alone = replace(target, experiment=target.baseline, minus="", over="", seeds=None, deterministic=draws_nothing)
         other = _result(alone, seeds, configs, records, rejected, fixed)
+        result.baseline_seeds = other.seeds
         result.compared = {record["seed"]: record for record in other.counted}
         if draws_nothing and other.counted:
             result.compared = dict.fromkeys(seeds, other.counted[0])

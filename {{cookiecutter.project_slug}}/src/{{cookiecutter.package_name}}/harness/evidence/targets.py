@@ -49,10 +49,14 @@ class Target:
         return self.value is not None and self.claim != "none"
 
     @property
+    def is_strict(self) -> bool:
+        """Whether a bound must be passed: without a tolerance, one of two experiments is not better in a tie."""
+        return self.claim in ("at least", "at most") and bool(self.baseline) and not self.tolerance
+
+    @property
     def symbol(self) -> str:
-        """Before the value. Of two experiments one is better only beyond the bound, unless there is a tolerance."""
-        strict = self.baseline and not self.tolerance
-        return CLAIMS[self.claim].translate({ord("≥"): ">", ord("≤"): "<"} if strict else {})
+        """What stands before the value."""
+        return CLAIMS[self.claim].translate({ord("≥"): ">", ord("≤"): "<"} if self.is_strict else {})
 
     @property
     def ends(self) -> list[float]:

@@ -30,14 +30,14 @@ class Effect:
     row: Result
     changed: dict[str, list[dict]]  # its records, by experiment: ours, its baseline, or both have the value
 
-    @property
+    @functools.cached_property
     def found(self) -> dict[int, dict]:
         """The records of ours, by seed, as far as the baseline has them, too."""
         target = self.row.target
         ours = self._by_seed(self.changed.get(target.experiment, self.row.counted))
         return {seed: record for seed, record in ours.items() if not target.baseline or seed in self.compared}
 
-    @property
+    @functools.cached_property
     def compared(self) -> dict[int, dict]:
         """The records of the baseline, by seed."""
         return self._by_seed(self.changed.get(self.row.target.baseline, self.row.compared.values()))
